@@ -1,27 +1,35 @@
+import { basename } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
-// The tier of this run (docs/decisions/0003-test-tiers.md): each tier includes the ones before it.
+// The tier of this run (docs/decisions/0003-test-tiers.md):
 //   x.test.ts          fast, `pnpm test`
 //   x.slow.test.ts     every suite at CI size, `pnpm test:slow`
-//   x.nightly.test.ts  at the sizes that the issues name, `pnpm test:nightly`
+//   x.nightly.test.ts  at the sizes that acceptance names, `pnpm test:nightly`
 const tier = process.env.PLUMBLINE_TEST_TIER ?? 'fast'
-const include = {
-  fast: ['{src,test}/**/*.test.ts'],
-  slow: ['{src,test}/**/*.slow.test.ts'],
-  nightly: ['{src,test}/**/*.nightly.test.ts'],
+const pattern = {
+  fast: '{src,test}/**/!(*.slow|*.nightly).test.ts',
+  slow: '{src,test}/**/*.slow.test.ts',
+  nightly: '{src,test}/**/*.nightly.test.ts',
 }[tier]
-if (include === undefined) throw new Error(`PLUMBLINE_TEST_TIER is ${tier}, must be fast, slow or nightly`)
+if (pattern === undefined) throw new Error(`PLUMBLINE_TEST_TIER is ${tier}, must be fast, slow or nightly`)
+
+// CI adds up all runners' reports (scripts/sum-tests.ts).
+const reports = process.env.PLUMBLINE_TEST_REPORTS
 
 export default defineConfig({
   resolve: { conditions: ['source'] },
   ssr: { resolve: { conditions: ['source'] } },
   test: {
-    include,
-    exclude:
-      tier === 'fast' ? ['**/*.slow.test.ts', '**/*.nightly.test.ts', '**/node_modules/**'] : ['**/node_modules/**'],
+    include: [pattern],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     passWithNoTests: true,
     maxWorkers: 2,
+    ...(reports === undefined
+      ? {}
+      : {
+          reporters: ['default', 'junit'],
+          outputFile: { junit: `${reports}/${basename(process.cwd())}.${tier}.xml` },
+        }),
   },
 })

@@ -1,0 +1,69 @@
+// Who may import whom (ARCHITECTURE.md). A second opinion that shares code with the first is none, so `reference` and the native
+// core never meet; `harness` reaches the worker by its command line, HTTP and files alone.
+
+const inside = (name) => `^packages/${name}/`
+const ours = '^(packages|models)/'
+const never = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to })
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+export default {
+  forbidden: [
+    never('no-circular', 'A cycle has no first file to read.', {}, { circular: true }),
+    never('no-unresolved', 'An import that leads nowhere.', {}, { couldNotResolve: true }),
+    never(
+      'protocol-imports-nothing-of-ours',
+      'protocol is what all others agree on.',
+      { path: inside('protocol') },
+      { path: ours, pathNot: inside('protocol') },
+    ),
+    never(
+      'reference-is-independent',
+      'The second opinion knows only the contracts.',
+      { path: `${inside('reference')}src` },
+      { path: ours, pathNot: [inside('reference'), inside('protocol')] },
+    ),
+    never(
+      'first-opinion-is-independent',
+      'Neither the worker nor the core may lean on the reference.',
+      { path: ['^packages/(worker|cuda-core)/src'] },
+      { path: [inside('reference')] },
+    ),
+    never(
+      'core-only-in-the-engine-process',
+      'A crash of the native core must not take the HTTP process with it.',
+      { path: ours, pathNot: ['^packages/worker/src/engine-host/', inside('cuda-core'), '^packages/[^/]+/test/'] },
+      { path: inside('cuda-core') },
+    ),
+    never(
+      'harness-stays-outside',
+      'The harness judges the worker from outside.',
+      { path: `${inside('harness')}` },
+      { path: ['^packages/(worker|cuda-core)/'] },
+    ),
+    never(
+      'models-know-nothing-of-the-packages',
+      'The model and its generator stand alone.',
+      { path: '^models/[^/]+/src' },
+      { path: '^packages/' },
+    ),
+    never(
+      'no-tests-in-the-product',
+      'What ships does not import what tests it.',
+      { path: '^(packages|models)/[^/]+/src/', pathNot: '[.]test[.]ts$' },
+      { path: '([.]test[.]ts$|^(packages|models)/[^/]+/test/)' },
+    ),
+    never(
+      'no-undeclared-dependencies',
+      'What is imported is in package.json.',
+      { path: ours },
+      { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+    ),
+  ],
+  options: {
+    parser: 'swc',
+    doNotFollow: { path: ['node_modules', 'dist'] },
+    exclude: { path: ['/dist/', '/build/', 'node_modules'] },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['source', 'import', 'node', 'default'] },
+    builtInModules: { add: [] },
+  },
+}

@@ -1,0 +1,24 @@
+// Adds up the JUnit reports under a folder into one plain line. Exits with 1 when anything failed or nothing ran at all.
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const folder = process.argv[2]
+if (folder === undefined) throw new Error('usage: sum-tests.ts FOLDER')
+
+const sum = { passed: 0, failed: 0, skipped: 0 }
+for (const file of globSync('**/*.xml', { cwd: folder }).sort()) {
+  const text = readFileSync(join(folder, file), 'utf8')
+  // One <testsuite> element per suite; the enclosing <testsuites> repeats their totals.
+  const suites = text.match(/<testsuite\s[^>]*>/g)
+  if (suites === null) throw new Error(`${file} holds no <testsuite>: its runner died before it could report`)
+  for (const suite of suites) {
+    const count = (name: string) => Number(new RegExp(`\\s${name}="(\\d+)"`).exec(suite)?.[1] ?? 0)
+    const failed = count('failures') + count('errors')
+    const skipped = count('skipped') + count('disabled')
+    sum.failed += failed
+    sum.skipped += skipped
+    sum.passed += count('tests') - failed - skipped
+  }
+}
+console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`)
+process.exitCode = sum.failed > 0 || sum.passed === 0 ? 1 : 0
