@@ -78,7 +78,11 @@ export const executeRequestSchema = z
       const given = [request.prompt, request.messages, request.prompt_token_ids].filter((part) => part !== undefined)
       return given.length === 1
     },
-    { path: ['prompt'], message: 'give exactly one of prompt, messages and prompt_token_ids', when: () => true },
+    {
+      path: ['prompt'],
+      message: 'give exactly one of prompt, messages and prompt_token_ids',
+      when: ({ value }) => typeof value === 'object' && value !== null,
+    },
   )
 
 export type ExecuteRequest = z.output<typeof executeRequestSchema>
