@@ -1,0 +1,5 @@
+export { type DrawMargin, drawMargin } from './sampler/draw-margin.ts'
+export { gumbelNoise } from './sampler/gumbel-noise.ts'
+export type { Logits } from './sampler/kept-tokens.ts'
+export { philox4x32 } from './sampler/philox.ts'
+export { type Draw, firstMaximum, logProbabilities, sample } from './sampler/sample.ts'
