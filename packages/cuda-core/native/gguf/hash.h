@@ -13,12 +13,13 @@ std::uint64_t hash64(std::span<const std::byte> bytes) noexcept;
 /// The same over bytes that come in pieces: hash64 of the whole equals Hash64 fed with any cutting of it.
 class Hash64 {
  public:
+  Hash64() noexcept;
   void update(std::span<const std::byte> bytes) noexcept;
   std::uint64_t digest() const noexcept;
 
  private:
   static constexpr std::size_t kStripe = 32;
-  std::uint64_t lanes_[4] = {0x60EA27EEADC0B5D6u, 0xC2B2AE3D27D4EB4Fu, 0, 0x61C8864E7A143579u};
+  std::uint64_t lanes_[4];
   std::byte pending_[kStripe] = {};
   std::size_t pending_bytes_ = 0;
   std::uint64_t total_bytes_ = 0;
