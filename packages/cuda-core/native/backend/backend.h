@@ -1,0 +1,168 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "gguf/types.h"
+
+/// What model/forward.cpp needs of a device: memory and ops. The graph is written once, over this interface.
+///
+/// Every op is enqueued in the order of the calls and may return before it is done; only `copy_out` waits. An op that a
+/// backend can fuse with its neighbours gets a method of its own here, with a default made of the plain ops (its unfused
+/// twin), so that a backend opts in one fusion at a time.
+namespace plumbline {
+
+enum class Precision {
+  /// May quantise activations; the default.
+  fast,
+  /// float32 activations, sums and KV cache; the same bits whatever the number of threads and the prefill chunking.
+  exact,
+};
+
+/// Rows of activations start at multiples of this many floats, and what lies between a row's end and the next multiple
+/// is zero: kernels then work on whole vectors and need no tail.
+inline constexpr std::uint32_t kRowAlignment = 16;
+
+constexpr std::uint32_t padded_width(std::uint32_t width) {
+  return (width + kRowAlignment - 1) / kRowAlignment * kRowAlignment;
+}
+
+class Backend;
+
+/// Zero-initialised memory of a backend, given back when it goes out of scope. Must not outlive its backend.
+class Memory {
+ public:
+  Memory() = default;
+  Memory(Backend& backend, void* address, std::size_t bytes) : backend_(&backend), address_(address), bytes_(bytes) {}
+  Memory(Memory&& other) noexcept { swap(other); }
+  Memory& operator=(Memory&& other) noexcept {
+    Memory moved(std::move(other));
+    swap(moved);
+    return *this;
+  }
+  ~Memory();
+
+  /// In the backend's address space: on a GPU the host must not read through it.
+  void* address() const { return address_; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  void swap(Memory& other) noexcept {
+    std::swap(backend_, other.backend_);
+    std::swap(address_, other.address_);
+    std::swap(bytes_, other.bytes_);
+  }
+
+  Backend* backend_ = nullptr;
+  void* address_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+/// Activations: `rows` positions of `width` float32 each, row r at data + r * stride.
+struct Matrix {
+  float* data = nullptr;
+  std::uint32_t rows = 0;
+  std::uint32_t width = 0;
+  std::uint32_t stride = 0;
+
+  /// The last row alone.
+  Matrix last_row() const { return {data + std::size_t{rows - 1} * stride, 1, width, stride}; }
+};
+
+/// A tensor of the model, in the backend's memory, still in the type that the file has it in.
+struct Weight {
+  gguf::Type type = gguf::Type::F32;
+  std::uint32_t rows = 0;   ///< outputs; 1 for a vector
+  std::uint32_t width = 0;  ///< inputs: the values of one row
+  std::size_t row_bytes = 0;
+  const std::byte* data = nullptr;
+  Memory storage;  ///< empty where `data` points into the file's map
+};
+
+/// One output of `linear`: out = in * weight^T + bias.
+struct Projection {
+  const Weight* weight = nullptr;
+  const Weight* bias = nullptr;  ///< float32, or null
+  Matrix out;
+};
+
+/// Which two values of a head RoPE turns together.
+enum class RopePairing {
+  neighbours,  ///< 2i and 2i + 1: Llama's row order in GGUF
+  halves,      ///< i and i + rotated / 2: NeoX, Qwen
+};
+
+struct HeadShape {
+  std::uint32_t heads = 0;
+  std::uint32_t kv_heads = 0;
+  std::uint32_t key_length = 0;    ///< values of a query and key head
+  std::uint32_t value_length = 0;  ///< values of a value head
+};
+
+/// The keys and values of one layer for positions 0 .. capacity - 1. The layout inside is the backend's own affair.
+struct KvLayer {
+  HeadShape shape;
+  std::uint32_t capacity = 0;
+  std::byte* data = nullptr;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  Backend() = default;
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+
+  /// What runs the kernels, e.g. "cpu:avx512".
+  virtual std::string name() const = 0;
+  /// 0 where threads mean nothing.
+  virtual unsigned threads() const = 0;
+  virtual Precision precision() const = 0;
+
+  /// Throws OUT_OF_MEMORY (VRAM_OOM on a GPU) with the number of bytes.
+  virtual Memory allocate(std::size_t bytes) = 0;
+  /// Makes a tensor of the file usable by the ops. `bytes` must outlive the weight: a backend may use it in place.
+  virtual Weight load_weight(gguf::Type type, std::uint32_t width, std::uint32_t rows,
+                             std::span<const std::byte> bytes) = 0;
+  /// Waits for all ops enqueued so far, then copies the rows into `out`, densely (rows * width values).
+  virtual void copy_out(const Matrix& in, std::span<float> out) = 0;
+  /// What a KvLayer of that shape needs. Kernels may read capacity rounded up to a block, hence the backend's own sum.
+  virtual std::size_t kv_layer_bytes(const HeadShape& shape, std::uint32_t capacity) const = 0;
+
+  /// out[r] = row tokens[r] of the table, dequantised.
+  virtual void embedding(const Weight& table, std::span<const std::uint32_t> tokens, const Matrix& out) = 0;
+  /// out = in / sqrt(mean(in^2) + epsilon) * gain; `out` may be `in`. Zhang & Sennrich 2019, arXiv:1910.07467.
+  virtual void rms_norm(const Matrix& in, const Weight& gain, float epsilon, const Matrix& out) = 0;
+  /// Several projections of the same input in one pass (Q, K and V; gate and up).
+  virtual void linear(const Matrix& in, std::span<const Projection> projections) = 0;
+  /// cosines and sines of position * frequencies[i], angles in float64: row r of `out` is
+  /// [cos 0 .. cos n-1, sin 0 .. sin n-1] for position first_position + r, n = frequencies.size().
+  virtual void rope_angles(std::span<const double> frequencies, std::uint32_t first_position, const Matrix& out) = 0;
+  /// Rotates, in place, the first 2 * (angles.width / 2) values of each head of `head_length`. Su et al. 2021,
+  /// arXiv:2104.09864.
+  virtual void rope(const Matrix& heads, std::uint32_t head_length, RopePairing pairing, const Matrix& angles) = 0;
+  /// Writes rows of keys and values to the cache, at first_position and on.
+  virtual void store_kv(const Matrix& keys, const Matrix& values, const KvLayer& layer,
+                        std::uint32_t first_position) = 0;
+  /// Causal grouped-query attention: query row r, at first_position + r, over cached positions 0 .. first_position + r.
+  /// Query head h reads KV head h / (heads / kv_heads). out: rows of heads * value_length.
+  virtual void attention(const Matrix& queries, const KvLayer& layer, std::uint32_t first_position, float scale,
+                         const Matrix& out) = 0;
+  /// out = silu(gate) * up, silu(x) = x / (1 + e^-x); `out` may be `gate`. Shazeer 2020, arXiv:2002.05202.
+  virtual void swiglu(const Matrix& gate, const Matrix& up, const Matrix& out) = 0;
+  /// residual += in
+  virtual void add(const Matrix& in, const Matrix& residual) = 0;
+
+ private:
+  friend class Memory;
+  virtual void release(void* address, std::size_t bytes) noexcept = 0;
+};
+
+inline Memory::~Memory() {
+  if (address_ != nullptr) backend_->release(address_, bytes_);
+}
+
+}  // namespace plumbline

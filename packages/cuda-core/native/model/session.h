@@ -1,0 +1,55 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "model/kv_cache.h"
+#include "model/model.h"
+#include "model/observer.h"
+#include "model/workspace.h"
+
+namespace plumbline {
+
+struct ForwardOptions {
+  /// Logits of every token given; otherwise of the last one alone.
+  bool all_logits = false;
+  Observer* observer = nullptr;
+  /// Counted up once a layer, so that another thread can see that something moves.
+  std::atomic<std::uint64_t>* progress = nullptr;
+};
+
+/// One sequence of tokens on a model: its KV cache and the buffers of its forward pass.
+///
+/// A prompt is evaluated by calling `forward` with consecutive pieces of it (and looking for a cancellation in between);
+/// the logits are the same, to the bit in `exact`, however it is cut. Then one token a call.
+class Session {
+ public:
+  /// `context_length`: the most positions it can hold. Throws CONTEXT_OVERFLOW if the model was not trained for as many,
+  /// OUT_OF_MEMORY if the cache does not fit.
+  Session(Model& model, std::uint32_t context_length);
+
+  std::uint32_t position() const { return position_; }
+  std::uint32_t context_length() const { return kv_cache_.capacity(); }
+
+  /// Forgets everything from `position` on; nothing if it lies beyond the end.
+  void truncate(std::uint32_t position);
+
+  /// Evaluates `tokens` at position(), position() + 1, … and returns the logits, [1 or tokens.size(), vocab_size],
+  /// valid until the next call. Throws CONTEXT_OVERFLOW, INVALID_REQUEST (a token id outside the vocabulary); the
+  /// position has not moved then. `tokens` must not be empty.
+  std::span<const float> forward(std::span<const std::uint32_t> tokens, const ForwardOptions& options = {});
+
+  std::size_t kv_cache_bytes() const { return kv_cache_.bytes(); }
+  std::size_t workspace_bytes() const { return workspace_.bytes() + logits_.capacity() * sizeof(float); }
+
+ private:
+  Model& model_;
+  KvCache kv_cache_;
+  Workspace workspace_;
+  std::vector<float> logits_;
+  std::uint32_t position_ = 0;
+};
+
+}  // namespace plumbline
