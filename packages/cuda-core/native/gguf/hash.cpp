@@ -40,6 +40,7 @@ void consume_stripe(std::uint64_t (&lanes)[4], const std::byte* stripe) noexcept
 Hash64::Hash64() noexcept : lanes_{kPrime1 + kPrime2, kPrime2, 0, 0 - kPrime1} {}
 
 void Hash64::update(std::span<const std::byte> bytes) noexcept {
+  if (bytes.empty()) return;
   total_bytes_ += bytes.size();
   if (pending_bytes_ > 0) {
     const std::size_t taken = std::min(kStripe - pending_bytes_, bytes.size());
