@@ -1,0 +1,82 @@
+import { PlumblineError } from '@plumbline/protocol'
+import { BYTE_LEVEL_CHARACTERS, bytesOfByteLevel } from './byte-level.ts'
+import { mergeSymbols } from './merge-symbols.ts'
+import { PairTable } from './pair-table.ts'
+import { createPreTokenizer } from './pre-tokenizer.ts'
+import { textTokenIds } from './special-tokens.ts'
+import type { TokenModel } from './token-model.ts'
+import type { TokenizerMetadata } from './tokenizer-metadata.ts'
+
+/**
+ * Byte-level BPE (`tokenizer.ggml.model` = `gpt2`). The library cuts the words; the merges are ours, since its own keep 45 MB
+ * for Qwen2's vocabulary and take up to 200 ms for the longest prompts (docs/decisions/0012-tokenizers.md).
+ */
+export class BytePairEncoding implements TokenModel {
+  readonly kind: string
+  readonly addsBosByDefault: boolean
+  readonly #tokens: readonly string[]
+  readonly #words: (text: string) => string[]
+  readonly #byteIds: ReadonlyMap<string, number>
+  readonly #pairs: PairTable
+  /** Llama 3: a word that is a token is that token, whatever the merges would make of it. */
+  readonly #wholeWords: ReadonlyMap<string, number> | undefined
+
+  constructor(metadata: TokenizerMetadata) {
+    const pre = metadata.pre ?? 'default'
+    this.#words = createPreTokenizer(pre)
+    this.kind = `bpe/${pre}`
+    this.addsBosByDefault = pre === 'llama-bpe'
+    this.#tokens = metadata.tokens
+    const ids = textTokenIds(metadata)
+    this.#wholeWords = pre === 'llama-bpe' ? ids : undefined
+    // A byte that is no token has no place in this vocabulary: it is left out, as llama.cpp and Transformers leave it out.
+    this.#byteIds = new Map(
+      BYTE_LEVEL_CHARACTERS.flatMap((character) => {
+        const id = ids.get(character)
+        return id === undefined ? [] : [[character, id]]
+      }),
+    )
+    this.#pairs = readMerges(metadata, ids)
+  }
+
+  encode(text: string): number[] {
+    const ids: number[] = []
+    for (const word of this.#words(text)) {
+      const whole = this.#wholeWords?.get(word)
+      if (whole !== undefined) {
+        ids.push(whole)
+        continue
+      }
+      const symbols: number[] = []
+      for (const character of word) {
+        const id = this.#byteIds.get(character)
+        if (id !== undefined) symbols.push(id)
+      }
+      for (const id of mergeSymbols(symbols, this.#pairs)) ids.push(id)
+    }
+    return ids
+  }
+
+  bytesOf(id: number): Uint8Array {
+    return bytesOfByteLevel(this.#tokens[id]!)
+  }
+}
+
+function readMerges({ merges }: TokenizerMetadata, ids: ReadonlyMap<string, number>): PairTable {
+  const field = 'tokenizer.ggml.merges'
+  if (merges === undefined) {
+    throw new PlumblineError('UNSUPPORTED_TOKENIZER', `${field} is missing, and model gpt2 needs it`, { field })
+  }
+  const pairs = new PairTable(merges.length)
+  for (let rank = 0; rank < merges.length; rank++) {
+    const merge = merges[rank]!
+    // The space that divides may not be the first character.
+    const space = merge.indexOf(' ', 1)
+    const [leftText, rightText] = [merge.slice(0, space), merge.slice(space + 1)]
+    const left = ids.get(leftText)
+    const right = ids.get(rightText)
+    const merged = ids.get(leftText + rightText)
+    if (left !== undefined && right !== undefined && merged !== undefined) pairs.add(left, right, rank, merged)
+  }
+  return pairs
+}

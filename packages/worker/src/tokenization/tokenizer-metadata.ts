@@ -1,0 +1,34 @@
+/**
+ * What a GGUF says about its tokenizer (`tokenizer.ggml.*`), as the engine process sends it to the front once, at load.
+ * Declared here because the front process must not import the native core.
+ */
+export interface TokenizerMetadata {
+  /** `tokenizer.ggml.model`: `gpt2` (byte-level BPE) or `llama` (SentencePiece). */
+  readonly model: string
+  /** `tokenizer.ggml.pre`: how text is cut before BPE merges. */
+  readonly pre?: string
+  /** Token texts by id, as they are in the file: byte-level characters for BPE, `▁` for spaces in SentencePiece. */
+  readonly tokens: readonly string[]
+  /** SentencePiece: log-probability-like priority of each token, by id. */
+  readonly scores?: Float32Array
+  /** See TokenType, by id; absent: all normal. */
+  readonly tokenTypes?: Int32Array
+  /** BPE: `left right`, best first. */
+  readonly merges?: readonly string[]
+  readonly bosId?: number
+  readonly eosId?: number
+  /** End of turn. */
+  readonly eotId?: number
+  /** End of message. */
+  readonly eomId?: number
+  readonly unknownId?: number
+  readonly paddingId?: number
+  readonly addBos?: boolean
+  readonly addEos?: boolean
+  readonly addSpacePrefix?: boolean
+  /** Jinja source. */
+  readonly chatTemplate?: string
+}
+
+/** `tokenizer.ggml.token_type` (the GGUF specification, after SentencePiece's ModelProto.SentencePiece.Type). */
+export const TOKEN_TYPE = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const
