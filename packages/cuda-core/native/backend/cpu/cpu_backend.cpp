@@ -1,0 +1,184 @@
+#include "backend/cpu/cpu_backend.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/thread_pool.h"
+#include "error.h"
+
+namespace plumbline::cpu {
+namespace {
+
+/// Below this many multiplications (or as much other work) an op is done before another thread could have joined in.
+constexpr std::size_t kWorkForThreads = 32'768;
+
+struct Variant {
+  const Kernels* kernels;
+  bool supported;
+};
+
+/// Best last.
+std::vector<Variant> variants() {
+  std::vector<Variant> out = {{&portable::kKernels, true}};
+#if defined(PLUMBLINE_X86_VARIANTS)
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
+  out.push_back({&avx2::kKernels, avx2});
+  out.push_back({&avx512::kKernels, avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                                        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")});
+#endif
+  return out;
+}
+
+const Kernels& choose_kernels(std::string wanted) {
+  if (wanted.empty()) {
+    const char* forced = std::getenv("PLUMBLINE_CPU_VARIANT");
+    if (forced != nullptr) wanted = forced;
+  }
+  const std::vector<std::string> supported = supported_variants();
+  for (const Variant& variant : variants()) {
+    if (variant.supported && variant.kernels->variant == (wanted.empty() ? supported.back() : wanted)) {
+      return *variant.kernels;
+    }
+  }
+  std::string list;
+  for (const std::string& name : supported) list += (list.empty() ? "" : ", ") + name;
+  throw Error(ErrorCode::device_unavailable,
+              "CPU variant \"" + wanted + "\" cannot run here: this build on this machine has " + list,
+              {{"variant", wanted}, {"supported", list}});
+}
+
+class CpuBackend final : public Backend {
+ public:
+  explicit CpuBackend(const Options& options)
+      : precision_(options.precision),
+        kernels_(choose_kernels(options.variant)),
+        pool_(options.threads != 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency())),
+        scratch_(pool_.threads()) {}
+
+  std::string name() const override { return std::string("cpu:") + kernels_.variant; }
+  unsigned threads() const override { return pool_.threads(); }
+  Precision precision() const override { return precision_; }
+
+  Memory allocate(std::size_t bytes) override {
+    void* address = nullptr;
+    try {
+      address = ::operator new(bytes, kAlignment);
+    } catch (const std::bad_alloc&) {
+      throw Error(ErrorCode::out_of_memory, "out of memory: " + std::to_string(bytes) + " bytes asked for",
+                  {{"bytes", std::uint64_t{bytes}}});
+    }
+    std::memset(address, 0, bytes);
+    return Memory(*this, address, bytes);
+  }
+
+  Weight load_weight(gguf::Type type, std::uint32_t width, std::uint32_t rows,
+                     std::span<const std::byte> bytes) override {
+    Weight weight;
+    weight.type = type;
+    weight.rows = rows;
+    weight.width = width;
+    weight.row_bytes = bytes.size() / rows;
+    weight.data = bytes.data();
+    return weight;
+  }
+
+  void copy_out(const Matrix& in, std::span<float> out) override {
+    for (std::size_t r = 0; r < in.rows; ++r) {
+      std::copy_n(in.data + r * in.stride, in.width, out.begin() + static_cast<std::ptrdiff_t>(r * in.width));
+    }
+  }
+
+  std::size_t kv_layer_bytes(const HeadShape& shape, std::uint32_t capacity) const override {
+    const KvLayout layout = kv_layout(shape, capacity);
+    return (layout.values + layout.value_head * shape.kv_heads) * sizeof(float);
+  }
+
+  void embedding(const Weight& table, std::span<const std::uint32_t> tokens, const Matrix& out) override {
+    run(kernels_.embedding, EmbeddingArguments{&table, tokens.data(), out}, values(out));
+  }
+
+  void rms_norm(const Matrix& in, const Weight& gain, float epsilon, const Matrix& out) override {
+    run(kernels_.rms_norm, RmsNormArguments{in, floats(gain), epsilon, out}, values(in) * 2);
+  }
+
+  void linear(const Matrix& in, std::span<const Projection> projections) override {
+    std::size_t outputs = 0;
+    for (const Projection& projection : projections) outputs += projection.weight->rows;
+    run(kernels_.linear, LinearArguments{in, projections.data(), projections.size()}, values(in) * outputs,
+        std::size_t{kLinearRows} * in.stride);
+  }
+
+  void rope_angles(std::span<const double> frequencies, std::uint32_t first_position, const Matrix& out) override {
+    run(kernels_.rope_angles, RopeAnglesArguments{frequencies.data(), first_position, out}, values(out) * 16);
+  }
+
+  void rope(const Matrix& heads, std::uint32_t head_length, RopePairing pairing, const Matrix& angles) override {
+    run(kernels_.rope, RopeArguments{heads, head_length, pairing, angles}, values(heads));
+  }
+
+  void store_kv(const Matrix& keys, const Matrix& values_in, const KvLayer& layer,
+                std::uint32_t first_position) override {
+    run(kernels_.store_kv, StoreKvArguments{keys, values_in, layer, first_position}, values(keys) * 2);
+  }
+
+  void attention(const Matrix& queries, const KvLayer& layer, std::uint32_t first_position, float scale,
+                 const Matrix& out) override {
+    const std::size_t positions = std::size_t{first_position} + queries.rows;
+    run(kernels_.attention, AttentionArguments{queries, layer, first_position, scale, out},
+        values(queries) * positions * 2, padded(positions) + padded(layer.shape.value_length));
+  }
+
+  void swiglu(const Matrix& gate, const Matrix& up, const Matrix& out) override {
+    run(kernels_.swiglu, SwigluArguments{gate, up, out}, values(gate) * 4);
+  }
+
+  void add(const Matrix& in, const Matrix& residual) override {
+    run(kernels_.add, AddArguments{in, residual}, values(in));
+  }
+
+ private:
+  static constexpr std::align_val_t kAlignment{64};
+
+  void release(void* address, std::size_t) noexcept override { ::operator delete(address, kAlignment); }
+
+  static std::size_t values(const Matrix& matrix) { return std::size_t{matrix.rows} * matrix.width; }
+  static const float* floats(const Weight& weight) { return reinterpret_cast<const float*>(weight.data); }
+  static std::size_t padded(std::size_t count) { return (count + kRowAlignment - 1) / kRowAlignment * kRowAlignment; }
+
+  template <class Arguments>
+  void run(void (*kernel)(const Arguments&, const Slice&), const Arguments& arguments, std::size_t work,
+           std::size_t scratch_floats = 0) {
+    if (scratch_floats > scratch_floats_) {
+      for (Memory& memory : scratch_) memory = allocate(scratch_floats * sizeof(float));
+      scratch_floats_ = scratch_floats;
+    }
+    const auto scratch = [this](unsigned index) { return static_cast<float*>(scratch_[index].address()); };
+    if (work < kWorkForThreads) return kernel(arguments, Slice{0, 1, scratch(0)});
+    const unsigned count = pool_.threads();
+    pool_.run([&](unsigned index) { kernel(arguments, Slice{index, count, scratch(index)}); });
+  }
+
+  Precision precision_;
+  const Kernels& kernels_;
+  ThreadPool pool_;
+  std::vector<Memory> scratch_;
+  std::size_t scratch_floats_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> create_backend(const Options& options) { return std::make_unique<CpuBackend>(options); }
+
+std::vector<std::string> supported_variants() {
+  std::vector<std::string> out;
+  for (const Variant& variant : variants()) {
+    if (variant.supported) out.emplace_back(variant.kernels->variant);
+  }
+  return out;
+}
+
+}  // namespace plumbline::cpu

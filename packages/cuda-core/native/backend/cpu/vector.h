@@ -1,0 +1,227 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+/// Sixteen float32 lanes, on whatever registers the translation unit is compiled for (-mavx512…: one, -mavx2: two,
+/// otherwise four). Every variant computes the same bits: a lane is only ever added, multiplied, divided or compared (no
+/// fused multiply-add, which not every machine has), and `sum` adds the lanes as one fixed tree.
+///
+/// Kernel sources are compiled once a variant, into a namespace of its own, PLUMBLINE_VARIANT. They must call no inline
+/// function of another namespace that the compiler might emit as a symbol: the linker keeps one copy of those, and it may
+/// be the one that this machine cannot run. Hence no <algorithm> and no <span> in there.
+namespace plumbline::cpu::PLUMBLINE_VARIANT {
+
+#define PLUMBLINE_INLINE inline __attribute__((always_inline))
+
+inline constexpr std::size_t kLanes = 16;
+
+#if defined(__AVX512F__)
+inline constexpr std::size_t kRegisterBytes = 64;
+#elif defined(__AVX2__)
+inline constexpr std::size_t kRegisterBytes = 32;
+#else
+inline constexpr std::size_t kRegisterBytes = 16;
+#endif
+inline constexpr std::size_t kRegisters = kLanes * sizeof(float) / kRegisterBytes;
+inline constexpr std::size_t kRegisterLanes = kLanes / kRegisters;
+
+typedef float FloatRegister __attribute__((vector_size(kRegisterBytes)));
+typedef std::int32_t IntRegister __attribute__((vector_size(kRegisterBytes)));
+typedef float Float4 __attribute__((vector_size(16)));
+typedef std::uint8_t U8x16 __attribute__((vector_size(16)));
+
+struct F32x16 {
+  FloatRegister v[kRegisters];
+
+  static PLUMBLINE_INLINE F32x16 zero() { return broadcast(0.0f); }
+  static PLUMBLINE_INLINE F32x16 broadcast(float x) {
+    F32x16 out;
+    for (auto& r : out.v) r = FloatRegister{} + x;
+    return out;
+  }
+  static PLUMBLINE_INLINE F32x16 load(const void* at) {
+    F32x16 out;
+    std::memcpy(&out, at, sizeof out);
+    return out;
+  }
+  PLUMBLINE_INLINE void store(void* at) const { std::memcpy(at, this, sizeof *this); }
+
+#define PLUMBLINE_LANEWISE(op)                                                     \
+  friend PLUMBLINE_INLINE F32x16 operator op(const F32x16& a, const F32x16& b) {   \
+    F32x16 out;                                                                    \
+    for (std::size_t i = 0; i < kRegisters; ++i) out.v[i] = a.v[i] op b.v[i];      \
+    return out;                                                                    \
+  }
+  PLUMBLINE_LANEWISE(+)
+  PLUMBLINE_LANEWISE(-)
+  PLUMBLINE_LANEWISE(*)
+  PLUMBLINE_LANEWISE(/)
+#undef PLUMBLINE_LANEWISE
+  PLUMBLINE_INLINE F32x16& operator+=(const F32x16& b) { return *this = *this + b; }
+};
+
+/// Lane by lane; b where either is NaN.
+PLUMBLINE_INLINE F32x16 maximum(const F32x16& a, const F32x16& b) {
+  F32x16 out;
+  for (std::size_t i = 0; i < kRegisters; ++i) out.v[i] = a.v[i] > b.v[i] ? a.v[i] : b.v[i];
+  return out;
+}
+PLUMBLINE_INLINE F32x16 minimum(const F32x16& a, const F32x16& b) {
+  F32x16 out;
+  for (std::size_t i = 0; i < kRegisters; ++i) out.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i];
+  return out;
+}
+
+/// The four quarters of the lanes.
+struct Quarters {
+  Float4 q[4];
+};
+
+PLUMBLINE_INLINE Quarters quarters(const F32x16& x) {
+  Quarters out;
+#if defined(__AVX512F__)
+  const __m512 v = x.v[0];
+  out.q[0] = _mm512_castps512_ps128(v);
+  out.q[1] = _mm512_extractf32x4_ps(v, 1);
+  out.q[2] = _mm512_extractf32x4_ps(v, 2);
+  out.q[3] = _mm512_extractf32x4_ps(v, 3);
+#elif defined(__AVX2__)
+  for (int i = 0; i < 2; ++i) {
+    out.q[2 * i] = _mm256_castps256_ps128(x.v[i]);
+    out.q[2 * i + 1] = _mm256_extractf128_ps(x.v[i], 1);
+  }
+#else
+  for (int i = 0; i < 4; ++i) out.q[i] = x.v[i];
+#endif
+  return out;
+}
+
+/// Adds lanes 8 apart, then 4 apart, then 2, then 1.
+PLUMBLINE_INLINE float sum(const F32x16& x) {
+  const Quarters p = quarters(x);
+  const Float4 four = (p.q[0] + p.q[2]) + (p.q[1] + p.q[3]);
+  return (four[0] + four[2]) + (four[1] + four[3]);
+}
+
+PLUMBLINE_INLINE float largest(const F32x16& x) {
+  float lanes[kLanes];
+  x.store(lanes);
+  float out = lanes[0];
+  for (std::size_t i = 1; i < kLanes; ++i) out = lanes[i] > out ? lanes[i] : out;
+  return out;
+}
+
+PLUMBLINE_INLINE U8x16 load_bytes(const void* at) {
+  U8x16 out;
+  std::memcpy(&out, at, sizeof out);
+  return out;
+}
+
+/// Unsigned bytes as floats.
+PLUMBLINE_INLINE F32x16 to_float(U8x16 bytes) {
+  F32x16 out;
+#if defined(__AVX512F__)
+  out.v[0] = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(reinterpret_cast<__m128i>(bytes)));
+#elif defined(__AVX2__)
+  const __m128i low = reinterpret_cast<__m128i>(bytes);
+  out.v[0] = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(low));
+  out.v[1] = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(low, 8)));
+#else
+  for (std::size_t i = 0; i < kRegisters; ++i) {
+    for (std::size_t j = 0; j < kRegisterLanes; ++j) {
+      out.v[i][j] = static_cast<float>(static_cast<std::int32_t>(bytes[i * kRegisterLanes + j]));
+    }
+  }
+#endif
+  return out;
+}
+
+/// 16 signed bytes as floats.
+PLUMBLINE_INLINE F32x16 load_signed_bytes(const std::int8_t* at) {
+  // x + 128 as an unsigned byte, and 128 away again: exact.
+  return to_float(load_bytes(at) ^ 0x80) - F32x16::broadcast(128.0f);
+}
+
+/// 16 bfloat16 values, wherever they lie.
+PLUMBLINE_INLINE F32x16 load_bf16(const void* at) {
+  std::uint16_t in[kLanes];
+  std::uint32_t bits[kLanes];
+  std::memcpy(in, at, sizeof in);
+  for (std::size_t i = 0; i < kLanes; ++i) bits[i] = static_cast<std::uint32_t>(in[i]) << 16;
+  return F32x16::load(bits);
+}
+
+/// IEEE 754 binary16, exactly.
+PLUMBLINE_INLINE float f16_to_float(std::uint16_t half) {
+#if defined(__F16C__)
+  return _cvtsh_ss(half);
+#else
+  // Shifted into place the exponent is 112 too small, which a multiplication mends, subnormals included; what had the
+  // largest exponent (infinity, NaN) gets the largest one.
+  const std::uint32_t magnitude = static_cast<std::uint32_t>(half & 0x7fff) << 13;
+  float scaled;
+  std::memcpy(&scaled, &magnitude, sizeof scaled);
+  scaled *= 0x1p112f;
+  std::uint32_t bits;
+  std::memcpy(&bits, &scaled, sizeof bits);
+  if (magnitude >= 0x0f800000u) bits |= 0x7f800000u;
+  bits |= static_cast<std::uint32_t>(half & 0x8000) << 16;
+  float out;
+  std::memcpy(&out, &bits, sizeof out);
+  return out;
+#endif
+}
+
+PLUMBLINE_INLINE float load_f16(const void* at) {
+  std::uint16_t half;
+  std::memcpy(&half, at, sizeof half);
+  return f16_to_float(half);
+}
+
+/// 16 float16 values, wherever they lie.
+PLUMBLINE_INLINE F32x16 load_f16x16(const std::uint16_t* at) {
+  F32x16 out;
+#if defined(__AVX512F__)
+  out.v[0] = _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
+#elif defined(__AVX2__)
+  out.v[0] = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+  out.v[1] = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at + 8)));
+#else
+  float lanes[kLanes];
+  for (std::size_t i = 0; i < kLanes; ++i) lanes[i] = f16_to_float(at[i]);
+  out = F32x16::load(lanes);
+#endif
+  return out;
+}
+
+/// e^x to about 1 unit in the last place, for x clamped to [-87, 88]; NaN stays NaN. Argument reduction by ln 2 in two
+/// parts and a polynomial of degree 6 for (e^r - 1 - r) / r^2: Cephes, expf.c (S. Moshier).
+PLUMBLINE_INLINE F32x16 exponential(F32x16 x) {
+  x = minimum(F32x16::broadcast(88.0f), maximum(F32x16::broadcast(-87.0f), x));
+  // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.
+  const F32x16 magic = F32x16::broadcast(12582912.0f);
+  const F32x16 shifted = x * F32x16::broadcast(1.44269504088896341f) + magic;
+  const F32x16 n = shifted - magic;
+  const F32x16 r = (x - n * F32x16::broadcast(0.693359375f)) - n * F32x16::broadcast(-2.12194440e-4f);
+  F32x16 p = F32x16::broadcast(1.9875691500e-4f);
+  p = p * r + F32x16::broadcast(1.3981999507e-3f);
+  p = p * r + F32x16::broadcast(8.3334519073e-3f);
+  p = p * r + F32x16::broadcast(4.1665795894e-2f);
+  p = p * r + F32x16::broadcast(1.6666665459e-1f);
+  p = p * r + F32x16::broadcast(5.0000001201e-1f);
+  p = (p * (r * r) + r) + F32x16::broadcast(1.0f);
+  F32x16 out;
+  for (std::size_t i = 0; i < kRegisters; ++i) {
+    const IntRegister exponent = reinterpret_cast<IntRegister>(shifted.v[i]) << 23;
+    out.v[i] = reinterpret_cast<FloatRegister>(reinterpret_cast<IntRegister>(p.v[i]) + exponent);
+  }
+  return out;
+}
+
+}  // namespace plumbline::cpu::PLUMBLINE_VARIANT

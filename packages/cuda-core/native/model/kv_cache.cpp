@@ -1,0 +1,16 @@
+#include "model/kv_cache.h"
+
+namespace plumbline {
+
+KvCache::KvCache(Backend& backend, const Hyperparameters& hyperparameters, std::uint32_t capacity)
+    : capacity_(capacity) {
+  const std::size_t layer_bytes = backend.kv_layer_bytes(hyperparameters.heads, capacity);
+  memory_ = backend.allocate(layer_bytes * hyperparameters.layers);
+  auto* data = static_cast<std::byte*>(memory_.address());
+  layers_.reserve(hyperparameters.layers);
+  for (std::uint32_t i = 0; i < hyperparameters.layers; ++i) {
+    layers_.push_back({hyperparameters.heads, capacity, data + i * layer_bytes});
+  }
+}
+
+}  // namespace plumbline

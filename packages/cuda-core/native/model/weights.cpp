@@ -1,0 +1,174 @@
+#include "model/weights.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <unordered_set>
+
+#include "error.h"
+
+namespace plumbline {
+namespace {
+
+std::string text_of(std::span<const std::uint64_t> shape) {
+  std::string out;
+  for (const std::uint64_t extent : shape) out.append(out.empty() ? "[" : ", ").append(std::to_string(extent));
+  return out.append("]");
+}
+
+/// Takes tensors out of the file one by one, and knows in the end which ones nobody took.
+class Loader {
+ public:
+  Loader(const gguf::File& file, Backend& backend, const std::function<void(double)>& on_progress)
+      : file_(file), backend_(backend), on_progress_(on_progress) {
+    for (const gguf::TensorInfo& tensor : file.tensors()) total_bytes_ += tensor.bytes;
+  }
+
+  bool has(const std::string& name) const { return file_.find_tensor(name) != nullptr; }
+
+  /// A vector where rows is 0.
+  Weight take(const std::string& name, std::uint32_t width, std::uint32_t rows) {
+    const gguf::TensorInfo& tensor = find(name, width, rows);
+    const auto bytes = file_.tensor_bytes(tensor);
+    Weight weight = backend_.load_weight(tensor.type, width, rows == 0 ? 1 : rows, bytes);
+    loaded_bytes_ += tensor.bytes;
+    if (on_progress_) on_progress_(static_cast<double>(loaded_bytes_) / static_cast<double>(total_bytes_));
+    return weight;
+  }
+
+  /// Norms and biases: kernels take them as float32 alone, and files have them so.
+  Weight take_vector(const std::string& name, std::uint32_t width) {
+    require_f32(find(name, width, 0));
+    return take(name, width, 0);
+  }
+
+  std::optional<Weight> take_optional_vector(const std::string& name, std::uint32_t width, Presence presence) {
+    if (presence == Presence::absent || (presence == Presence::optional && !has(name))) return std::nullopt;
+    return take_vector(name, width);
+  }
+
+  /// Copies a vector to the host.
+  std::vector<float> take_values(const std::string& name, std::uint32_t width) {
+    const gguf::TensorInfo& tensor = find(name, width, 0);
+    require_f32(tensor);
+    std::vector<float> out(width);
+    const auto bytes = file_.tensor_bytes(tensor);
+    std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::byte*>(out.data()));
+    return out;
+  }
+
+  void refuse_leftovers() const {
+    for (const gguf::TensorInfo& tensor : file_.tensors()) {
+      if (taken_.contains(tensor.name)) continue;
+      throw Error(ErrorCode::invalid_gguf,
+                  "tensor " + std::string(tensor.name) + " belongs to no part of this architecture: running the model " +
+                      "without it would give wrong answers",
+                  {{"tensor", std::string(tensor.name)}, {"offset", tensor.offset}});
+    }
+  }
+
+ private:
+  const gguf::TensorInfo& find(const std::string& name, std::uint32_t width, std::uint32_t rows) {
+    const std::uint64_t expected[] = {width, rows};
+    const std::string expected_text = text_of(std::span(expected, rows == 0 ? 1 : 2));
+    const gguf::TensorInfo* tensor = file_.find_tensor(name);
+    if (tensor == nullptr) {
+      throw Error(ErrorCode::invalid_gguf, "tensor " + name + " of shape " + expected_text + " is missing",
+                  {{"tensor", name}, {"expected", expected_text}, {"found", "nothing"}});
+    }
+    const auto& shape = tensor->shape;
+    if (shape[0] != width || shape[1] != (rows == 0 ? 1 : rows) || shape[2] != 1 || shape[3] != 1) {
+      const std::string found = text_of(std::span(shape).first(tensor->rank));
+      throw Error(ErrorCode::invalid_gguf,
+                  "tensor " + name + " must have the shape " + expected_text + ", but has " + found,
+                  {{"tensor", name}, {"expected", expected_text}, {"found", found}, {"offset", tensor->offset}});
+    }
+    taken_.insert(tensor->name);
+    return *tensor;
+  }
+
+  static void require_f32(const gguf::TensorInfo& tensor) {
+    if (tensor.type == gguf::Type::F32) return;
+    const std::string type(gguf::info(tensor.type).name);
+    throw Error(ErrorCode::unsupported_tensor_type,
+                "tensor " + std::string(tensor.name) + " is " + type + "; norms, biases and factors must be F32",
+                {{"tensor", std::string(tensor.name)}, {"type", type}});
+  }
+
+  const gguf::File& file_;
+  Backend& backend_;
+  const std::function<void(double)>& on_progress_;
+  std::unordered_set<std::string_view> taken_;
+  std::uint64_t total_bytes_ = 0;
+  std::uint64_t loaded_bytes_ = 0;
+};
+
+LayerWeights load_layer(Loader& loader, const Hyperparameters& hyperparameters, std::uint32_t index) {
+  const std::string prefix = "blk." + std::to_string(index) + ".";
+  const HeadShape& heads = hyperparameters.heads;
+  const std::uint32_t width = hyperparameters.embedding_length;
+  const std::uint32_t hidden = hyperparameters.feed_forward_length;
+  const std::uint32_t query_width = heads.heads * heads.key_length;
+  const std::uint32_t key_width = heads.kv_heads * heads.key_length;
+  const std::uint32_t value_width = heads.kv_heads * heads.value_length;
+  // Optional biases come together: one alone is a damaged file.
+  Presence bias = hyperparameters.traits->qkv_bias;
+  if (bias == Presence::optional && loader.has(prefix + "attn_q.bias")) bias = Presence::required;
+
+  LayerWeights layer;
+  layer.attn_norm = loader.take_vector(prefix + "attn_norm.weight", width);
+  layer.attn_q = loader.take(prefix + "attn_q.weight", width, query_width);
+  layer.attn_k = loader.take(prefix + "attn_k.weight", width, key_width);
+  layer.attn_v = loader.take(prefix + "attn_v.weight", width, value_width);
+  layer.attn_q_bias = loader.take_optional_vector(prefix + "attn_q.bias", query_width, bias);
+  layer.attn_k_bias = loader.take_optional_vector(prefix + "attn_k.bias", key_width, bias);
+  layer.attn_v_bias = loader.take_optional_vector(prefix + "attn_v.bias", value_width, bias);
+  layer.attn_output = loader.take(prefix + "attn_output.weight", heads.heads * heads.value_length, width);
+  layer.ffn_norm = loader.take_vector(prefix + "ffn_norm.weight", width);
+  layer.ffn_gate = loader.take(prefix + "ffn_gate.weight", width, hidden);
+  layer.ffn_up = loader.take(prefix + "ffn_up.weight", width, hidden);
+  layer.ffn_down = loader.take(prefix + "ffn_down.weight", hidden, width);
+  return layer;
+}
+
+/// theta^(-2i / n) for pair i, divided by the linear factor and by Llama 3's factor for that pair, if there are any.
+std::vector<double> rope_frequencies(Loader& loader, const Hyperparameters& hyperparameters) {
+  const std::uint32_t pairs = hyperparameters.rope_dimension_count / 2;
+  std::vector<double> out(pairs);
+  for (std::uint32_t i = 0; i < pairs; ++i) {
+    const double exponent = -2.0 * i / hyperparameters.rope_dimension_count;
+    out[i] = std::pow(hyperparameters.rope_theta, exponent) / hyperparameters.rope_linear_factor;
+  }
+  const std::string name = "rope_freqs.weight";
+  if (hyperparameters.traits->rope_factors == Presence::absent || !loader.has(name)) return out;
+  const std::vector<float> factors = loader.take_values(name, pairs);
+  for (std::uint32_t i = 0; i < pairs; ++i) {
+    if (!(factors[i] > 0)) {
+      throw Error(ErrorCode::invalid_gguf, "tensor " + name + " must hold positive factors",
+                  {{"tensor", name}, {"index", std::uint64_t{i}}, {"found", double{factors[i]}}});
+    }
+    out[i] /= static_cast<double>(factors[i]);
+  }
+  return out;
+}
+
+}  // namespace
+
+Weights load_weights(const gguf::File& file, const Hyperparameters& hyperparameters, Backend& backend,
+                     const std::function<void(double fraction)>& on_progress) {
+  gguf::require_supported_types(file);
+  const std::uint32_t width = hyperparameters.embedding_length;
+  Loader loader(file, backend, on_progress);
+  Weights out;
+  out.token_embd = loader.take("token_embd.weight", width, hyperparameters.vocab_size);
+  for (std::uint32_t i = 0; i < hyperparameters.layers; ++i) {
+    out.layers.push_back(load_layer(loader, hyperparameters, i));
+  }
+  out.output_norm = loader.take_vector("output_norm.weight", width);
+  if (loader.has("output.weight")) out.output = loader.take("output.weight", width, hyperparameters.vocab_size);
+  out.rope_frequencies = rope_frequencies(loader, hyperparameters);
+  loader.refuse_leftovers();
+  return out;
+}
+
+}  // namespace plumbline
