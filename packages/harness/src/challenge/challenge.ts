@@ -1,0 +1,37 @@
+import { randomBytes, randomInt } from 'node:crypto'
+import { haikuPrompt, heldOutWords, minuteWords, topics } from '@plumbline/haiku-nano'
+
+/** What a worker is asked, made of things that nobody could know before. */
+export interface Challenge {
+  /** ISO 8601, UTC */
+  readonly madeAt: string
+  readonly topic: string
+  /** The UTC minute at `madeAt`, in words: it stays this challenge's minute when the clock moves on. */
+  readonly minuteWord: string
+  /** Drawn by the system's CSPRNG from words that the model never saw in training. */
+  readonly word: string
+  /** 128 random bits, in hex: part of each job_id, so that an answer belongs to this challenge alone. */
+  readonly nonce: string
+  /** uint64, as decimal digits */
+  readonly seed: string
+  readonly prompt: string
+}
+
+export function makeChallenge(now = new Date()): Challenge {
+  const topic = draw(topics)
+  const minuteWord = minuteWords[now.getUTCMinutes()]!
+  const word = draw(heldOutWords)
+  return {
+    madeAt: now.toISOString(),
+    topic,
+    minuteWord,
+    word,
+    nonce: randomBytes(16).toString('hex'),
+    seed: randomBytes(8).readBigUInt64LE().toString(),
+    prompt: haikuPrompt({ topic, minuteWord, word }),
+  }
+}
+
+function draw<T>(list: readonly T[]): T {
+  return list[randomInt(list.length)]!
+}

@@ -1,0 +1,299 @@
+import { describe, expect, test } from 'vitest'
+import {
+  end,
+  healthOf,
+  honestEvents,
+  honestEvidence,
+  metrics,
+  processOf,
+  promptTokens,
+  started,
+  streamOf,
+  subject,
+  token,
+} from '../../test/helpers/recorded.ts'
+import type { Evidence } from '../evidence/evidence.ts'
+import type { StreamRecord } from '../probes/stream-record.ts'
+import { runChecks, type Verdict } from './check.ts'
+import { GENUINE_CHECKS } from './genuine.ts'
+
+/** What the checks say that do not pass. */
+function verdicts(evidence: Evidence): Record<string, Verdict> {
+  const results = runChecks(GENUINE_CHECKS, evidence)
+  return Object.fromEntries(
+    results.filter(({ verdict }) => verdict !== 'pass').map(({ name, verdict }) => [name, verdict]),
+  )
+}
+
+const withHaiku = (stream: StreamRecord): Evidence => {
+  const evidence = honestEvidence()
+  return { ...evidence, attempts: [{ ...evidence.attempts[0]!, stream }] }
+}
+
+const withProbe = (probe: StreamRecord): Evidence => ({ ...honestEvidence(), probe })
+
+test('an honest run passes every check', () => {
+  expect(verdicts(honestEvidence())).toEqual({})
+})
+
+describe('sse-grammar', () => {
+  const stream = streamOf(honestEvents)
+  const frame = stream.frames[1]!
+  const replaced = (change: object) => ({ ...stream, frames: stream.frames.with(1, { ...frame, ...change } as never) })
+  test.each<[string, StreamRecord]>([
+    ['a frame without an id', replaced({ id: null })],
+    ['an id that goes back', replaced({ id: '0' })],
+    ['an event field that its data contradicts', replaced({ event: 'started' })],
+    ['a frame without an event field', replaced({ event: null })],
+    ['a field that the protocol does not know', streamOf([started({ colour: 'red' }), ...honestEvents.slice(1)])],
+    ['another content type', { ...stream, contentType: 'application/json' }],
+    ['a frame cut off', { ...stream, endsOnFrame: false }],
+  ])('fails on %s', (_, record) => {
+    expect(verdicts(withHaiku(record))['sse-grammar']).toBe('fail')
+  })
+
+  test('fails on data that is not JSON', () => {
+    expect(verdicts(withHaiku(replaced({ data: '{' })))['sse-grammar']).toBe('fail')
+  })
+
+  test('fails on a refusal, which leaves nothing to measure and nothing unknown', () => {
+    const refusal = streamOf([], { status: 503, refusal: 'no', contentType: 'application/json' })
+    const seen = verdicts({ ...withHaiku(refusal), repeat: undefined, probe: undefined, replays: [] })
+    expect(seen).toMatchObject({ 'sse-grammar': 'fail', replay: 'not measurable', 'stream-probe': 'not measurable' })
+    expect(Object.values(seen)).not.toContain('unknown')
+  })
+
+  test('lets comments through: a ping is no event', () => {
+    const pinged = { ...stream, frames: stream.frames.toSpliced(2, 0, { ms: 11, kind: 'comment', text: 'ping' }) }
+    expect(verdicts(withHaiku(pinged))).toEqual({})
+  })
+})
+
+describe('event-order', () => {
+  const [first, ...rest] = honestEvents
+  const error = { type: 'error', code: 'ENGINE_CRASHED', message: 'gone', retriable: true } as const
+  test.each<[string, StreamRecord]>([
+    ['no terminal event', streamOf(honestEvents.slice(0, -1))],
+    ['two terminal events', streamOf([...honestEvents, end(3)])],
+    ['a token after the end', streamOf([...honestEvents, token(3, 3)])],
+    ['a token before started', streamOf([token(0, 0), first!, ...rest])],
+    ['started twice', streamOf([first!, ...honestEvents])],
+    ['an error', streamOf([...honestEvents.slice(0, -1), error])],
+    ['a connection that closes after the end', streamOf(honestEvents, { close: { how: 'broken', message: 'reset' } })],
+    ['nothing at all', streamOf([])],
+  ])('fails on %s', (_, record) => {
+    expect(verdicts(withHaiku(record))['event-order']).toBe('fail')
+  })
+})
+
+describe('request-identity', () => {
+  test.each<[string, object]>([
+    ['the job_id of another challenge', { job_id: 'yesterday' }],
+    ['another seed', { seed: '8' }],
+    ['another model in one stream of the run', { model: 'other' }],
+    ['another device in one stream of the run', { device: 'cuda:0' }],
+  ])('fails on %s', (_, change) => {
+    expect(verdicts(withHaiku(streamOf([started(change), ...honestEvents.slice(1)])))).toEqual({
+      'request-identity': 'fail',
+    })
+  })
+})
+
+test('prompt-tokens fails on a count that is one off', () => {
+  const off = started({ prompt_tokens: promptTokens + 1 })
+  const seen = verdicts(withHaiku(streamOf([off, ...honestEvents.slice(1)])))
+  expect(seen).toMatchObject({ 'prompt-tokens': 'fail' })
+})
+
+describe('token-events', () => {
+  test.each<[string, StreamRecord]>([
+    ['a gap', streamOf([started(), token(0, 0), token(2, 2), end(2)])],
+    ['an event twice', streamOf([started(), token(0, 0), token(0, 0), end(2)])],
+    ['tokens_out that is one off', streamOf([...honestEvents.slice(0, -1), end(4)])],
+    ['more tokens than max_tokens', streamOf([started({ max_tokens: 2 }), ...honestEvents.slice(1)])],
+    ['MAX_TOKENS too early', streamOf([...honestEvents.slice(0, -1), end(3, { stop_reason: 'MAX_TOKENS' })])],
+    [
+      'a stop sequence that nobody asked for',
+      streamOf([...honestEvents.slice(0, -1), end(3, { stop_reason: 'STOP_SEQUENCE' })]),
+    ],
+  ])('fails on %s', (_, record) => {
+    expect(verdicts(withHaiku(record))['token-events']).toBe('fail')
+  })
+})
+
+describe('text', () => {
+  test.each<[string, StreamRecord]>([
+    ['text that the ids do not mean', streamOf(honestEvents.with(2, token(1, 1, 'x')))],
+    ['text left over at the end', streamOf(honestEvents.with(4, end(3, { t: '!' })))],
+    ['text left out', streamOf(honestEvents.with(3, token(2, 2, '')))],
+    ['an id outside the vocabulary', streamOf(honestEvents.with(2, token(1, 26, 'b')))],
+  ])('fails on %s', (_, record) => {
+    expect(verdicts(withHaiku(record)).text).toBe('fail')
+  })
+
+  test('is not measurable, and no pass, while the end is missing', () => {
+    expect(verdicts(withHaiku(streamOf(honestEvents.slice(0, -1)))).text).toBe('not measurable')
+  })
+})
+
+describe('replay', () => {
+  const withDraws = (draws: { margin?: number; edge?: boolean; inKeptSet?: boolean }[]): Evidence => {
+    const replayed = draws.map((draw, index) => ({
+      index,
+      tokenId: 0,
+      margin: 0,
+      edge: false,
+      inKeptSet: true,
+      ...draw,
+    }))
+    return {
+      ...honestEvidence(),
+      replays: [{ stream: 'haiku', draws: draws.length, replayed, tolerance: 0.01, ms: 1 }],
+    }
+  }
+  const honest = Array.from({ length: 100 }, () => ({}))
+
+  test('passes on margins within the noise and one draw at an edge', () => {
+    const draws = [...honest, { margin: 0.01 }, { margin: 3, inKeptSet: false, edge: true }]
+    expect(verdicts(withDraws(draws))).toEqual({})
+  })
+
+  test.each([
+    ['one margin above the noise', [...honest, { margin: 0.011 }]],
+    ['one token that was cut', [...honest, { margin: -1, inKeptSet: false }]],
+    ['many draws at an edge', [...honest, ...Array.from({ length: 5 }, () => ({ edge: true }))]],
+  ])('fails on %s', (_, draws) => {
+    expect(verdicts(withDraws(draws))).toEqual({ replay: 'fail' })
+  })
+
+  test('is not measurable, and no pass, when nothing was replayed', () => {
+    expect(verdicts(withDraws([]))).toEqual({ replay: 'not measurable' })
+  })
+})
+
+describe('same-seed', () => {
+  test('fails when one token differs', () => {
+    const repeat = streamOf(honestEvents.with(3, token(2, 3)), { purpose: 'repeat' })
+    expect(verdicts({ ...honestEvidence(), repeat })).toEqual({ 'same-seed': 'fail' })
+  })
+
+  test('fails when the second answer is longer', () => {
+    const repeat = streamOf([...honestEvents.slice(0, -1), token(3, 3), end(4)], { purpose: 'repeat' })
+    expect(verdicts({ ...honestEvidence(), repeat })['same-seed']).toBe('fail')
+  })
+})
+
+describe('stream-probe', () => {
+  const probe = honestEvidence().probe!
+  const arriving = (when: (index: number) => number) =>
+    withProbe({ ...probe, frames: probe.frames.map((frame, index) => ({ ...frame, ms: when(index) })) })
+
+  test.each<[string, (index: number) => number]>([
+    ['one burst at the end', (index) => 1_000 + index / 1_000],
+    ['one burst after an early start', (index) => (index === 0 ? 1 : 1_000 + index / 1_000)],
+    ['one burst, and an end that comes late', (index) => (index > 100 ? 1_000 : 1)],
+    ['a burst at each end', (index) => (index < 50 ? 1 : 1_000)],
+    ['ten bursts of which one is nearly all', (index) => (index < 10 ? index * 100 : 1_000)],
+  ])('fails on %s', (_, when) => {
+    expect(verdicts(arriving(when))).toEqual({ 'stream-probe': 'fail' })
+  })
+
+  test('passes when a busy machine stops the stream for a third of the time', () => {
+    expect(verdicts(arriving((index) => (index < 50 ? index * 10 : 350 + index * 10)))).toEqual({})
+  })
+
+  test('is not measurable, and no pass, when it was too quick to tell', () => {
+    expect(verdicts(arriving((index) => index / 10))).toEqual({ 'stream-probe': 'not measurable' })
+  })
+
+  test('is not measurable, and no pass, when there was none', () => {
+    expect(verdicts({ ...honestEvidence(), probe: undefined })['stream-probe']).toBe('not measurable')
+  })
+
+  test('counts from started when others may have been served first', () => {
+    const frames = probe.frames.map((frame) => ({ ...frame, ms: 60_000 + frame.ms }))
+    expect(verdicts(withProbe({ ...probe, frames }))).toEqual({ 'stream-probe': 'fail' })
+    expect(verdicts({ ...withProbe({ ...probe, frames }), spawned: false })).toEqual({})
+  })
+})
+
+describe('metrics', () => {
+  test.each([
+    ['tokens out that did not move', metrics(5 + 3 * promptTokens, 5)],
+    ['tokens in that are one off', metrics(6 + 3 * promptTokens, 111)],
+    ['no counters', { status: 200, text: '' }],
+    ['no answer', undefined],
+  ])('fails on %s', (_, metricsAfter) => {
+    expect(verdicts({ ...honestEvidence(), metricsAfter })).toEqual({ metrics: 'fail' })
+  })
+
+  test('is not measurable when others may use the worker, unless it moved too little', () => {
+    const others = { ...honestEvidence(), spawned: false, metricsAfter: metrics(1_000, 1_000) }
+    expect(verdicts(others)).toEqual({ metrics: 'not measurable' })
+    expect(verdicts({ ...others, metricsAfter: metrics(5, 5) })).toEqual({ metrics: 'fail' })
+  })
+})
+
+describe('process', () => {
+  const withInside = (change: object): Evidence => {
+    const evidence = honestEvidence()
+    return { ...evidence, inside: { ...evidence.inside!, ...change } }
+  }
+  const after = honestEvidence().inside!.after
+  test.each([
+    ['a front that the harness did not start', { frontAncestors: [300, 1] }],
+    ['an engine that is no process', { after: { ...after, engine: undefined } }],
+    ['an engine with another parent', { after: { ...after, engine: processOf(101, 1, 500) } }],
+    ['an engine that took no CPU time', { after: { ...after, engine: processOf(101, 100, 10) } }],
+    ['another program', { expectedExecutable: '/usr/bin/python3' }],
+    ['an engine that was replaced', { after: { ...after, engine: { ...processOf(101, 100, 500), startTicks: 7 } } }],
+  ])('fails on %s', (_, change) => {
+    expect(verdicts(withInside(change)).process).toBe('fail')
+  })
+
+  test('is not measurable from outside, and neither is memory', () => {
+    const outside = { ...honestEvidence(), inside: undefined, spawned: false }
+    expect(verdicts(outside)).toEqual({ process: 'not measurable', memory: 'not measurable' })
+  })
+})
+
+describe('memory', () => {
+  test('fails when /health claims more than /proc sees', () => {
+    expect(verdicts({ ...honestEvidence(), healthAfter: healthOf({ memory_bytes_used: 3_000 }) })).toEqual({
+      memory: 'fail',
+    })
+  })
+
+  test('fails when the model does not fit into what is resident', () => {
+    expect(verdicts({ ...honestEvidence(), subject: { ...subject, tensorBytes: 5_000 } })).toEqual({ memory: 'fail' })
+  })
+})
+
+describe('health and model-sha256', () => {
+  test('fail when the model is another', () => {
+    const other = healthOf({ model_sha256: 'b'.repeat(64), vocab_size: 27 })
+    expect(verdicts({ ...honestEvidence(), healthAfter: other })).toEqual({ health: 'fail', 'model-sha256': 'fail' })
+  })
+
+  test('a sha256 that nobody has told is not measurable, and no pass', () => {
+    const silent = healthOf({ model_sha256: null })
+    expect(verdicts({ ...honestEvidence(), healthBefore: silent, healthAfter: silent })).toEqual({
+      'model-sha256': 'not measurable',
+    })
+  })
+
+  test('health fails when the engine was restarted meanwhile', () => {
+    const restarted = healthOf({ engine: { state: 'ready', pid: 101, restarts: 1, last_progress_ms: 1 } })
+    expect(verdicts({ ...honestEvidence(), healthAfter: restarted })).toEqual({ health: 'fail' })
+  })
+
+  test('health fails when the worker is gone', () => {
+    expect(verdicts({ ...honestEvidence(), healthAfter: undefined })).toMatchObject({ health: 'fail' })
+  })
+})
+
+test('no-echo fails when five words of the prompt come back in a row', () => {
+  const echo = [...'a haiku about rain with'].map((letter, index) => token(index, 0, letter))
+  const seen = verdicts(withHaiku(streamOf([started(), ...echo, end(echo.length)])))
+  expect(seen['no-echo']).toBe('fail')
+})

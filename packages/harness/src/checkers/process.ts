@@ -1,0 +1,40 @@
+import { type Check, fail, NOT_INSIDE, notMeasurable, pass } from './check.ts'
+
+/** The processes that /health names are those that the harness started, and they did the work. */
+export const processCheck: Check = {
+  name: 'process',
+  fromInside: true,
+  run({ inside, healthAfter, healthBefore }) {
+    const expected =
+      'the engine is a child of the front process that was spawned, both are there, and the engine computed'
+    if (inside === undefined) return notMeasurable(expected, NOT_INSIDE)
+    const health = healthAfter?.health ?? healthBefore.health
+    if (health === undefined) return fail(expected, '/health does not say')
+    const { front, engine } = inside.after
+    if (!inside.frontAncestors.includes(inside.spawnedPid)) {
+      return fail(
+        expected,
+        `front_pid ${health.front_pid} does not come from the process spawned, ${inside.spawnedPid}`,
+      )
+    }
+    if (front === undefined) return fail(expected, `front_pid ${health.front_pid} is no process`)
+    if (engine === undefined) return fail(expected, `engine pid ${health.engine.pid} is no process`)
+    if (engine.parentPid !== front.pid) {
+      return fail(expected, `the parent of engine ${engine.pid} is ${engine.parentPid}, not the front ${front.pid}`)
+    }
+    if (engine.startTicks !== inside.before.engine?.startTicks)
+      return fail(expected, 'the engine is not the one of the start')
+    const { expectedExecutable } = inside
+    for (const process of [front, engine]) {
+      if (expectedExecutable !== null && process.executable !== expectedExecutable) {
+        return fail(expected, `process ${process.pid} is ${process.executable}, not ${expectedExecutable}`)
+      }
+    }
+    const computedMs = engine.cpuMs - inside.before.engine.cpuMs
+    if (health.device === 'cpu' && computedMs <= 0) return fail(expected, 'the engine used no CPU time')
+    return pass(
+      expected,
+      `front ${front.pid}, engine ${engine.pid}, its child; ${(computedMs / 1000).toFixed(1)} s of CPU time`,
+    )
+  },
+}

@@ -1,0 +1,44 @@
+import type { Replay, ReplayedDraw } from '../evidence/replay.ts'
+import { type Check, fail, notMeasurable, pass } from './check.ts'
+
+/** The share of draws that the edges of top_k, top_p and min_p may decide; one is always let through. */
+const EDGE_SHARE = 0.01
+
+/** Each token is what the specified sampler draws, with the request's seed, from the reference's logits. */
+export const replayCheck: Check = {
+  name: 'replay',
+  fromInside: false,
+  run({ replays }) {
+    const tolerance = replays[0]?.tolerance ?? 0
+    const expected =
+      `each token is the seeded draw from the reference's logits: ` +
+      `margin within the measured logit noise of ${tolerance}, edge draws at most ${EDGE_SHARE * 100} %`
+    const all = replays.flatMap((replay) => replay.replayed.map((draw) => ({ replay, draw })))
+    if (all.length === 0) return notMeasurable(expected, 'no token to replay')
+    const wrong = all.filter(({ draw }) => !draw.edge && !isWithin(draw, tolerance))
+    const edges = all.filter(({ draw }) => draw.edge)
+    if (wrong.length > 0) {
+      const { replay, draw } = wrong[0]!
+      const why = draw.inKeptSet ? `${draw.margin.toFixed(3)} logits below the draw` : 'cut by top_k, top_p or min_p'
+      const which = `token ${draw.index} (id ${draw.tokenId}) of ${replay.stream} is ${why}`
+      return fail(expected, `${wrong.length} of ${all.length} tokens were not drawn so; the first: ${which}`)
+    }
+    if (edges.length > Math.max(1, EDGE_SHARE * all.length)) {
+      return fail(expected, `${edges.length} of ${all.length} draws decided by an edge`)
+    }
+    const same = all.filter(({ draw }) => draw.margin === 0 && draw.inKeptSet).length
+    const largest = Math.max(0, ...all.filter(({ draw }) => !draw.edge).map(({ draw }) => draw.margin))
+    return pass(
+      expected,
+      `${replays.map(told).join('; ')}; ${same} the very draw, largest margin ${largest.toPrecision(2)}, ${edges.length} at an edge`,
+    )
+  },
+}
+
+function isWithin(draw: ReplayedDraw, tolerance: number): boolean {
+  return draw.inKeptSet && draw.margin <= tolerance
+}
+
+function told({ stream, replayed, draws }: Replay): string {
+  return `${stream} ${replayed.length} of ${draws} draws`
+}

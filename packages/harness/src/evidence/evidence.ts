@@ -1,0 +1,59 @@
+import type { Challenge } from '../challenge/challenge.ts'
+import type { HealthRecord } from '../probes/health.ts'
+import type { MetricsRecord } from '../probes/metrics.ts'
+import type { ProcessFacts } from '../probes/process-facts.ts'
+import type { StreamRecord } from '../probes/stream-record.ts'
+import type { Replay } from './replay.ts'
+import type { Subject } from './subject.ts'
+
+/** One challenge and what came of it. */
+export interface Attempt {
+  readonly challenge: Challenge
+  readonly stream: StreamRecord
+}
+
+/** The worker's processes at one moment, as /proc has them; undefined where there is no such process. */
+export interface ProcessSnapshot {
+  readonly front: ProcessFacts | undefined
+  readonly engine: ProcessFacts | undefined
+}
+
+/** What only the one who spawned the worker can know. */
+export interface InsideEvidence {
+  /** The process that the harness started. */
+  readonly spawnedPid: number
+  /** The front process and its parents, upwards. */
+  readonly frontAncestors: readonly number[]
+  /** The program that the front and the engine must be; null when the command line is not our own. */
+  readonly expectedExecutable: string | null
+  /** Before the first stream and after the last one. */
+  readonly before: ProcessSnapshot
+  readonly after: ProcessSnapshot
+}
+
+/** All that a verdict rests on. Checkers read it and nothing else. */
+export interface Evidence {
+  /** The claimed model, as the harness itself reads its file. */
+  readonly subject: Subject
+  /** Whether the harness started the worker, and so has it to itself; otherwise it was found at --url. */
+  readonly spawned: boolean
+  readonly attempts: readonly Attempt[]
+  /** The last challenge once more, with the same seed; undefined when the run ended before. */
+  readonly repeat: StreamRecord | undefined
+  readonly probe: StreamRecord | undefined
+  /** /health once it was healthy, and after the last stream; undefined when it could not be asked. */
+  readonly healthBefore: HealthRecord
+  readonly healthAfter: HealthRecord | undefined
+  readonly metricsBefore: MetricsRecord | undefined
+  readonly metricsAfter: MetricsRecord | undefined
+  /** undefined with --url, and where there is no /proc. */
+  readonly inside: InsideEvidence | undefined
+  readonly replays: readonly Replay[]
+}
+
+/** All streams, in the order in which they were asked for. */
+export function allStreams(evidence: Pick<Evidence, 'attempts' | 'repeat' | 'probe'>): StreamRecord[] {
+  return [...evidence.attempts.map((attempt) => attempt.stream), evidence.repeat, evidence.probe].filter(
+    (stream) => stream !== undefined,
+  )
+}

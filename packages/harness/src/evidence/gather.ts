@@ -1,0 +1,154 @@
+import { realpathSync } from 'node:fs'
+import { defaultSampling } from '@plumbline/haiku-nano'
+import { type ExecuteRequestBody, type Health, LIMITS } from '@plumbline/protocol'
+import { type Challenge, makeChallenge } from '../challenge/challenge.ts'
+import { isHaiku } from '../checkers/haiku.ts'
+import { getHealth, type HealthRecord } from '../probes/health.ts'
+import type { Endpoint } from '../probes/http.ts'
+import { getMetrics, getSettledMetrics } from '../probes/metrics.ts'
+import { ancestors, readProcessFacts } from '../probes/process-facts.ts'
+import { recordStream } from '../probes/record-stream.ts'
+import type { Frame, StreamPurpose, StreamRecord } from '../probes/stream-record.ts'
+import { viewStream } from '../probes/stream-view.ts'
+import { type Attempt, allStreams, type Evidence, type InsideEvidence, type ProcessSnapshot } from './evidence.ts'
+import { LOGIT_NOISE } from './logit-noise.ts'
+import { type Replay, replayStream } from './replay.ts'
+import { promptTokenIds, type Subject } from './subject.ts'
+
+/** Most tokens of a haiku: three times what one needs. */
+const HAIKU_TOKENS = 128
+
+export interface GatherOptions {
+  readonly endpoint: Endpoint
+  readonly subject: Subject
+  /** /health when it first was healthy. */
+  readonly health: HealthRecord
+  /** undefined with --url. */
+  readonly spawned: { readonly pid: number; readonly expectedExecutable: string | null } | undefined
+  readonly attempts: number
+  readonly streamTimeoutMs: number
+  /** For the replay of the stream probe; the haiku is replayed whole. */
+  readonly replayMs: number
+  readonly signal: AbortSignal
+  readonly onStage: (stage: Stage) => void
+}
+
+export type Stage =
+  | { name: 'challenge'; attempt: number; challenge: Challenge }
+  | { name: 'answer'; attempt: number; stream: StreamRecord }
+  | { name: 'probe'; tokens: number }
+  | { name: 'replay'; done: number; draws: number }
+
+/** The request that asks the model a challenge. Without a chat template, the prompt is the text as it is. */
+export function challengeRequest(subject: Subject, challenge: Challenge, jobId: string): ExecuteRequestBody {
+  return {
+    job_id: jobId,
+    ...(subject.hasChatTemplate
+      ? { messages: [{ role: 'user', content: challenge.prompt }] }
+      : { prompt: challenge.prompt }),
+    max_tokens: HAIKU_TOKENS,
+    seed: challenge.seed,
+    ...defaultSampling,
+  }
+}
+
+/** Asks, asks again, probes, and writes down what comes. Judges only whether another attempt at a haiku is due. */
+export async function gatherStreams(options: GatherOptions): Promise<Omit<Evidence, 'replays'>> {
+  const { endpoint, subject, health, signal, onStage } = options
+  const contextLength = health.health?.context_length ?? subject.contextLength
+  const record = (
+    purpose: StreamPurpose,
+    attempt: number,
+    body: ExecuteRequestBody,
+    onFrame?: (frame: Frame) => void,
+  ) => {
+    const timeoutMs = options.streamTimeoutMs
+    return recordStream({ endpoint, purpose, attempt, body, timeoutMs, signal, ...(onFrame && { onFrame }) })
+  }
+  const snapshot = () => processSnapshot(health.health)
+  const before = await snapshot()
+  const metricsBefore = await getMetrics(endpoint).catch(() => undefined)
+
+  const attempts: Attempt[] = []
+  let repeat: StreamRecord | undefined
+  let probe: StreamRecord | undefined
+  let whole = true
+  for (let attempt = 1; attempt <= options.attempts && whole && !signal.aborted; attempt++) {
+    const challenge = makeChallenge()
+    onStage({ name: 'challenge', attempt, challenge })
+    const stream = await record('haiku', attempt, challengeRequest(subject, challenge, `haiku-${challenge.nonce}`))
+    attempts.push({ challenge, stream })
+    onStage({ name: 'answer', attempt, stream })
+    whole = viewStream(stream).end !== undefined
+    if (isHaiku(attempts.at(-1)!)) break
+  }
+  const last = attempts.at(-1)
+  if (last !== undefined && whole && !signal.aborted) {
+    const { challenge } = last
+    repeat = await record('repeat', attempts.length, challengeRequest(subject, challenge, `again-${challenge.nonce}`))
+    const body = challengeRequest(subject, challenge, `probe-${challenge.nonce}`)
+    const room = contextLength - promptTokenIds(subject, body).length
+    const tokens = Math.max(1, Math.min(LIMITS.maxTokens, room))
+    let arrived = 0
+    probe = await record('probe', attempts.length, { ...body, max_tokens: tokens, ignore_eos: true }, (frame) => {
+      if (frame.kind === 'event' && frame.event === 'token' && arrived++ % 32 === 0)
+        onStage({ name: 'probe', tokens: arrived })
+    })
+  }
+
+  const metricsAfter = await getSettledMetrics(endpoint).catch(() => undefined)
+  const healthAfter = await getHealth(endpoint).catch(() => undefined)
+  const inside = await insideEvidence(options, before, await snapshot())
+  return {
+    subject,
+    spawned: options.spawned !== undefined,
+    attempts,
+    repeat,
+    probe,
+    healthBefore: health,
+    healthAfter,
+    metricsBefore,
+    metricsAfter,
+    inside,
+  }
+}
+
+/** Replays all haiku whole and the probe as far as time allows: no worker is needed for it. */
+export async function gatherReplays(
+  evidence: Omit<Evidence, 'replays'>,
+  options: Pick<GatherOptions, 'replayMs' | 'onStage'>,
+): Promise<Replay[]> {
+  const tolerance = LOGIT_NOISE[evidence.healthBefore.health?.precision ?? 'fast']
+  const replays: Replay[] = []
+  // The repeat is the haiku again: same-seed says so, or fails.
+  for (const stream of allStreams(evidence).filter(({ purpose }) => purpose !== 'repeat')) {
+    const timeMs = stream.purpose === 'probe' ? options.replayMs : Number.POSITIVE_INFINITY
+    const onProgress = (done: number, draws: number) => options.onStage({ name: 'replay', done, draws })
+    replays.push(await replayStream(evidence.subject, stream, { tolerance, timeMs, onProgress }))
+  }
+  return replays
+}
+
+async function processSnapshot(health: Health | undefined): Promise<ProcessSnapshot> {
+  const enginePid = health?.engine.pid ?? undefined
+  return {
+    front: health === undefined ? undefined : await readProcessFacts(health.front_pid),
+    engine: enginePid === undefined ? undefined : await readProcessFacts(enginePid),
+  }
+}
+
+async function insideEvidence(
+  { spawned, health }: GatherOptions,
+  before: ProcessSnapshot,
+  after: ProcessSnapshot,
+): Promise<InsideEvidence | undefined> {
+  // Where not even the harness itself is to be seen, nothing is.
+  if (spawned === undefined || (await readProcessFacts(process.pid)) === undefined) return undefined
+  return {
+    spawnedPid: spawned.pid,
+    frontAncestors: health.health === undefined ? [] : await ancestors(health.health.front_pid),
+    expectedExecutable: spawned.expectedExecutable === null ? null : realpathSync(spawned.expectedExecutable),
+    before,
+    after,
+  }
+}

@@ -1,0 +1,96 @@
+import { parseExecuteRequest, type SamplingParameters } from '@plumbline/protocol'
+import { drawMargin } from '@plumbline/reference'
+import { type StreamRecord, streamName } from '../probes/stream-record.ts'
+import { viewStream } from '../probes/stream-view.ts'
+import { promptTokenIds, type Subject } from './subject.ts'
+
+/** One draw of a stream, made again. */
+export interface ReplayedDraw {
+  /** Place in the answer, from 0. The end-of-sequence token stands one behind the last token event. */
+  readonly index: number
+  readonly tokenId: number
+  /** In logits: how far the token lies below what the reference draws with the same seed; 0 when it is the same. */
+  readonly margin: number
+  /** Whether only the edge of top_k, top_p or min_p, moved within the noise, explains it. */
+  readonly edge: boolean
+  readonly inKeptSet: boolean
+}
+
+export interface Replay {
+  /** Which stream, in words. */
+  readonly stream: string
+  /** How many draws the stream holds: its tokens, and its end-of-sequence token when that ended it. */
+  readonly draws: number
+  /** The first of them, as many as there was time for. */
+  readonly replayed: readonly ReplayedDraw[]
+  /** The logit noise that the edges were judged by. */
+  readonly tolerance: number
+  readonly ms: number
+}
+
+/** Tokens that the reference evaluates between two looks at the clock. */
+const BLOCK = 16
+
+export interface ReplayOptions {
+  /** Most that two logits of an honest worker differ from the reference in their difference. */
+  readonly tolerance: number
+  /** Stop after this long; the first block is always replayed. */
+  readonly timeMs: number
+  readonly onProgress: (done: number, draws: number) => void
+}
+
+/**
+ * Runs the ids of a stream through the reference's float64 model, and asks at each place how far the token that came
+ * lies below the one that the specified sampler draws there with the request's seed. The answer's own earlier tokens are the
+ * context of each, so one wrong token is one wrong draw and does not spoil those behind it.
+ */
+export async function replayStream(subject: Subject, stream: StreamRecord, options: ReplayOptions): Promise<Replay> {
+  const start = performance.now()
+  const view = viewStream(stream)
+  const request = parseExecuteRequest(stream.request)
+  const sampling: SamplingParameters = {
+    temperature: request.temperature,
+    topK: request.top_k,
+    topP: request.top_p,
+    minP: request.min_p,
+    repetitionPenalty: request.repetition_penalty,
+    // What the request asks for, whatever the worker says it used.
+    seed: request.seed ?? 0n,
+  }
+  const prompt = promptTokenIds(subject, request)
+  const answer = view.tokenIds
+  const endsWithEos = view.end?.stop_reason === 'EOS'
+  const draws = answer.length + (endsWithEos ? 1 : 0)
+
+  const session = subject.model().newSession()
+  const history = [...prompt]
+  const replayed: ReplayedDraw[] = []
+  const judgeDraw = (logits: Float64Array) => {
+    const index = replayed.length
+    // Any of the end-of-sequence tokens would have ended the answer: the likeliest of them is asked about.
+    const candidates = index < answer.length ? [answer[index]!] : [...subject.tokenizer.eosIds]
+    const judged = candidates.map((tokenId) => ({
+      index,
+      tokenId,
+      ...drawMargin(logits, sampling, history, index, tokenId, options.tolerance),
+    }))
+    replayed.push(judged.reduce((best, draw) => (draw.margin < best.margin ? draw : best)))
+  }
+
+  let logits = session.append(prompt).at(-1)
+  if (logits !== undefined && draws > 0) judgeDraw(logits)
+  while (logits !== undefined && replayed.length < draws && performance.now() - start < options.timeMs) {
+    const from = replayed.length - 1
+    const block = answer.slice(from, Math.min(from + BLOCK, draws - 1))
+    const rows = session.append(block)
+    block.forEach((tokenId, row) => {
+      history.push(tokenId)
+      logits = rows[row]
+      judgeDraw(rows[row]!)
+    })
+    options.onProgress(replayed.length, draws)
+    // Lets signals and the progress line through.
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return { stream: streamName(stream), draws, replayed, tolerance: options.tolerance, ms: performance.now() - start }
+}

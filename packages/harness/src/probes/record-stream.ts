@@ -1,0 +1,110 @@
+import type { ExecuteRequestBody } from '@plumbline/protocol'
+import { createParser } from 'eventsource-parser'
+import { request } from 'undici'
+import { type Endpoint, errorLine } from './http.ts'
+import type { Frame, StreamClose, StreamPurpose, StreamRecord } from './stream-record.ts'
+
+const REFUSAL_CHARACTERS = 2_000
+/** Far more than 2,048 tokens with 20 log-probabilities each: a stream that goes on for ever ends here. */
+const MAX_STREAM_BYTES = 64 * 1024 * 1024
+
+export interface RecordStreamOptions {
+  readonly endpoint: Endpoint
+  readonly purpose: StreamPurpose
+  readonly attempt: number
+  readonly body: ExecuteRequestBody
+  /** How long the stream may take from its request to its last byte. */
+  readonly timeoutMs: number
+  /** Ends the recording at once; what arrived so far is kept. */
+  readonly signal: AbortSignal
+  readonly onFrame?: (frame: Frame) => void
+}
+
+/**
+ * Sends one POST /execute and writes down everything that comes back, as it comes back. It judges nothing and does not
+ * throw for anything that a worker can do: a refusal, a broken connection and silence are part of the record.
+ */
+export async function recordStream(options: RecordStreamOptions): Promise<StreamRecord> {
+  const frames: Frame[] = []
+  const sentAt = new Date().toISOString()
+  const start = performance.now()
+  const now = () => performance.now() - start
+  // Frames that come in one read arrived together.
+  let arrivedMs = 0
+
+  const deadline = AbortSignal.timeout(options.timeoutMs)
+  let status: number | null = null
+  let contentType: string | null = null
+  let refusal: string | null = null
+  let tail = ''
+  let close: StreamClose
+  try {
+    const response = await request(new URL('/execute', options.endpoint.baseUrl), {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'text/event-stream',
+        ...(options.endpoint.token === undefined ? {} : { authorization: `Bearer ${options.endpoint.token}` }),
+      },
+      body: JSON.stringify(options.body),
+      signal: AbortSignal.any([deadline, options.signal]),
+      // The deadline above is the only one.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    })
+    status = response.statusCode
+    contentType = headerValue(response.headers['content-type'])
+    if (status !== 200) {
+      refusal = (await response.body.text()).slice(0, REFUSAL_CHARACTERS)
+    } else {
+      const record = (frame: Frame) => {
+        frames.push(frame)
+        options.onFrame?.(frame)
+      }
+      const parser = createParser({
+        onEvent: ({ id, event, data }) =>
+          record({ ms: arrivedMs, kind: 'event', id: id ?? null, event: event ?? null, data }),
+        onComment: (text) => record({ ms: arrivedMs, kind: 'comment', text }),
+        onError: (error) => record({ ms: arrivedMs, kind: 'malformed', text: error.message }),
+      })
+      const decoder = new TextDecoder('utf-8', { fatal: true })
+      let received = 0
+      for await (const chunk of response.body as AsyncIterable<Buffer>) {
+        arrivedMs = now()
+        received += chunk.length
+        if (received > MAX_STREAM_BYTES) throw new Error(`the stream holds more than ${MAX_STREAM_BYTES} bytes`)
+        let text: string
+        try {
+          text = decoder.decode(chunk, { stream: true })
+        } catch {
+          record({ ms: arrivedMs, kind: 'malformed', text: 'bytes that are not UTF-8' })
+          continue
+        }
+        tail = (tail + text).slice(-4)
+        parser.feed(text)
+      }
+    }
+    close = { how: 'complete' }
+  } catch (error) {
+    close = deadline.aborted
+      ? { how: 'timed-out', afterMs: options.timeoutMs }
+      : { how: 'broken', message: errorLine(error) }
+  }
+  return {
+    purpose: options.purpose,
+    attempt: options.attempt,
+    request: options.body,
+    sentAt,
+    status,
+    contentType,
+    refusal,
+    frames,
+    endsOnFrame: /(\r\n|\n|\r)(\r\n|\n|\r)$/.test(tail),
+    close,
+    endedMs: now(),
+  }
+}
+
+function headerValue(value: string | string[] | undefined): string | null {
+  return Array.isArray(value) ? value.join(', ') : (value ?? null)
+}

@@ -1,0 +1,68 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import type { HealthRecord } from '../probes/health.ts'
+import type { Endpoint } from '../probes/http.ts'
+import { waitUntilHealthy } from './wait-until-healthy.ts'
+import type { WorkerCommand } from './worker-command.ts'
+import { type ReapRecord, WorkerProcess } from './worker-process.ts'
+
+export interface AcquireOptions {
+  /** Where a worker runs already, or how to start one. */
+  readonly source: { readonly url: string } | { readonly command: WorkerCommand; readonly args: readonly string[] }
+  readonly token: string | undefined
+  /** Gets worker.log. */
+  readonly folder: string
+  readonly startTimeoutMs: number
+  readonly loadTimeoutMs: number
+  readonly signal: AbortSignal
+  readonly onStatus: (status: string, progress: number | undefined) => void
+}
+
+/** A healthy worker to ask: spawned by us, or found. */
+export interface AcquiredWorker {
+  readonly endpoint: Endpoint
+  readonly health: HealthRecord
+  /** From its start, or from the first question, to its first healthy answer. */
+  readonly healthyMs: number
+  readonly command: string | undefined
+  /** undefined for a worker that was found. */
+  readonly spawned: { readonly pid: number; readonly expectedExecutable: string | null } | undefined
+  /** undefined for a worker that was found. */
+  release(): Promise<ReapRecord | undefined>
+}
+
+/** Finds or starts a worker and waits until it is healthy. On failure nothing is left running. */
+export async function acquireWorker(options: AcquireOptions): Promise<AcquiredWorker> {
+  const { source, token, signal, onStatus } = options
+  const start = performance.now()
+  const healthy = async (baseUrl: string, worker: WorkerProcess | undefined) => {
+    const endpoint = { baseUrl, token }
+    const health = await waitUntilHealthy({ endpoint, worker, timeoutMs: options.loadTimeoutMs, signal, onStatus })
+    return { endpoint, health, healthyMs: performance.now() - start }
+  }
+  if ('url' in source) {
+    const found = await healthy(source.url, undefined)
+    return { ...found, command: undefined, spawned: undefined, release: async () => undefined }
+  }
+  onStatus('starting', undefined)
+  const { command } = source
+  const args = [...source.args, '--port', '0', '--worker-id', randomUUID()]
+  const worker = await WorkerProcess.spawn({
+    command,
+    args,
+    logPath: join(options.folder, 'worker.log'),
+    readyLineTimeoutMs: options.startTimeoutMs,
+    signal,
+  })
+  try {
+    const ready = await healthy(worker.url, worker)
+    const enginePid = ready.health.health?.engine.pid
+    if (typeof enginePid === 'number') await worker.remember('engine', enginePid)
+    const line = [command.program, ...command.args, ...args].join(' ')
+    const spawned = { pid: worker.pid, expectedExecutable: command.own ? command.program : null }
+    return { ...ready, command: line, spawned, release: () => worker.reap() }
+  } catch (error) {
+    await worker.reap()
+    throw error
+  }
+}

@@ -1,0 +1,152 @@
+import { mkdtempSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { readProcessFacts } from '../probes/process-facts.ts'
+import { acquireWorker } from './acquire-worker.ts'
+import { waitUntil } from './process-identity.ts'
+import { parseWorkerCommand, type WorkerCommand } from './worker-command.ts'
+import { WorkerFailure } from './worker-failure.ts'
+import { WorkerProcess } from './worker-process.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'plumbline-harness-'))
+
+function fixture(name: string): WorkerCommand {
+  const path = fileURLToPath(new URL(`../../test/fixtures/${name}.ts`, import.meta.url))
+  return { program: process.execPath, args: ['--conditions=source', path], own: false }
+}
+
+function spawnFixture(command: WorkerCommand, readyLineTimeoutMs = 30_000, signal = new AbortController().signal) {
+  return WorkerProcess.spawn({ command, args: [], logPath: join(folder, 'worker.log'), readyLineTimeoutMs, signal })
+}
+
+async function failureOf(promise: Promise<unknown>): Promise<WorkerFailure> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  expect(error).toBeInstanceOf(WorkerFailure)
+  return error as WorkerFailure
+}
+
+const gone = (pid: number) => waitUntil(async () => (await readProcessFacts(pid)) === undefined, 5_000)
+
+describe('a worker that does not start', () => {
+  test('a program that is not there', async () => {
+    const failure = await failureOf(spawnFixture({ program: '/nowhere/worker', args: [], own: false }))
+    expect(failure.kind).toBe('spawn')
+    expect(failure.message).toContain('/nowhere/worker')
+  })
+
+  test('one that exits at once is told with its exit code and its last words', async () => {
+    const failure = await failureOf(spawnFixture(fixture('exits-at-once')))
+    expect(failure).toMatchObject({ kind: 'exited', facts: { exitCode: 7 } })
+    expect(failure.facts.logTail?.join('\n')).toContain('the flux capacitor is missing')
+    expect(readFileSync(join(folder, 'worker.log'), 'utf8')).toContain('the flux capacitor is missing')
+  })
+
+  test('one that prints no ready line is ended', async () => {
+    const failure = await failureOf(spawnFixture(fixture('no-ready-line'), 1_000))
+    expect(failure.kind).toBe('no-ready-line')
+    expect(failure.message).toContain('1 s')
+  })
+
+  test('one that prints something else first', async () => {
+    const failure = await failureOf(spawnFixture(fixture('chatty-stdout')))
+    expect(failure).toMatchObject({ kind: 'bad-ready-line', facts: { line: 'Welcome to the worker!' } })
+  })
+
+  test('one that says that it cannot load its model', async () => {
+    const line = JSON.stringify({ event: 'failed', code: 'INVALID_GGUF', message: 'the magic is GIF8' })
+    const command = {
+      program: process.execPath,
+      args: ['-e', `console.log('${line}'); process.exitCode = 5`],
+      own: false,
+    }
+    const failure = await failureOf(spawnFixture(command))
+    expect(failure).toMatchObject({
+      kind: 'load-failed',
+      message: 'the magic is GIF8',
+      facts: { code: 'INVALID_GGUF' },
+    })
+  })
+
+  test('an interrupt ends the wait', async () => {
+    const stop = new AbortController()
+    setTimeout(() => stop.abort(), 200)
+    const failure = await failureOf(spawnFixture(fixture('no-ready-line'), 60_000, stop.signal))
+    expect(failure.kind).toBe('interrupted')
+  })
+})
+
+function acquireFixture(name: string, loadTimeoutMs: number) {
+  return acquireWorker({
+    source: { command: fixture(name), args: [] },
+    token: undefined,
+    folder,
+    startTimeoutMs: 30_000,
+    loadTimeoutMs,
+    signal: new AbortController().signal,
+    onStatus: () => {},
+  })
+}
+
+test('a worker that is never healthy is given up with what it last said, and ended', async () => {
+  const failure = await failureOf(acquireFixture('never-healthy', 500))
+  expect(failure.kind).toBe('not-healthy')
+  expect(failure.message).toContain('503')
+  const { pid } = JSON.parse(readFileSync(join(folder, 'worker.log'), 'utf8').split('\n')[0]!)
+  expect(await gone(pid)).toBe(true)
+})
+
+test('a worker that says `failed` while it loads ends the wait at once', async () => {
+  const listening = `JSON.stringify({event:"listening",url:"http://127.0.0.1:9",pid:process.pid})`
+  const failed = `JSON.stringify({event:"failed",code:"MODEL_LOAD_FAILED",message:"no room"})`
+  const script = `console.log(${listening}); setTimeout(() => { console.log(${failed}); process.exit(5) }, 100)`
+  const failure = await failureOf(
+    acquireWorker({
+      source: { command: { program: process.execPath, args: ['-e', script, '--'], own: false }, args: [] },
+      token: undefined,
+      folder,
+      startTimeoutMs: 30_000,
+      loadTimeoutMs: 60_000,
+      signal: new AbortController().signal,
+      onStatus: () => {},
+    }),
+  )
+  expect(failure).toMatchObject({ kind: 'load-failed', message: 'no room', facts: { exitCode: 5 } })
+})
+
+test('reap leaves no orphan of a worker that ignores SIGTERM, nor of its children, and says so', {
+  timeout: 60_000,
+}, async () => {
+  const worker = await spawnFixture(fixture('ignores-sigterm'))
+  await waitUntil(() => worker.logTail().some((line) => line.startsWith('child ')), 5_000)
+  const child = Number(
+    worker
+      .logTail()
+      .find((line) => line.startsWith('child '))!
+      .slice(6),
+  )
+  await worker.remember('engine', child)
+  expect(await readProcessFacts(child)).toMatchObject({ parentPid: worker.pid })
+  const record = await worker.reap()
+  expect(record.endedOnRequest).toBe(false)
+  expect(record.processes).toEqual([
+    { role: 'front', pid: worker.pid, gone: true, killed: true },
+    { role: 'engine', pid: child, gone: true, killed: true },
+  ])
+  expect(await gone(worker.pid)).toBe(true)
+  expect(await gone(child)).toBe(true)
+  expect(await worker.reap()).toBe(record)
+})
+
+test('parseWorkerCommand splits as a shell does', () => {
+  expect(parseWorkerCommand(`node 'my worker.js' --name "a b"`)).toEqual({
+    program: 'node',
+    args: ['my worker.js', '--name', 'a b'],
+    own: false,
+  })
+  expect(() => parseWorkerCommand('  ')).toThrow('--worker-command')
+})

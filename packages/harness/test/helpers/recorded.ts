@@ -1,0 +1,171 @@
+// Hand-made evidence for checkers: a stream as a worker would send it, and everything around it.
+import type { EndEvent, ExecuteRequestBody, Health, StreamEvent } from '@plumbline/protocol'
+import type { Challenge } from '../../src/challenge/challenge.ts'
+import type { Evidence } from '../../src/evidence/evidence.ts'
+import type { Subject } from '../../src/evidence/subject.ts'
+import { readHealth } from '../../src/probes/health.ts'
+import type { Frame, StreamRecord } from '../../src/probes/stream-record.ts'
+
+export const challenge: Challenge = {
+  madeAt: '2026-01-01T00:54:00.000Z',
+  topic: 'rain',
+  minuteWord: 'fifty-four',
+  word: 'lantern',
+  nonce: '0123456789abcdef0123456789abcdef',
+  seed: '7',
+  prompt: 'write a haiku about rain with fifty-four and lantern in it',
+}
+
+export const request: ExecuteRequestBody = { job_id: 'job', prompt: challenge.prompt, max_tokens: 128, seed: '7' }
+
+/** A vocabulary in which each letter of the alphabet is a token: id 0 is "a". */
+export const subject = {
+  path: '/model.gguf',
+  bytes: 1_000,
+  sha256: 'a'.repeat(64),
+  architecture: 'llama',
+  contextLength: 256,
+  tensorBytes: 900,
+  vocabSize: 26,
+  hasChatTemplate: false,
+  tokenizer: {
+    encode: (text: string) => [...text].map((letter) => Math.max(0, letter.charCodeAt(0) - 97)),
+    decodeText: (ids: readonly number[]) => ids.map((id) => String.fromCharCode(97 + id)).join(''),
+    eosIds: new Set([25]),
+  },
+} as unknown as Subject
+
+export const promptTokens = challenge.prompt.length
+
+export function started(overrides: object = {}): StreamEvent {
+  return {
+    type: 'started',
+    job_id: 'job',
+    model: 'fixture',
+    started_at: '2026-01-01T00:54:00.100Z',
+    seed: '7',
+    prompt_tokens: promptTokens,
+    max_tokens: 128,
+    device: 'cpu',
+    ...overrides,
+  }
+}
+
+export function token(i: number, tokenId: number, t = String.fromCharCode(97 + tokenId)): StreamEvent {
+  return { type: 'token', i, token_id: tokenId, t }
+}
+
+export function end(tokensOut: number, overrides: Partial<EndEvent> = {}): StreamEvent {
+  return {
+    type: 'end',
+    tokens_out: tokensOut,
+    t: '',
+    decode_time_ms: 100,
+    prefill_time_ms: 10,
+    stop_reason: 'EOS',
+    ...overrides,
+  }
+}
+
+/** `abc`, honestly. */
+export const honestEvents = [started(), token(0, 0), token(1, 1), token(2, 2), end(3)]
+
+export function streamOf(events: readonly StreamEvent[], overrides: Partial<StreamRecord> = {}): StreamRecord {
+  const frames = events.map(
+    (event, index): Frame => ({
+      ms: index * 10,
+      kind: 'event',
+      id: String(index),
+      event: event.type,
+      data: JSON.stringify(event),
+    }),
+  )
+  return {
+    purpose: 'haiku',
+    attempt: 1,
+    request,
+    sentAt: '2026-01-01T00:54:00.000Z',
+    status: 200,
+    contentType: 'text/event-stream; charset=utf-8',
+    refusal: null,
+    frames,
+    endsOnFrame: true,
+    close: { how: 'complete' },
+    endedMs: frames.length * 10,
+    ...overrides,
+  }
+}
+
+export function healthOf(overrides: Partial<Health> = {}, status = 200) {
+  const health: Health = {
+    status: 'healthy',
+    model: 'fixture',
+    model_sha256: subject.sha256,
+    architecture: 'llama',
+    quant_kind: 'F32',
+    precision: 'exact',
+    device: 'cpu',
+    backend: 'cpu:portable',
+    resident: true,
+    memory_bytes_used: 1_000,
+    vram_bytes_used: 0,
+    tokenizer_kind: 'fixture',
+    vocab_size: 26,
+    context_length: 256,
+    uptime_seconds: 1,
+    front_pid: 100,
+    engine: { state: 'ready', pid: 101, restarts: 0, last_progress_ms: null },
+    queue: { active: 0, waiting: 0 },
+    version: '0.0.0',
+    worker_id: '00000000-0000-4000-8000-000000000000',
+    ...overrides,
+  }
+  return readHealth(status, JSON.stringify(health))
+}
+
+const metrics = (tokensIn: number, tokensOut: number) => ({
+  status: 200,
+  text: `plumbline_worker_tokens_in_total ${tokensIn}\nplumbline_worker_tokens_out_total ${tokensOut}\n`,
+})
+
+function processOf(pid: number, parentPid: number, cpuMs: number) {
+  const memory = { residentBytes: 2_000, residentPeakBytes: 2_000, proportionalBytes: 1_900 }
+  return { pid, parentPid, executable: '/usr/bin/node', startTicks: pid, cpuMs, ...memory }
+}
+
+/** A whole honest run: a haiku, the same again, and a probe whose tokens come one by one. */
+export function honestEvidence(): Evidence {
+  const stream = streamOf(honestEvents)
+  const letters = Array.from({ length: 100 }, (_, index) => token(index, index % 25))
+  const probeEvents = [started({ max_tokens: 100 }), ...letters, end(100, { stop_reason: 'MAX_TOKENS' })]
+  const draw = (index: number, tokenId: number) => ({ index, tokenId, margin: 0, edge: false, inKeptSet: true })
+  return {
+    subject,
+    spawned: true,
+    attempts: [{ challenge, stream }],
+    repeat: streamOf(honestEvents, { purpose: 'repeat' }),
+    probe: streamOf(probeEvents, { purpose: 'probe' }),
+    healthBefore: healthOf(),
+    healthAfter: healthOf(),
+    metricsBefore: metrics(5, 5),
+    metricsAfter: metrics(5 + 3 * promptTokens, 5 + 106),
+    inside: {
+      spawnedPid: 100,
+      frontAncestors: [100, 1],
+      expectedExecutable: '/usr/bin/node',
+      before: { front: processOf(100, 99, 10), engine: processOf(101, 100, 10) },
+      after: { front: processOf(100, 99, 20), engine: processOf(101, 100, 500) },
+    },
+    replays: [
+      {
+        stream: 'haiku',
+        draws: 4,
+        replayed: [draw(0, 0), draw(1, 1), draw(2, 2), draw(3, 25)],
+        tolerance: 0.01,
+        ms: 1,
+      },
+    ],
+  }
+}
+
+export { metrics, processOf }
