@@ -1,0 +1,68 @@
+import { ERRORS, EXIT, PlumblineError } from '@plumbline/protocol'
+import { Command, CommanderError } from 'commander'
+import { describeConfiguration, type GivenFlags, resolveConfiguration } from './config/configuration.ts'
+import { environmentVariable, OPTIONS } from './config/options.ts'
+import { VERSION } from './version.ts'
+
+/** Runs `plumbline-worker` with these arguments and returns its exit code. */
+export async function run(argv: readonly string[]): Promise<number> {
+  let exitCode: number = EXIT.ok
+  const program = commandLine((code) => {
+    exitCode = code
+  })
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+    return exitCode
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return EXIT.ok // --help, --version
+      return complain(error.message.replace(/^error: /, '').replaceAll('\n', ' '), EXIT.usage)
+    }
+    const known = PlumblineError.from(error)
+    const detail = known.code === 'INTERNAL' && error instanceof Error ? (error.stack ?? known.message) : known.message
+    return complain(detail, ERRORS[known.code].exitCode)
+  }
+}
+
+function complain(line: string, exitCode: number): number {
+  process.stderr.write(`plumbline-worker: ${line}\n`)
+  return exitCode
+}
+
+function commandLine(exitWith: (code: number) => void): Command {
+  const program = new Command('plumbline-worker')
+    .description('Serves one GGUF model over HTTP and server-sent events.')
+    .version(VERSION)
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined })
+
+  const serve = program.command('serve', { isDefault: true }).description('serve a model (the default)')
+  for (const { flag, placeholder, help } of Object.values(OPTIONS)) {
+    serve.option(`${flag} <${placeholder}>`, `${help} [${environmentVariable(flag)}]`)
+  }
+  serve
+    .option('--gpu-device <N>', 'the same as --device cuda:N [PLUMBLINE_GPU_DEVICE]')
+    .option('--print-config', 'show what is in force and where it came from, and end')
+    .action(async (options: Record<string, string | boolean>) => {
+      const configuration = resolveConfiguration(flagsOf(options), process.env)
+      if (options.printConfig) {
+        process.stdout.write(describeConfiguration(configuration))
+        return
+      }
+      const { findModelFile } = await import('./cli/model-file.ts')
+      const modelFile = findModelFile(configuration.values.model)
+      const { serve } = await import('./server/serve.ts')
+      exitWith(await serve(configuration, modelFile))
+    })
+  return program
+}
+
+/** commander's `gpuDevice` is `--gpu-device` again. */
+function flagsOf(options: Record<string, string | boolean>): GivenFlags {
+  const flags: Record<string, string> = {}
+  for (const [name, value] of Object.entries(options)) {
+    if (typeof value === 'string')
+      flags[`--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`] = value
+  }
+  return flags
+}

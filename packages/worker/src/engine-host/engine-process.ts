@@ -1,0 +1,134 @@
+/**
+ * The engine process: holds the native core, so that a crash of it takes no HTTP connection along (DESIGN decision 1).
+ * It is started by engine-connection.ts, speaks frames on descriptor 3, and ends when that pipe does.
+ */
+import { Socket } from 'node:net'
+import type { DeviceName, Engine, Job } from '@plumbline/cuda-core'
+import type { EngineJob, EngineMessageWire, EngineOptions, FrontMessage } from './messages.ts'
+import { encodeFrame, FRAME_KIND, PIPE_FD, PipeFrameReader } from './pipe-frame.ts'
+import { encodeTokenBatch } from './token-batch.ts'
+
+const PROGRESS_INTERVAL_MS = 100
+/** How long a clean ending may take before the process ends the hard way. */
+const DISPOSE_LIMIT_MS = 1_000
+
+const pipe = new Socket({ fd: PIPE_FD, readable: true, writable: true })
+let engine: Engine | undefined
+let active: { readonly number: number; readonly job: Job } | undefined
+let ending = false
+
+function send(message: EngineMessageWire): void {
+  pipe.write(encodeFrame(FRAME_KIND.json, Buffer.from(JSON.stringify(message))))
+}
+
+function errorOf(thrown: unknown) {
+  const { code, message, fields } = thrown as { code?: unknown; message?: string; fields?: Record<string, unknown> }
+  return {
+    code: (typeof code === 'string' ? code : 'INTERNAL') as 'INTERNAL',
+    message: message ?? String(thrown),
+    fields: fields ?? {},
+  }
+}
+
+async function load(options: EngineOptions, sendTokenizer: boolean): Promise<void> {
+  let loading = { fraction: 0, stage: 'start' }
+  const heartbeat = setInterval(() => send({ type: 'loading', ...loading }), PROGRESS_INTERVAL_MS)
+  try {
+    const core = await import('@plumbline/cuda-core')
+    const device = options.device as DeviceName
+    send({ type: 'device', ...core.probeDevice(device) })
+    engine = await core.Engine.load({
+      ...options,
+      device,
+      onProgress: (fraction, stage) => {
+        loading = { fraction, stage }
+      },
+    })
+    const tokenizer = sendTokenizer ? engine.tokenizerMetadata() : undefined
+    send({
+      type: 'loaded',
+      info: engine.info,
+      memory: engine.memoryUsed(),
+      ...(tokenizer && {
+        tokenizer: {
+          ...tokenizer,
+          scores: tokenizer.scores && Array.from(tokenizer.scores),
+          tokenTypes: tokenizer.tokenTypes && Array.from(tokenizer.tokenTypes),
+        },
+      }),
+    } as EngineMessageWire)
+  } catch (thrown) {
+    send({ type: 'load_failed', error: errorOf(thrown) })
+  } finally {
+    clearInterval(heartbeat)
+  }
+}
+
+function generate(number: number, request: EngineJob): void {
+  const done = (result: Omit<Extract<EngineMessageWire, { type: 'done' }>, 'type' | 'job' | 'memory'>) => {
+    clearInterval(progress)
+    active = undefined
+    const memory = engine?.memoryUsed() ?? { weights: 0, kvCache: 0, workspace: 0 }
+    send({ type: 'done', job: number, memory, ...result })
+  }
+  const progress = setInterval(() => {
+    if (engine) send({ type: 'progress', counter: engine.progress().counter })
+  }, PROGRESS_INTERVAL_MS)
+  try {
+    if (!engine) throw new Error('generate before load')
+    const job = engine.generate(
+      {
+        ...request,
+        promptTokenIds: Uint32Array.from(request.promptTokenIds),
+        eosIds: [...request.eosIds],
+        sampling: { ...request.sampling, seed: BigInt(request.sampling.seed) },
+      },
+      {
+        // The line where tokens leave the engine process.
+        onTokens: (batch) => pipe.write(encodeFrame(FRAME_KIND.tokens, encodeTokenBatch(number, batch.tokens))),
+        onDone: ({ tokens, stopReason, prefillMs, decodeMs, error }) =>
+          done({ tokens, stopReason, prefillMs, decodeMs, ...(error && { error: errorOf(error) }) }),
+      },
+    )
+    active = { number, job }
+  } catch (thrown) {
+    done({ tokens: 0, stopReason: 'ERROR', prefillMs: 0, decodeMs: 0, error: errorOf(thrown) })
+  }
+}
+
+function onMessage(message: FrontMessage): void {
+  switch (message.type) {
+    case 'load':
+      void load(message.options, message.sendTokenizer)
+      break
+    case 'generate':
+      generate(message.job, message.request)
+      break
+    case 'cancel':
+      if (active?.number === message.job) active.job.cancel()
+      break
+    case 'stop':
+      void end()
+  }
+}
+
+/** The front is gone, or wants this process gone: let a running job close its trace, free the device, and leave. */
+async function end(): Promise<void> {
+  if (ending) return
+  ending = true
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), DISPOSE_LIMIT_MS)
+  active?.job.cancel()
+  await engine?.dispose().catch(() => undefined)
+  process.exit(0)
+}
+
+const reader = new PipeFrameReader((_kind, payload) => onMessage(JSON.parse(payload.toString('utf8')) as FrontMessage))
+pipe.on('data', (chunk: Buffer) => reader.push(chunk))
+pipe.on('error', () => void end())
+pipe.on('close', () => void end())
+
+// A terminal sends Ctrl-C to the whole process group: the front decides when this process ends.
+process.on('SIGINT', () => undefined)
+process.on('SIGTERM', () => undefined)
+
+send({ type: 'hello', pid: process.pid })

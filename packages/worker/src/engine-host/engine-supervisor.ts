@@ -1,0 +1,298 @@
+import { EventEmitter } from 'node:events'
+import { statSync } from 'node:fs'
+import { PlumblineError } from '@plumbline/protocol'
+import type { TokenizerMetadata } from '../tokenization/tokenizer-metadata.ts'
+import { EngineConnection } from './engine-connection.ts'
+import type { EngineInfo, EngineJob, EngineMemory, EngineMessage, EngineOptions } from './messages.ts'
+import { StallWatch } from './stall-watch.ts'
+import type { SampledToken } from './token-batch.ts'
+
+export interface JobResult {
+  readonly stopReason: 'EOS' | 'MAX_TOKENS' | 'CANCELLED' | 'ERROR'
+  readonly tokens: number
+  readonly prefillMs: number
+  readonly decodeMs: number
+  /** With stopReason ERROR. */
+  readonly error?: PlumblineError
+}
+
+export interface JobSink {
+  onTokens(tokens: readonly SampledToken[]): void
+  /** Called exactly once, whatever becomes of the engine. */
+  onDone(result: JobResult): void
+}
+
+export interface SupervisorOptions {
+  readonly engine: EngineOptions
+  /** Without progress for so long, the engine process is replaced. */
+  readonly stallMs: number
+  /**
+   * The model has been loaded, for the first time or again; with the tokenizer's metadata unless the file is the one loaded before.
+   * A model that cannot be used is an error thrown here.
+   */
+  adopt(info: EngineInfo, tokenizer: TokenizerMetadata | undefined): void
+}
+
+export type ProbedDevice = Omit<Extract<EngineMessage, { type: 'device' }>, 'type'>
+
+interface SupervisorEvents {
+  device: [probed: ProbedDevice]
+  /** Ready for a job. */
+  idle: []
+  /** The engine process has ended by itself or has been replaced. */
+  lost: [reason: PlumblineError]
+  /** The first load did not work out: there is no engine, and there will be none. */
+  failed: [reason: PlumblineError]
+  output: [line: string]
+}
+
+/** Without progress for so long, a running job is called stalled. */
+const STALLED_MS = 1_000
+/** Loading may stay at one stage for so many times the stall limit: it reports less often than computing does. */
+const LOAD_PATIENCE = 6
+const CRASH_LOOP_LOSSES = 3
+const MAX_BACK_OFF_MS = 60_000
+const STOP_LIMIT_MS = 1_500
+
+/** Keeps one engine process alive, gives it one job at a time, and replaces it when it dies or stalls. */
+export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
+  readonly #options: SupervisorOptions
+  readonly #watch = new StallWatch(() => this.#replaceStalled())
+  #phase: 'starting' | 'loading' | 'ready' | 'backing_off' | 'stopped' = 'stopped'
+  #connection: EngineConnection | undefined
+  #active: { readonly number: number; readonly sink: JobSink } | undefined
+  #jobNumber = 0
+  #lastCounter = -1
+  #loading = { fraction: 0, stage: '' }
+  #loadStartedAt = 0
+  #loadMs = 0
+  #info: EngineInfo | undefined
+  #memory: EngineMemory | undefined
+  #loadedFile: string | undefined
+  #everBusy = false
+  #restarts = 0
+  /** In a row, with no job completed between them. */
+  #losses = 0
+  #retryAt = 0
+  #backOff: NodeJS.Timeout | undefined
+
+  constructor(options: SupervisorOptions) {
+    super()
+    this.#options = options
+  }
+
+  start(): void {
+    const { engine, stallMs } = this.#options
+    const modelFile = fileIdentity(engine.modelPath)
+    this.#phase = 'starting'
+    this.#lastCounter = -1
+    this.#loading = { fraction: 0, stage: '' }
+    this.#loadStartedAt = performance.now()
+    const connection = new EngineConnection({
+      onMessage: (message) => this.#onMessage(connection, modelFile, message),
+      onTokens: (job, tokens) => {
+        this.#watch.news()
+        if (this.#active?.number === job) this.#active.sink.onTokens(tokens)
+      },
+      onOutput: (line) => this.emit('output', line),
+      onClose: (reason) => this.#onClose(reason),
+    })
+    this.#connection = connection
+    connection.send({ type: 'load', options: engine, sendTokenizer: modelFile !== this.#loadedFile })
+    this.#watch.start(stallMs * LOAD_PATIENCE)
+  }
+
+  /** Only when `state` is ready and no job is active. */
+  generate(request: EngineJob, sink: JobSink): void {
+    this.#active = { number: ++this.#jobNumber, sink }
+    this.#everBusy = true
+    this.#connection?.send({ type: 'generate', job: this.#jobNumber, request })
+    this.#watch.start(this.#options.stallMs)
+  }
+
+  /** Ends the active job between two tokens; its `onDone` follows. */
+  cancel(): void {
+    if (this.#active) this.#connection?.send({ type: 'cancel', job: this.#active.number })
+  }
+
+  async stop(): Promise<void> {
+    const running = this.#connection
+    this.#phase = 'stopped'
+    this.#watch.stop()
+    clearTimeout(this.#backOff)
+    if (!running) return
+    const closed = new Promise<void>((resolve) => this.once('lost', () => resolve()))
+    running.send({ type: 'stop' })
+    const limit = setTimeout(() => running.kill(new PlumblineError('SHUTTING_DOWN', 'stopped')), STOP_LIMIT_MS)
+    await closed
+    clearTimeout(limit)
+  }
+
+  get state(): 'starting' | 'loading' | 'ready' | 'stalled' | 'backing_off' | 'stopped' {
+    if (this.#phase === 'ready' && this.#active && this.#watch.silenceMs > STALLED_MS) return 'stalled'
+    return this.#phase
+  }
+
+  get idle(): boolean {
+    return this.#phase === 'ready' && !this.#active
+  }
+
+  get inCrashLoop(): boolean {
+    return this.#losses >= CRASH_LOOP_LOSSES && this.#phase !== 'ready'
+  }
+
+  get pid(): number | null {
+    return this.#connection?.pid ?? null
+  }
+
+  get restarts(): number {
+    return this.#restarts
+  }
+
+  /** Of the load under way, 0 to 1. */
+  get loadFraction(): number {
+    return this.#loading.fraction
+  }
+
+  /** How long the last load took. */
+  get loadMs(): number {
+    return this.#loadMs
+  }
+
+  get info(): EngineInfo | undefined {
+    return this.#info
+  }
+
+  get memory(): EngineMemory | undefined {
+    return this.#memory
+  }
+
+  get lastProgressMs(): number | null {
+    return this.#everBusy ? this.#watch.silenceMs : null
+  }
+
+  /** An estimate of when the engine will be ready. */
+  get readyInMs(): number {
+    const now = performance.now()
+    if (this.#phase === 'ready') return 0
+    if (this.#phase === 'backing_off') return this.#retryAt - now + this.#loadMs
+    const elapsed = now - this.#loadStartedAt
+    const { fraction } = this.#loading
+    if (fraction > 0.05) return (elapsed * (1 - fraction)) / fraction
+    return Math.max(this.#loadMs - elapsed, 1_000)
+  }
+
+  #onMessage(connection: EngineConnection, modelFile: string, message: EngineMessage): void {
+    switch (message.type) {
+      case 'hello':
+        this.#phase = 'loading'
+        this.#watch.news()
+        break
+      case 'device':
+        this.#watch.news()
+        this.emit('device', message)
+        break
+      case 'loading':
+        if (message.fraction !== this.#loading.fraction || message.stage !== this.#loading.stage) this.#watch.news()
+        this.#loading = message
+        break
+      case 'load_failed': {
+        const { code, message: text, fields } = message.error
+        connection.kill(new PlumblineError(code, text, fields))
+        break
+      }
+      case 'loaded':
+        this.#onLoaded(connection, modelFile, message)
+        break
+      case 'progress':
+        if (message.counter !== this.#lastCounter) this.#watch.news()
+        this.#lastCounter = message.counter
+        break
+      case 'done':
+        this.#onDone(connection, message)
+    }
+  }
+
+  #onLoaded(
+    connection: EngineConnection,
+    modelFile: string,
+    message: Extract<EngineMessage, { type: 'loaded' }>,
+  ): void {
+    try {
+      this.#options.adopt(message.info, message.tokenizer)
+    } catch (error) {
+      connection.kill(PlumblineError.from(error))
+      return
+    }
+    this.#watch.stop()
+    this.#info = message.info
+    this.#memory = message.memory
+    this.#loadedFile = modelFile
+    this.#loading = { fraction: 1, stage: 'ready' }
+    this.#loadMs = performance.now() - this.#loadStartedAt
+    this.#phase = 'ready'
+    this.emit('idle')
+  }
+
+  #onDone(connection: EngineConnection, message: Extract<EngineMessage, { type: 'done' }>): void {
+    const active = this.#active
+    if (active?.number !== message.job) return
+    this.#memory = message.memory
+    this.#watch.stop()
+    this.#watch.news()
+    this.#active = undefined
+    const { stopReason, tokens, prefillMs, decodeMs, error: wire } = message
+    if (stopReason !== 'ERROR') this.#losses = 0
+    const error = wire && new PlumblineError(wire.code, wire.message, wire.fields)
+    // After a CUDA error the device context is of no more use, and only a new process gets a new one.
+    const replace = error?.code === 'CUDA_ERROR'
+    if (replace) {
+      this.#phase = 'starting'
+      connection.kill(error)
+    }
+    active.sink.onDone({ stopReason, tokens, prefillMs, decodeMs, ...(error && { error }) })
+    if (!replace) this.emit('idle')
+  }
+
+  #replaceStalled(): void {
+    const seconds = (this.#watch.silenceMs / 1_000).toFixed(1)
+    const what = this.#active ? 'computed no layer' : 'made no progress with loading'
+    this.#connection?.kill(new PlumblineError('ENGINE_STALLED', `the engine ${what} for ${seconds} s and was replaced`))
+  }
+
+  #onClose(reason: PlumblineError): void {
+    const active = this.#active
+    this.#active = undefined
+    this.#connection = undefined
+    this.#watch.stop()
+    if (this.#phase !== 'stopped') {
+      if (!this.#info) {
+        this.#phase = 'stopped'
+        this.emit('failed', reason)
+      } else {
+        this.#restart()
+      }
+    }
+    active?.sink.onDone({ stopReason: 'ERROR', tokens: 0, prefillMs: 0, decodeMs: 0, error: reason })
+    this.emit('lost', reason)
+  }
+
+  #restart(): void {
+    this.#losses++
+    this.#restarts++
+    if (this.#losses < CRASH_LOOP_LOSSES) {
+      this.start()
+      return
+    }
+    const delayMs = Math.min(1_000 * 2 ** (this.#losses - CRASH_LOOP_LOSSES), MAX_BACK_OFF_MS)
+    this.#phase = 'backing_off'
+    this.#retryAt = performance.now() + delayMs
+    this.#backOff = setTimeout(() => this.start(), delayMs)
+  }
+}
+
+/** Changes when the file is replaced or written to. */
+function fileIdentity(path: string): string {
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
+  return stat ? [stat.dev, stat.ino, stat.size, stat.mtimeNs].join(':') : 'missing'
+}

@@ -1,0 +1,119 @@
+import type { ErrorCode, SamplingParameters, TraceLevel } from '@plumbline/protocol'
+import { ERRORS } from '@plumbline/protocol'
+import { z } from 'zod'
+import type { TokenizerMetadata } from '../tokenization/tokenizer-metadata.ts'
+
+// What the two processes say to each other, as JSON frames; tokens have a frame of their own (token-batch.ts).
+
+export interface EngineOptions {
+  readonly modelPath: string
+  readonly device: string
+  readonly precision: 'fast' | 'exact'
+  readonly threads?: number
+  readonly contextLength?: number
+}
+
+export interface JobTrace {
+  readonly directory: string
+  readonly level: Exclude<TraceLevel, 'off'>
+  /** Logits at every prompt position, and not only where a served request computes them anyway. */
+  readonly allPositionsLogits: boolean
+  readonly values: 'first8' | 'all'
+  /** What the native side cannot know, e.g. the sha256 of the model file. */
+  readonly manifest: Readonly<Record<string, unknown>>
+}
+
+export interface EngineJob {
+  readonly promptTokenIds: readonly number[]
+  readonly maxTokens: number
+  readonly sampling: Omit<SamplingParameters, 'seed'> & { readonly seed: string }
+  readonly eosIds: readonly number[]
+  readonly ignoreEos: boolean
+  readonly logprobs: number
+  readonly trace?: JobTrace
+}
+
+/** From the front to the engine process, which trusts it. */
+export type FrontMessage =
+  | { readonly type: 'load'; readonly options: EngineOptions; readonly sendTokenizer: boolean }
+  | { readonly type: 'generate'; readonly job: number; readonly request: EngineJob }
+  | { readonly type: 'cancel'; readonly job: number }
+  | { readonly type: 'stop' }
+
+const errorSchema = z.object({
+  code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
+  message: z.string(),
+  fields: z.record(z.string(), z.unknown()),
+})
+
+const count = z.int().min(0)
+const memorySchema = z.object({ weights: count, kvCache: count, workspace: count })
+
+const engineInfoSchema = z.object({
+  architecture: z.string(),
+  name: z.string().optional(),
+  quantKind: z.string(),
+  parameters: count,
+  vocabSize: z.int().min(1),
+  contextLength: z.int().min(1),
+  trainedContextLength: count,
+  embeddingLength: count,
+  layers: z.int().min(1),
+  device: z.string(),
+  backend: z.string(),
+  threads: count,
+  precision: z.enum(['fast', 'exact']),
+  memoryBytes: count,
+  fileBytes: count,
+})
+
+const tokenizerSchema = z
+  .object({ model: z.string(), tokens: z.array(z.string()), scores: z.array(z.number()).optional() })
+  .loose()
+  .transform(
+    (wire) =>
+      ({
+        ...wire,
+        ...(wire.scores && { scores: Float32Array.from(wire.scores) }),
+        ...(Array.isArray(wire.tokenTypes) && { tokenTypes: Int32Array.from(wire.tokenTypes as number[]) }),
+      }) as unknown as TokenizerMetadata,
+  )
+
+/** From the engine process to the front, which trusts nothing that a crashing process may have written. */
+export const engineMessageSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('hello'), pid: z.int().min(1) }),
+  /** The device has been probed and will be used. */
+  z.object({
+    type: z.literal('device'),
+    device: z.string(),
+    backend: z.string(),
+    /** Why `auto` did not take a GPU. */
+    fallbackReason: z.string().optional(),
+  }),
+  z.object({ type: z.literal('loading'), fraction: z.number().min(0).max(1), stage: z.string() }),
+  z.object({
+    type: z.literal('loaded'),
+    info: engineInfoSchema,
+    memory: memorySchema,
+    tokenizer: tokenizerSchema.optional(),
+  }),
+  z.object({ type: z.literal('load_failed'), error: errorSchema }),
+  /** Every 100 ms while it loads or generates. `counter` counts layers computed, over all jobs. */
+  z.object({ type: z.literal('progress'), counter: count }),
+  z.object({
+    type: z.literal('done'),
+    job: count,
+    tokens: count,
+    stopReason: z.enum(['EOS', 'MAX_TOKENS', 'CANCELLED', 'ERROR']),
+    prefillMs: z.number().min(0),
+    decodeMs: z.number().min(0),
+    memory: memorySchema,
+    error: errorSchema.optional(),
+  }),
+])
+
+export type EngineMessage = z.output<typeof engineMessageSchema>
+export type EngineInfo = z.output<typeof engineInfoSchema>
+export type EngineMemory = z.output<typeof memorySchema>
+/** What the engine process sends: as the schema reads it, with the tokenizer's arrays still plain. */
+export type EngineMessageWire = z.input<typeof engineMessageSchema>

@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto'
+import {
+  type ExecuteRequest,
+  type FieldError,
+  InvalidRequestError,
+  PlumblineError,
+  parseExecuteRequest,
+  type TraceLevel,
+} from '@plumbline/protocol'
+import type { EngineJob } from '../engine-host/messages.ts'
+import { RetryLaterError } from '../server/error-reply.ts'
+import type { Worker } from '../server/worker.ts'
+import type { Tokenizer } from '../tokenization/tokenizer.ts'
+
+interface ReadRequest {
+  readonly job_id: string
+  readonly trace: TraceLevel
+  readonly stop: readonly string[]
+  readonly engineJob: EngineJob
+}
+
+/** How many wrong ids of a prompt are named one by one. */
+const NAMED_IDS = 8
+
+/** A body of POST /execute as a job for the engine. Throws everything that is wrong with it at once. */
+export function readExecuteRequest(body: unknown, worker: Worker): ReadRequest {
+  const { tokenizer, info } = worker
+  if (!tokenizer || !info) {
+    parseExecuteRequest(body)
+    throw new RetryLaterError('LOADING', 'the model is still being loaded', worker.engine.readyInMs)
+  }
+  const request = parseForModel(body, worker, tokenizer)
+  const promptTokenIds = request.prompt_token_ids ?? encode(request, tokenizer)
+  const room = info.contextLength - promptTokenIds.length
+  if (room < 1) {
+    const message = `the prompt has ${promptTokenIds.length} tokens, and the context of ${info.contextLength} must have room for one more`
+    throw new PlumblineError('CONTEXT_OVERFLOW', message)
+  }
+  return {
+    job_id: request.job_id,
+    trace: request.trace,
+    stop: request.stop,
+    engineJob: {
+      promptTokenIds,
+      maxTokens: Math.min(request.max_tokens, room),
+      sampling: {
+        temperature: request.temperature,
+        topK: request.top_k,
+        topP: request.top_p,
+        minP: request.min_p,
+        repetitionPenalty: request.repetition_penalty,
+        seed: String(request.seed ?? randomBytes(8).readBigUInt64LE()),
+      },
+      eosIds: tokenizer.endOfGenerationIds,
+      ignoreEos: request.ignore_eos,
+      logprobs: request.logprobs,
+    },
+  }
+}
+
+/** The contract's rules and this model's rules, all broken ones in one error. */
+function parseForModel(body: unknown, worker: Worker, tokenizer: Tokenizer): ExecuteRequest {
+  const ofModel = modelErrors(body as Partial<ExecuteRequest> | null, worker, tokenizer)
+  let request: ExecuteRequest
+  try {
+    request = parseExecuteRequest(body)
+  } catch (error) {
+    if (error instanceof InvalidRequestError) throw new InvalidRequestError([...error.errors, ...ofModel])
+    throw error
+  }
+  if (ofModel.length > 0) throw new InvalidRequestError(ofModel)
+  return request
+}
+
+/** What no schema can know: this vocabulary, this chat template, whether traces are written here. The body is unchecked. */
+function modelErrors(body: Partial<ExecuteRequest> | null, worker: Worker, tokenizer: Tokenizer): FieldError[] {
+  // A vocabulary may have ids without an embedding, or embeddings (padding) without a text.
+  const vocabSize = Math.min(tokenizer.vocabSize, worker.info!.vocabSize)
+  const errors: FieldError[] = []
+  const ids: unknown[] = Array.isArray(body?.prompt_token_ids) ? body.prompt_token_ids : []
+  for (let index = 0; index < ids.length && errors.length < NAMED_IDS; index++) {
+    if (Number.isInteger(ids[index]) && (ids[index] as number) >= vocabSize) {
+      const message = `must be below ${vocabSize}, the size of the vocabulary`
+      errors.push({ field: `prompt_token_ids.${index}`, constraint: `maximum ${vocabSize - 1}`, message })
+    }
+  }
+  if (Array.isArray(body?.messages) && worker.tokenizerMetadata?.chatTemplate === undefined) {
+    const message = 'this model has no chat template: give prompt or prompt_token_ids instead'
+    errors.push({ field: 'messages', constraint: 'chat_template', message })
+  }
+  if (body?.trace !== undefined && body.trace !== 'off' && worker.options.traceDir === undefined) {
+    const message = 'this worker writes no traces: it was started without --trace-dir'
+    errors.push({ field: 'trace', constraint: 'trace_dir', message })
+  }
+  return errors
+}
+
+function encode(request: ExecuteRequest, tokenizer: Tokenizer): number[] {
+  const ids = request.messages ? tokenizer.encodeChat(request.messages) : tokenizer.encodePrompt(request.prompt!)
+  if (ids.length > 0) return Array.from(ids)
+  throw new InvalidRequestError([
+    { field: 'prompt', constraint: 'tokens', message: 'holds no token of this model, must hold at least one' },
+  ])
+}

@@ -1,0 +1,28 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { TraceLevel } from '@plumbline/protocol'
+import type { EngineJob, JobTrace } from '../engine-host/messages.ts'
+import { traceManifest } from '../server/trace-manifest.ts'
+import type { Worker } from '../server/worker.ts'
+
+/** Where a request's trace goes: a folder of its own below --trace-dir, named after when and which job. */
+export async function jobTrace(
+  worker: Worker,
+  job: EngineJob,
+  jobId: string,
+  level: Exclude<TraceLevel, 'off'>,
+): Promise<JobTrace> {
+  await worker.hashModel() // a manifest without it would say less than it must
+  const manifest = traceManifest({
+    modelName: worker.modelFile.name,
+    modelSha256: worker.modelSha256,
+    info: worker.info!,
+    tokenizer: worker.tokenizerMetadata!,
+    job,
+    level,
+  })
+  const time = manifest.started_at.replaceAll(/[:.]/g, '-')
+  const directory = join(worker.options.traceDir!, `${time}-${jobId.replaceAll(/[^A-Za-z0-9_-]/g, '_').slice(0, 64)}`)
+  await mkdir(directory)
+  return { directory, level, allPositionsLogits: false, values: 'first8', manifest }
+}

@@ -1,0 +1,107 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { hostname } from 'node:os'
+import { EXIT, PlumblineError } from '@plumbline/protocol'
+import type { FastifyInstance } from 'fastify'
+import { type Configuration, invalidOption } from '../config/configuration.ts'
+import type { OptionValues } from '../config/options.ts'
+import { openLog } from '../telemetry/log.ts'
+import { printLifecycleLine } from './lifecycle-line.ts'
+import { Shutdown } from './shutdown.ts'
+import { type ModelFile, Worker } from './worker.ts'
+
+/** Serves one model until a signal ends it. Resolves with the exit code; what is wrong before it listens is thrown. */
+export async function serve({ values: options }: Configuration, modelFile: ModelFile): Promise<number> {
+  const { log, flush } = await openLog(options.logLevel)
+  process.on('uncaughtException', (error) => {
+    log.fatal({ err: error }, 'the front process failed in a way nobody foresaw')
+    flush()
+    process.exit(EXIT.couldNotRun)
+  })
+  process.stdout.on('error', () => undefined) // whoever spawned this process need not go on listening
+
+  const worker = new Worker(options, modelFile, log)
+  const failed = new Promise<PlumblineError>((resolve) => worker.engine.once('failed', resolve))
+  const probed = once(worker.engine, 'device')
+  const loaded = once(worker.engine, 'idle')
+  worker.engine.on('device', (probed) => log.info({ ...probed, type: undefined }, 'device probed'))
+  worker.engine.start()
+  // While the engine process starts and loads, this one gets its HTTP server ready.
+  const server = await buildServer(worker)
+  const shutdown = new Shutdown(worker, server)
+
+  const early = await Promise.race([failed, probed])
+  if (early instanceof PlumblineError) {
+    flush()
+    throw namedAfterDevice(early, options.device)
+  }
+  const url = await listen(server, options)
+  printLifecycleLine({ event: 'listening', url, pid: process.pid })
+  log.info({ url, model: modelFile.path, worker_id: options.workerId }, 'listening')
+
+  const outcome = await Promise.race([failed, loaded, shutdown.finished])
+  if (outcome instanceof PlumblineError) {
+    const { code, message } = outcome
+    printLifecycleLine({ event: 'failed', code, message })
+    log.fatal({ code, ...outcome.fields }, message)
+    flush()
+    return EXIT.couldNotRun
+  }
+  if (!worker.shuttingDown) {
+    announceReady(worker, url, shutdown.signal)
+    await shutdown.finished
+  }
+  flush()
+  return EXIT.ok
+}
+
+async function buildServer(worker: Worker): Promise<FastifyInstance> {
+  const [{ createHttpServer }, { registerRoutes }] = await Promise.all([
+    import('./http-server.ts'),
+    import('../routes/routes.ts'),
+  ])
+  const server = createHttpServer({ log: worker.log, metrics: worker.metrics, apiToken: worker.options.apiToken })
+  registerRoutes(server, worker)
+  return server
+}
+
+/** Binds, and says where, or throws what is wrong with --port or --host. */
+async function listen(server: FastifyInstance, { port, host }: OptionValues): Promise<string> {
+  try {
+    await server.listen({ port, host, listenTextResolver: () => '' })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EADDRINUSE' || code === 'EACCES') {
+      throw invalidOption('--port', String(port), `must be a port that is free and allowed (${code})`)
+    }
+    throw invalidOption('--host', host, `must be an address of this machine (${code})`)
+  }
+  const address = server.server.address() as AddressInfo
+  const everywhere = address.address === '0.0.0.0' || address.address === '::'
+  const name = everywhere ? hostname() : address.family === 'IPv6' ? `[${address.address}]` : address.address
+  return `http://${name}:${address.port}`
+}
+
+function announceReady(worker: Worker, url: string, signal: AbortSignal): void {
+  const { log, options, modelFile, engine } = worker
+  const { device, memoryBytes } = engine.info!
+  const load_ms = Math.round(engine.loadMs)
+  printLifecycleLine({ event: 'ready', url, model: modelFile.name, device, load_ms })
+  log.info({ device, backend: engine.info!.backend, load_ms }, 'ready')
+  if (options.callbackUrl === undefined) return
+  const body = {
+    worker_id: options.workerId,
+    url,
+    model: modelFile.name,
+    device,
+    memory_bytes: memoryBytes,
+    vram_bytes: worker.vramBytes,
+  }
+  void import('./callback.ts').then(({ postCallback }) => postCallback(options.callbackUrl!, body, log, signal))
+}
+
+function namedAfterDevice(error: PlumblineError, device: string): PlumblineError {
+  if (error.code !== 'DEVICE_UNAVAILABLE') return error
+  const message = `--device is "${device}", must be auto, cpu or a CUDA device that can be used here: ${error.message}`
+  return new PlumblineError(error.code, message, error.fields)
+}

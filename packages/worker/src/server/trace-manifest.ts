@@ -1,0 +1,56 @@
+import { createHash, randomUUID } from 'node:crypto'
+import type { TraceLevel, TraceManifest } from '@plumbline/protocol'
+import type { EngineInfo, EngineJob } from '../engine-host/messages.ts'
+import type { TokenizerMetadata } from '../tokenization/tokenizer-metadata.ts'
+import { VERSION } from '../version.ts'
+
+export interface TraceSubject {
+  readonly modelName: string
+  readonly modelSha256: string | null
+  readonly info: EngineInfo
+  readonly tokenizer: TokenizerMetadata
+  readonly job: EngineJob
+  readonly level: Exclude<TraceLevel, 'off'>
+}
+
+/** manifest.json as it is when a trace begins (DESIGN 3.4). */
+export function traceManifest({ modelName, modelSha256, info, tokenizer, job, level }: TraceSubject): TraceManifest {
+  const { sampling } = job
+  return {
+    v: 1,
+    run: randomUUID(),
+    level,
+    model: {
+      name: modelName,
+      sha256: modelSha256,
+      architecture: info.architecture,
+      quant_kind: info.quantKind,
+      layers: info.layers,
+      vocab_size: info.vocabSize,
+    },
+    tokenizer_sha256: sha256(JSON.stringify([tokenizer.model, tokenizer.pre, tokenizer.tokens, tokenizer.merges])),
+    chat_template_sha256: tokenizer.chatTemplate === undefined ? null : sha256(tokenizer.chatTemplate),
+    prompt_token_ids: [...job.promptTokenIds],
+    sampling: {
+      temperature: sampling.temperature,
+      top_k: sampling.topK,
+      top_p: sampling.topP,
+      min_p: sampling.minP,
+      repetition_penalty: sampling.repetitionPenalty,
+      seed: sampling.seed,
+    },
+    max_tokens: job.maxTokens,
+    engine: { name: 'plumbline', version: VERSION, commit: null },
+    backend: info.backend,
+    device: info.device,
+    precision: info.precision,
+    dtypes: { weights: info.quantKind, activations: 'F32', kv_cache: 'F32' },
+    not_observed: [],
+    unfused: false,
+    started_at: new Date().toISOString(),
+  }
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}

@@ -1,0 +1,101 @@
+import type { OptionValues } from '../config/options.ts'
+import { EngineSupervisor } from '../engine-host/engine-supervisor.ts'
+import type { EngineInfo } from '../engine-host/messages.ts'
+import { JobQueue } from '../scheduling/job-queue.ts'
+import { fileSha256 } from '../telemetry/file-sha256.ts'
+import type { Logger } from '../telemetry/log.ts'
+import { Metrics } from '../telemetry/metrics.ts'
+import { ProcessMemory } from '../telemetry/process-memory.ts'
+import { buildTokenizer, type Tokenizer } from '../tokenization/tokenizer.ts'
+import type { TokenizerMetadata } from '../tokenization/tokenizer-metadata.ts'
+
+export interface ModelFile {
+  /** What it is called in answers. */
+  readonly name: string
+  readonly path: string
+}
+
+/** What the routes share: one model, its engine, its queue. */
+export class Worker {
+  readonly options: OptionValues
+  readonly modelFile: ModelFile
+  readonly log: Logger
+  readonly metrics = new Metrics()
+  readonly engine: EngineSupervisor
+  readonly queue: JobQueue
+  readonly startedAt = performance.now()
+  readonly frontMemory = new ProcessMemory(() => process.pid)
+  readonly engineMemory = new ProcessMemory(() => this.engine.pid)
+  shuttingDown = false
+  /** Unknown until the model is loaded. */
+  tokenizer: Tokenizer | undefined
+  tokenizerMetadata: TokenizerMetadata | undefined
+  /** Of the model file; null until it has been read through. */
+  modelSha256: string | null = null
+  #hashing: Promise<void> | undefined
+
+  constructor(options: OptionValues, modelFile: ModelFile, log: Logger) {
+    this.options = options
+    this.modelFile = modelFile
+    this.log = log
+    const { device, precision, threads, contextLength } = options
+    this.engine = new EngineSupervisor({
+      engine: {
+        modelPath: modelFile.path,
+        device,
+        precision,
+        ...(threads !== undefined && { threads }),
+        ...(contextLength !== undefined && { contextLength }),
+      },
+      stallMs: options.engineStallSec * 1_000,
+      adopt: (_info, tokenizer) => {
+        if (tokenizer) this.#adoptTokenizer(tokenizer)
+      },
+    })
+    this.queue = new JobQueue(this.engine, options.maxQueue)
+    this.engine.on('lost', (reason) => {
+      if (!this.shuttingDown) log.error({ code: reason.code, restarts: this.engine.restarts }, reason.message)
+    })
+    this.engine.on('output', (line) => log.warn({ engine_output: line }, 'the engine process printed something'))
+    this.engine.on('idle', () => {
+      void this.frontMemory.refresh()
+      void this.engineMemory.refresh()
+      void this.hashModel()
+    })
+    this.metrics.observe({
+      queueActive: () => this.queue.active,
+      queueWaiting: () => this.queue.waiting,
+      engineRestarts: () => this.engine.restarts,
+      memoryBytes: () => ({ front: this.frontMemory.bytes, engine: this.engineMemory.bytes }),
+      vramBytes: () => this.vramBytes,
+    })
+  }
+
+  get info(): EngineInfo | undefined {
+    return this.engine.info
+  }
+
+  get vramBytes(): number {
+    const { info, memory } = this.engine
+    return info?.device.startsWith('cuda') && memory ? memory.weights + memory.kvCache + memory.workspace : 0
+  }
+
+  /** Resolves once the sha256 of the model file is known, or cannot be known. */
+  hashModel(): Promise<void> {
+    this.#hashing ??= fileSha256(this.modelFile.path).then(
+      (sha256) => {
+        this.modelSha256 = sha256
+      },
+      (error) => this.log.warn({ err: error }, 'the model file cannot be hashed'),
+    )
+    return this.#hashing
+  }
+
+  /** The model has been loaded for the first time, or its file is another one than before. */
+  #adoptTokenizer(metadata: TokenizerMetadata): void {
+    this.tokenizer = buildTokenizer(metadata)
+    this.tokenizerMetadata = metadata
+    this.modelSha256 = null
+    this.#hashing = undefined
+  }
+}

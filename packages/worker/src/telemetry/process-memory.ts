@@ -1,0 +1,39 @@
+import { readFile } from 'node:fs/promises'
+
+const FRESH_MS = 1_000
+
+/**
+ * What processes hold of the machine's memory: the proportional set size, in which pages that are shared are shared out.
+ * Reading it makes the kernel walk page tables, so it is read in the background, at most once a second, when somebody asks.
+ */
+export class ProcessMemory {
+  readonly #pid: () => number | null
+  #bytes = 0
+  #readAt = Number.NEGATIVE_INFINITY
+
+  constructor(pid: () => number | null) {
+    this.#pid = pid
+  }
+
+  /** The last reading; a newer one is under way when it is old. */
+  get bytes(): number {
+    if (performance.now() - this.#readAt > FRESH_MS) void this.refresh()
+    return this.#bytes
+  }
+
+  async refresh(): Promise<void> {
+    this.#readAt = performance.now()
+    const pid = this.#pid()
+    this.#bytes = pid === null ? 0 : await proportionalSetSize(pid)
+  }
+}
+
+async function proportionalSetSize(pid: number): Promise<number> {
+  try {
+    const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8')
+    return Number(/^Pss:\s+(\d+) kB$/m.exec(rollup)?.[1] ?? 0) * 1024
+  } catch {
+    // No /proc: what a process can say of itself is its resident set.
+    return pid === process.pid ? process.memoryUsage.rss() : 0
+  }
+}
