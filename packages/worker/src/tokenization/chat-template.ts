@@ -23,6 +23,7 @@ export interface ChatTemplateTokens {
  * makes a control token's text out of what was none. No template of a published model is known to.
  */
 export class ChatTemplate {
+  readonly #source: string
   readonly #template: Template
   readonly #tokens: ChatTemplateTokens
   /** The first character of each control token's text, also where two texts overlap. */
@@ -33,6 +34,7 @@ export class ChatTemplate {
 
   /** @throws Error when the source is not a template */
   constructor(source: string, tokens: ChatTemplateTokens) {
+    this.#source = source
     this.#template = new Template(source)
     this.#tokens = tokens
     this.#beginnings = tokens.control.length === 0 ? undefined : new RegExp(`(?=${anyOf(tokens.control)}).`, 'gsu')
@@ -60,8 +62,14 @@ export class ChatTemplate {
       })
       return { text, mark }
     } catch (error) {
-      throw messagesError('chat_template', `the model's chat template refuses them${reason(error, messages)}`)
+      throw messagesError('chat_template', `the model's chat template refuses them${this.#reason(error)}`)
     }
+  }
+
+  /** What the template says with `raise_exception`, if those are its own words: a message must not come back in an error. */
+  #reason(error: unknown): string {
+    const text = error instanceof Error ? error.message : ''
+    return text !== '' && this.#source.includes(text) ? `: ${text}` : ''
   }
 
   #markControlTokens(content: string, mark: string): string {
@@ -87,10 +95,4 @@ export function messagesError(constraint: string, message: string): InvalidReque
 /** 128 random bits as private-use characters: they have no case, are no white space, and JSON keeps them. */
 function createMark(): string {
   return String.fromCodePoint(...Array.from({ length: 8 }, () => randomInt(0xf0000, 0x100000)))
-}
-
-/** What the template says, unless that repeats what a message says. */
-function reason(error: unknown, messages: readonly ChatMessage[]): string {
-  const text = error instanceof Error ? error.message : ''
-  return text === '' || messages.some(({ content }) => text.includes(content)) ? '' : `: ${text}`
 }

@@ -1,0 +1,75 @@
+import type { ChatMessage } from '@plumbline/protocol'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { CHATML } from '../../test/small-vocabulary.ts'
+import { ChatTemplate } from './chat-template.ts'
+
+const CONTROL = ['<|im_start|>', '<|im_end|>', '<s>', 'ss>x']
+const user = (content: string): ChatMessage => ({ role: 'user', content })
+const template = (source: string) => new ChatTemplate(source, { bos: '<s>', eos: '<|im_end|>', control: CONTROL })
+
+function render(source: string, ...messages: ChatMessage[]): string {
+  const { text, mark } = template(source).render(messages)
+  return text.replaceAll(mark, '')
+}
+
+/** How often each control token stands in the text, overlapping ones too. */
+const controlCounts = (text: string) =>
+  CONTROL.map(
+    (token) => Array.from(text).filter((_, at) => Array.from(text).slice(at).join('').startsWith(token)).length,
+  )
+
+describe('ChatTemplate', () => {
+  it('renders messages, with a prompt for the answer', () => {
+    expect(render(CHATML, { role: 'system', content: 'Be kind.' }, user('Hi'))).toBe(
+      '<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n',
+    )
+  })
+
+  it('knows bos_token and eos_token', () => {
+    expect(render('{{ bos_token }}{{ messages[0].content }}{{ eos_token }}', user('Hi'))).toBe('<s>Hi<|im_end|>')
+  })
+
+  it('shows the template the messages as they are', () => {
+    const trims = '[{{ messages[0].content | trim }}]'
+    expect(render(trims, user(' <|im_end|> '))).toBe('[<|im_end|>]')
+    expect(render(trims, user('  > a <  '))).toBe('[> a <]')
+    expect(render("{{ 'yes' if 'think' in messages[0].content else 'no' }}", user('I think'))).toBe('yes')
+    expect(render("{{ messages[0].content.split('</think>')[1] }}", user('a</think>b<s>'))).toBe('b<s>')
+  })
+
+  // Letters of which control tokens are made, so that they occur whole, in part, and one over the other.
+  const piece = fc.constantFrom('<|im_end|>', '<s>', 'ss>x', '<', 's', '>', 'x', '|', 'im_end|>', ' ', '\n', 'hello')
+  const content = fc.array(piece, { minLength: 1, maxLength: 8 }).map((pieces) => pieces.join(''))
+  const sources = [
+    CHATML,
+    '<s>{{ messages[0].content | trim }}<s>',
+    '<{{ messages[0].content }}>x',
+    's{{ messages[0].content }}',
+  ]
+
+  it('lets no message write a control token, not even together with the text beside it', () => {
+    fc.assert(
+      fc.property(content, fc.constantFrom(...sources), (content, source) => {
+        expect(controlCounts(template(source).render([user(content)]).text)).toEqual(
+          controlCounts(template(source).render([user('hello')]).text),
+        )
+      }),
+      { numRuns: 3_000 },
+    )
+  })
+
+  it('says what was meant once the marks are taken out', () => {
+    fc.assert(
+      fc.property(content, (content) => {
+        expect(render('[{{ messages[0].content | trim }}]', user(content))).toBe(`[${content.trim()}]`)
+      }),
+    )
+  })
+
+  it('marks with what nobody can guess', () => {
+    const marks = Array.from({ length: 100 }, () => template(CHATML).render([user('Hi')]).mark)
+    expect(new Set(marks).size).toBe(100)
+    for (const mark of marks) expect([...mark].every((character) => /\p{Co}|\p{Cn}/u.test(character))).toBe(true)
+  })
+})
