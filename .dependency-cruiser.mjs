@@ -8,7 +8,12 @@ const never = (name, comment, from, to) => ({ name, comment, severity: 'error', 
 /** @type {import('dependency-cruiser').IConfiguration} */
 export default {
   forbidden: [
-    never('no-circular', 'A cycle has no first file to read.', {}, { circular: true }),
+    never(
+      'no-circular',
+      'A cycle has no first file to read; types alone may refer to each other.',
+      {},
+      { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    ),
     never('no-unresolved', 'An import that leads nowhere.', {}, { couldNotResolve: true }),
     never(
       'protocol-imports-nothing-of-ours',
