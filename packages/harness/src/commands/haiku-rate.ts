@@ -45,7 +45,7 @@ export async function haikuRateCommand(
   let unfinished = 0
   await withWorker({ ...acquire, folder, signal, progress }, async ({ endpoint }) => {
     for (let number = 1; number <= options.challenges && !signal.aborted; number++) {
-      progress.show('asking for haiku:', `${number} of ${options.challenges}`)
+      progress.show('asking for haiku', `${number} of ${options.challenges}`)
       // Any minute of the hour, not only the one or two that the measurement takes.
       const challenge = makeChallenge(new Date(Date.UTC(2000, 0, 1, 0, (number * 37) % 60)))
       const stream = await recordStream({

@@ -37,7 +37,7 @@ export async function logitNoiseCommand(
   await withWorker({ ...acquire, folder, signal, progress }, async ({ endpoint, health }) => {
     precision = health.health?.precision
     for (let number = 1; number <= options.streams && !signal.aborted; number++) {
-      progress.show('comparing logits:', `stream ${number} of ${options.streams}`)
+      progress.show('comparing logits', `stream ${number} of ${options.streams}`)
       const challenge = makeChallenge()
       const request = challengeRequest(subject, challenge, `noise-${challenge.nonce}`)
       // What a challenge asks of its sampling does not matter here: wider draws see more of the vocabulary.

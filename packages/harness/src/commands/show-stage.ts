@@ -17,10 +17,10 @@ export function showStage(progress: Progress, prefix: string): (stage: Stage) =>
         )
         break
       case 'probe':
-        progress.show(`${prefix}the same seed again, and a long stream:`, `${stage.tokens} tokens`)
+        progress.show(`${prefix}the same seed again, and a long stream`, `${stage.tokens} tokens`)
         break
       case 'replay':
-        progress.show(`${prefix}replaying the draws in float64:`, `${stage.done} of ${stage.draws}`)
+        progress.show(`${prefix}replaying the draws in float64`, `${stage.done} of ${stage.draws}`)
     }
   }
 }

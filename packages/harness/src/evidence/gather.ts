@@ -43,7 +43,7 @@ export type Stage =
 export function challengeRequest(subject: Subject, challenge: Challenge, jobId: string): ExecuteRequestBody {
   return {
     job_id: jobId,
-    ...(subject.hasChatTemplate
+    ...(subject.tokenizer.hasChatTemplate
       ? { messages: [{ role: 'user', content: challenge.prompt }] }
       : { prompt: challenge.prompt }),
     max_tokens: HAIKU_TOKENS,
@@ -86,7 +86,8 @@ export async function gatherStreams(options: GatherOptions): Promise<Omit<Eviden
   if (last !== undefined && whole && !signal.aborted) {
     const { challenge } = last
     repeat = await record('repeat', attempts.length, challengeRequest(subject, challenge, `again-${challenge.nonce}`))
-    const body = challengeRequest(subject, challenge, `probe-${challenge.nonce}`)
+    const another = makeChallenge()
+    const body = challengeRequest(subject, another, `probe-${another.nonce}`)
     const room = contextLength - promptTokenIds(subject, body).length
     const tokens = Math.max(1, Math.min(LIMITS.maxTokens, room))
     let arrived = 0

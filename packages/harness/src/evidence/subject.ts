@@ -24,8 +24,6 @@ export interface Subject {
   readonly tensorBytes: number
   readonly vocabSize: number
   readonly tokenizer: Tokenizer
-  /** Whether it can be spoken to in messages. */
-  readonly hasChatTemplate: boolean
   /** The reference's float64 model; loaded when it is first asked for. */
   model(): ReferenceModel
 }
@@ -43,10 +41,9 @@ export async function readSubject(path: string): Promise<Subject> {
     sha256: hash.digest('hex'),
     architecture,
     contextLength: Number(gguf.metadata.get(`${architecture}.context_length`)),
-    tensorBytes: [...gguf.tensors.values()].reduce((sum, tensor) => sum + Number(tensor.nbytes), 0),
+    tensorBytes: [...gguf.tensors.values()].reduce((sum, tensor) => sum + tensor.nbytes, 0),
     vocabSize: tokenizer.vocabSize,
     tokenizer,
-    hasChatTemplate: gguf.metadata.has('tokenizer.chat_template'),
     model: () => {
       model ??= loadModel(gguf)
       return model
@@ -58,7 +55,7 @@ export async function readSubject(path: string): Promise<Subject> {
 export function promptTokenIds(subject: Subject, request: ExecuteRequestBody | ExecuteRequest): number[] {
   if (request.prompt_token_ids !== undefined) return request.prompt_token_ids
   if (request.messages !== undefined) return subject.tokenizer.encodeChat(request.messages)
-  return subject.tokenizer.encode(request.prompt ?? '', { addSpecial: true, parseSpecial: false })
+  return subject.tokenizer.encode(request.prompt ?? '')
 }
 
 function text(gguf: GgufFile, key: string): string {

@@ -1,34 +1,28 @@
 /** Lines of at most `width` columns; the first begins with `head`, the others with as many spaces. */
 export function wrap(head: string, text: string, width = 80): string {
-  const indent = ' '.repeat(head.length)
-  const lines: string[] = []
-  let line = head
-  let empty = true
-  for (const word of text.split(' ')) {
-    if (!empty && line.length + 1 + word.length > width) {
-      lines.push(line)
-      line = indent
-      empty = true
-    }
-    line += empty ? word : ` ${word}`
-    empty = false
+  const room = width - head.length
+  // A word that fits nowhere is cut.
+  const words = text.split(' ').flatMap((word) => word.match(new RegExp(`.{1,${room}}`, 'gsu')) ?? [''])
+  const lines = ['']
+  for (const [index, word] of words.entries()) {
+    const line = lines.at(-1)!
+    if (index === 0) lines[0] = word
+    else if (line.length + 1 + word.length <= room) lines[lines.length - 1] = `${line} ${word}`
+    else lines.push(word)
   }
-  lines.push(line)
-  return lines.join('\n')
+  return lines.map((line, index) => (index === 0 ? head : ' '.repeat(head.length)) + line).join('\n')
 }
 
 /** A frame around lines, `notes` in a column at its right. */
 export function frame(lines: readonly string[], notes: readonly string[]): string {
-  const width = Math.max(...lines.map((line) => line.length), 24)
-  const noteWidth = Math.max(...notes.map((note) => note.length), 0)
-  const inside = width + 3 + noteWidth
-  const rows = lines.map((line, index) => {
-    return `  │  ${line.padEnd(width)}   ${(notes[index] ?? '').padStart(noteWidth)}  │`
-  })
-  const border = '─'.repeat(inside + 4)
+  const width = Math.max(24, ...lines.map((line) => line.length))
+  const noteWidth = Math.max(0, ...notes.map((note) => note.length))
+  const rows = lines.map((line, index) => `  │  ${line.padEnd(width)}   ${(notes[index] ?? '').padStart(noteWidth)}  │`)
+  const border = '─'.repeat(width + noteWidth + 7)
   return [`  ╭${border}╮`, ...rows, `  ╰${border}╯`].join('\n')
 }
 
-export function bytes(count: number): string {
-  return count < 1e6 ? `${(count / 1e3).toFixed(0)} kB` : `${(count / 1e6).toFixed(1)} MB`
+/** A number of bytes for people: kB and MB are powers of ten. */
+export function fileSize(bytes: number): string {
+  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(0)} kB` : `${(bytes / 1e6).toFixed(1)} MB`
 }

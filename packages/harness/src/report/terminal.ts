@@ -3,7 +3,7 @@ import { linesOf } from '../challenge/word-matching.ts'
 import type { CheckResult, Verdict } from '../checkers/check.ts'
 import type { Diagnosis } from '../diagnosis/diagnose.ts'
 import type { RunRecord } from '../haiku-run.ts'
-import { bytes, frame, wrap } from './layout.ts'
+import { fileSize, frame, wrap } from './layout.ts'
 
 const MARKS = { pass: '✓', fail: '✗', unknown: '?', 'not measurable': '–' } as const
 const COLOURS = { pass: 'green', fail: 'red', unknown: 'yellow', 'not measurable': 'dim' } as const
@@ -27,17 +27,25 @@ export function renderRun(run: RunRecord): string {
     ),
     wrap(
       'model      ',
-      `${health?.model}: ${subject.architecture}, ${bytes(subject.bytes)}, sha256 ${subject.sha256.slice(0, 16)}…`,
+      `${health?.model}: ${subject.architecture}, ${fileSize(subject.bytes)}, sha256 ${subject.sha256.slice(0, 16)}…`,
     ),
   ]
   verification.attempts.forEach((attempt, index) => {
     const { topic, minuteWord, word } = attempt.challenge
     const count = verification.attempts.length > 1 ? ` (attempt ${index + 1})` : ''
-    const lines = linesOf(attempt.text).flatMap((line) => wrap('', line, 68).split('\n'))
+    // A line too long for the frame goes on below; its count stands at its beginning.
+    const rows = linesOf(attempt.text).flatMap((line, at) =>
+      wrap('', line, 64)
+        .split('\n')
+        .map((text, part) => ({ text, count: part === 0 ? String(attempt.syllables[at]) : '' })),
+    )
     parts.push(
       wrap('challenge  ', `"${topic}", with "${minuteWord}" and "${word}"${count}`),
       '',
-      frame(lines.length === 0 ? ['(no text)'] : lines, attempt.syllables.map(String)),
+      frame(
+        rows.length === 0 ? ['(no text)'] : rows.map(({ text }) => text),
+        rows.map(({ count }) => count),
+      ),
       '',
     )
   })

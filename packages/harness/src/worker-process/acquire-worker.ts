@@ -6,6 +6,9 @@ import { waitUntilHealthy } from './wait-until-healthy.ts'
 import type { WorkerCommand } from './worker-command.ts'
 import { type ReapRecord, WorkerProcess } from './worker-process.ts'
 
+/** A worker's drain, and then some. */
+const GRACE_MS = 10_000
+
 export interface AcquireOptions {
   /** Where a worker runs already, or how to start one. */
   readonly source: { readonly url: string } | { readonly command: WorkerCommand; readonly args: readonly string[] }
@@ -52,6 +55,7 @@ export async function acquireWorker(options: AcquireOptions): Promise<AcquiredWo
     args,
     logPath: join(options.folder, 'worker.log'),
     readyLineTimeoutMs: options.startTimeoutMs,
+    graceMs: GRACE_MS,
     signal,
   })
   try {

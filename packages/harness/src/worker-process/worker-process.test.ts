@@ -1,8 +1,8 @@
 import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { fixtureWorker } from '../../test/helpers/run-harness.ts'
 import { readProcessFacts } from '../probes/process-facts.ts'
 import { acquireWorker } from './acquire-worker.ts'
 import { waitUntil } from './process-identity.ts'
@@ -12,13 +12,15 @@ import { WorkerProcess } from './worker-process.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'plumbline-harness-'))
 
-function fixture(name: string): WorkerCommand {
-  const path = fileURLToPath(new URL(`../../test/fixtures/${name}.ts`, import.meta.url))
-  return { program: process.execPath, args: ['--conditions=source', path], own: false }
-}
-
 function spawnFixture(command: WorkerCommand, readyLineTimeoutMs = 30_000, signal = new AbortController().signal) {
-  return WorkerProcess.spawn({ command, args: [], logPath: join(folder, 'worker.log'), readyLineTimeoutMs, signal })
+  return WorkerProcess.spawn({
+    command,
+    args: [],
+    logPath: join(folder, 'worker.log'),
+    readyLineTimeoutMs,
+    graceMs: 500,
+    signal,
+  })
 }
 
 async function failureOf(promise: Promise<unknown>): Promise<WorkerFailure> {
@@ -40,20 +42,20 @@ describe('a worker that does not start', () => {
   })
 
   test('one that exits at once is told with its exit code and its last words', async () => {
-    const failure = await failureOf(spawnFixture(fixture('exits-at-once')))
+    const failure = await failureOf(spawnFixture(fixtureWorker('exits-at-once')))
     expect(failure).toMatchObject({ kind: 'exited', facts: { exitCode: 7 } })
     expect(failure.facts.logTail?.join('\n')).toContain('the flux capacitor is missing')
     expect(readFileSync(join(folder, 'worker.log'), 'utf8')).toContain('the flux capacitor is missing')
   })
 
   test('one that prints no ready line is ended', async () => {
-    const failure = await failureOf(spawnFixture(fixture('no-ready-line'), 1_000))
+    const failure = await failureOf(spawnFixture(fixtureWorker('no-ready-line'), 1_000))
     expect(failure.kind).toBe('no-ready-line')
     expect(failure.message).toContain('1 s')
   })
 
   test('one that prints something else first', async () => {
-    const failure = await failureOf(spawnFixture(fixture('chatty-stdout')))
+    const failure = await failureOf(spawnFixture(fixtureWorker('chatty-stdout')))
     expect(failure).toMatchObject({ kind: 'bad-ready-line', facts: { line: 'Welcome to the worker!' } })
   })
 
@@ -75,14 +77,14 @@ describe('a worker that does not start', () => {
   test('an interrupt ends the wait', async () => {
     const stop = new AbortController()
     setTimeout(() => stop.abort(), 200)
-    const failure = await failureOf(spawnFixture(fixture('no-ready-line'), 60_000, stop.signal))
+    const failure = await failureOf(spawnFixture(fixtureWorker('no-ready-line'), 60_000, stop.signal))
     expect(failure.kind).toBe('interrupted')
   })
 })
 
 function acquireFixture(name: string, loadTimeoutMs: number) {
   return acquireWorker({
-    source: { command: fixture(name), args: [] },
+    source: { command: fixtureWorker(name), args: [] },
     token: undefined,
     folder,
     startTimeoutMs: 30_000,
@@ -121,7 +123,7 @@ test('a worker that says `failed` while it loads ends the wait at once', async (
 test('reap leaves no orphan of a worker that ignores SIGTERM, nor of its children, and says so', {
   timeout: 60_000,
 }, async () => {
-  const worker = await spawnFixture(fixture('ignores-sigterm'))
+  const worker = await spawnFixture(fixtureWorker('ignores-sigterm'))
   await waitUntil(() => worker.logTail().some((line) => line.startsWith('child ')), 5_000)
   const child = Number(
     worker

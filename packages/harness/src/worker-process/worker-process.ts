@@ -9,15 +9,14 @@ import type { WorkerCommand } from './worker-command.ts'
 import { WorkerFailure, type WorkerFailureFacts } from './worker-failure.ts'
 import { WorkerLog } from './worker-log.ts'
 
-/** How long a worker may take to end after SIGTERM: its drain, and then some. */
-const GRACE_MS = 10_000
-
 export interface SpawnOptions {
   readonly command: WorkerCommand
   /** What the harness adds to the command. */
   readonly args: readonly string[]
   readonly logPath: string
   readonly readyLineTimeoutMs: number
+  /** How long it may take to end after SIGTERM. */
+  readonly graceMs: number
   /** Ends the wait for the ready line. */
   readonly signal: AbortSignal
 }
@@ -44,6 +43,7 @@ type FailedLine = Extract<LifecycleLine, { event: 'failed' }>
 export class WorkerProcess {
   readonly pid: number
   readonly #child: ChildProcess
+  readonly #graceMs: number
   readonly #log: WorkerLog
   readonly #exited: Promise<WorkerExit>
   readonly #firstLine: Promise<string>
@@ -54,8 +54,9 @@ export class WorkerProcess {
   #url = ''
   #reaped: Promise<ReapRecord> | undefined
 
-  private constructor(child: ChildProcess, pid: number, log: WorkerLog) {
+  private constructor(child: ChildProcess, pid: number, graceMs: number, log: WorkerLog) {
     this.pid = pid
+    this.#graceMs = graceMs
     this.#child = child
     this.#log = log
     this.#exited = new Promise((resolve) => {
@@ -90,7 +91,7 @@ export class WorkerProcess {
         command,
       })
     }
-    const worker = new WorkerProcess(child, child.pid!, log)
+    const worker = new WorkerProcess(child, child.pid!, options.graceMs, log)
     try {
       await worker.#listening(options, { command })
       return worker
@@ -163,7 +164,7 @@ export class WorkerProcess {
     if (facts !== undefined && pid !== this.pid) this.#others.push({ role, pid, startTicks: facts.startTicks })
   }
 
-  /** Ends the worker: SIGTERM, ten seconds, SIGKILL to all of its group; then looks whether everything is gone. */
+  /** Ends the worker: SIGTERM, some grace, SIGKILL to all of its group; then looks whether everything is gone. */
   reap(): Promise<ReapRecord> {
     this.#reaped ??= this.#reapOnce()
     return this.#reaped
@@ -171,7 +172,7 @@ export class WorkerProcess {
 
   async #reapOnce(): Promise<ReapRecord> {
     if (this.#exit === undefined) this.#child.kill('SIGTERM')
-    const grace = sleep(GRACE_MS, undefined, { ref: false })
+    const grace = sleep(this.#graceMs, undefined, { ref: false })
     const endedOnRequest = (await Promise.race([this.#exited, grace])) !== undefined
     const others = []
     for (const { role, pid, startTicks } of this.#others) {

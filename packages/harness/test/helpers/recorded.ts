@@ -27,8 +27,8 @@ export const subject = {
   contextLength: 256,
   tensorBytes: 900,
   vocabSize: 26,
-  hasChatTemplate: false,
   tokenizer: {
+    hasChatTemplate: false,
     encode: (text: string) => [...text].map((letter) => Math.max(0, letter.charCodeAt(0) - 97)),
     decodeText: (ids: readonly number[]) => ids.map((id) => String.fromCharCode(97 + id)).join(''),
     eosIds: new Set([25]),

@@ -1,0 +1,110 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { EXIT } from '@plumbline/protocol'
+import { committedAsset } from '@plumbline/protocol/testing'
+import { describe, expect, test } from 'vitest'
+import { readProcessFacts } from '../src/probes/process-facts.ts'
+import { waitUntil } from '../src/worker-process/process-identity.ts'
+import { WorkerProcess } from '../src/worker-process/worker-process.ts'
+import { fixtureCommand, fixtureWorker, runHarness, startHarness } from './helpers/run-harness.ts'
+
+const model = committedAsset('stories260K/stories260K-f32.gguf')
+const haiku = (fixture: string, ...args: string[]) => [
+  'haiku',
+  '--model',
+  model,
+  '--worker-command',
+  fixtureCommand(fixture),
+  ...args,
+]
+
+describe('a worker that cannot be asked: exit 5, the cause, and what to do', { timeout: 120_000 }, () => {
+  test.each([
+    ['exits-at-once', 'exit code 7', 'flux capacitor'],
+    ['no-ready-line', 'no ready line within 2 s', '--start-timeout'],
+    ['never-healthy', 'not healthy within 2 s', '--load-timeout'],
+  ])('%s', async (fixture, cause, advice) => {
+    const { exitCode, stderr, stdout } = await runHarness(haiku(fixture, '--start-timeout', '2', '--load-timeout', '2'))
+    expect(exitCode).toBe(EXIT.couldNotRun)
+    // Lines are wrapped where they are.
+    const told = stderr.replace(/\s+/g, ' ')
+    expect(told).toContain(cause)
+    expect(told).toContain(advice)
+    expect(stdout).toBe('')
+  })
+
+  test('a URL where nobody is', async () => {
+    const { exitCode, stderr } = await runHarness(['haiku', '--model', model, '--url', 'http://127.0.0.1:9'])
+    expect(exitCode).toBe(EXIT.couldNotRun)
+    expect(stderr).toContain('ECONNREFUSED')
+  })
+})
+
+test.each([
+  [['haiku', '--model', '/nowhere.gguf'], '--model'],
+  [['haiku', '--runs', '0'], '--runs'],
+  [['haiku', '--precision', 'sloppy'], '--precision'],
+  [['haiku', '--url', 'ftp://x'], '--url'],
+  [['haiku', '--url', 'http://x', '--worker-command', 'y'], '--worker-command'],
+  [['haiku', '--no-such-option'], '--no-such-option'],
+  [['sonnet'], 'sonnet'],
+])('usage: %j is refused with exit 2', async (args, named) => {
+  const { exitCode, stderr } = await runHarness(args)
+  expect(exitCode).toBe(EXIT.usage)
+  expect(stderr).toContain(named)
+})
+
+test('an interrupt ends the worker and its engine too', { timeout: 120_000 }, async () => {
+  const harness = startHarness(haiku('never-healthy'))
+  const pids = await childrenOf(harness.pid)
+  expect(pids.length).toBeGreaterThan(0)
+  harness.kill('SIGINT')
+  const { exitCode, stderr } = await harness.result
+  expect(exitCode).toBe(EXIT.couldNotRun)
+  expect(stderr).toContain('told to stop')
+  for (const pid of pids) expect(await readProcessFacts(pid)).toBeUndefined()
+})
+
+test('with --url the inside is not measurable, and the rest still counts', { timeout: 120_000 }, async () => {
+  const worker = await WorkerProcess.spawn({
+    command: fixtureWorker('honest'),
+    args: ['--model', model],
+    logPath: '/dev/null',
+    readyLineTimeoutMs: 60_000,
+    graceMs: 10_000,
+    signal: new AbortController().signal,
+  })
+  try {
+    const { stdout } = await runHarness(['haiku', '--model', model, '--url', worker.url, '--attempts', '1', '--json'])
+    const { verdicts, genuine } = JSON.parse(stdout)
+    expect(verdicts.genuine).toBe('pass')
+    const unmeasured = genuine.filter((check: { verdict: string }) => check.verdict !== 'pass')
+    expect(unmeasured.map((check: { name: string; verdict: string }) => [check.name, check.verdict])).toEqual([
+      ['process', 'not measurable'],
+      ['memory', 'not measurable'],
+    ])
+  } finally {
+    await worker.reap()
+  }
+})
+
+test('--runs makes as many runs on one worker, and a summary', { timeout: 120_000 }, async () => {
+  const { stdout, exitCode } = await runHarness(
+    haiku('honest', '--runs', '2', '--attempts', '1', '--replay-seconds', '1'),
+  )
+  expect(exitCode).toBe(EXIT.judgedFailed)
+  expect(stdout).toContain('genuine in 2 of 2 runs, a haiku in 0')
+  expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(120)
+})
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const { readFileSync, readdirSync } = await import('node:fs')
+  const children = () =>
+    readdirSync(`/proc/${pid}/task`)
+      .flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(' '))
+      .filter((child) => child !== '')
+      .map(Number)
+  await waitUntil(() => children().length > 0, 30_000)
+  // Its ready line comes a moment later.
+  await sleep(500)
+  return children()
+}

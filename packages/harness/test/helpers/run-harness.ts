@@ -1,0 +1,63 @@
+// Runs the harness's command line, and the misbehaving workers, from their sources.
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
+import type { WorkerCommand } from '../../src/worker-process/worker-command.ts'
+
+const pathOf = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+const fromSources = ['--import', pathOf('plumbline-sources.ts')]
+
+export interface HarnessResult {
+  readonly exitCode: number | null
+  readonly stdout: string
+  readonly stderr: string
+  readonly artifacts: string
+}
+
+export interface RunningHarness {
+  readonly pid: number
+  readonly result: Promise<HarnessResult>
+  kill(signal: NodeJS.Signals): void
+}
+
+export function startHarness(args: readonly string[]): RunningHarness {
+  const artifacts = mkdtempSync(join(tmpdir(), 'plumbline-harness-'))
+  const argv = [...fromSources, pathOf('../../src/cli.ts'), ...args, '--artifacts', artifacts]
+  onTestFinished(() => rmSync(artifacts, { recursive: true, force: true }))
+  // Fixtures leave their files where the artifacts go.
+  const child = spawn(process.execPath, argv, { env: { ...process.env, TMPDIR: artifacts } })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk
+  })
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk
+  })
+  return {
+    pid: child.pid!,
+    kill: (signal) => child.kill(signal),
+    result: new Promise((resolve) => {
+      child.once('close', (exitCode) => resolve({ exitCode, stdout, stderr, artifacts }))
+    }),
+  }
+}
+
+export function runHarness(args: readonly string[]): Promise<HarnessResult> {
+  return startHarness(args).result
+}
+
+/** What starts one of the misbehaving workers. */
+export function fixtureWorker(name: string): WorkerCommand {
+  const args = [...fromSources, pathOf(`../fixtures/${name}.ts`)]
+  return { program: process.execPath, args, own: false }
+}
+
+/** The same as a command line. */
+export function fixtureCommand(name: string): string {
+  const { program, args } = fixtureWorker(name)
+  return [program, ...args].map((part) => `'${part}'`).join(' ')
+}
