@@ -1,0 +1,41 @@
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { modelsFolder } from './models-folder.ts'
+
+export interface LocalModel {
+  readonly name: string
+  readonly path: string
+  readonly bytes: number
+}
+
+const packageRoot = fileURLToPath(new URL('../../', import.meta.url))
+
+/** The folders that models are looked for in, in this order: of the repository or beside the installed package, then of `pull`. */
+export function modelFolders(environment: NodeJS.ProcessEnv = process.env): string[] {
+  const haikuNano = [join(packageRoot, '../../models/haiku-nano'), join(packageRoot, '../haiku-nano')]
+  return [...haikuNano, modelsFolder(environment)]
+}
+
+/** Every GGUF file in these folders, named after the file. */
+export function listModels(folders: readonly string[] = modelFolders()): LocalModel[] {
+  return folders.filter(isFolder).flatMap((folder) =>
+    readdirSync(folder)
+      .filter((file) => file.endsWith('.gguf'))
+      .sort()
+      .map((file) => {
+        const path = join(folder, file)
+        return { name: basename(file, '.gguf'), path, bytes: statSync(path).size }
+      }),
+  )
+}
+
+/** The file of the model of that name, its Q8_0 when the name says no type; undefined when there is none. */
+export function findModel(name: string, folders: readonly string[] = modelFolders()): string | undefined {
+  if (basename(name) !== name) return undefined
+  return folders
+    .flatMap((folder) => [join(folder, `${name}.gguf`), join(folder, `${name}-q8_0.gguf`)])
+    .find((path) => existsSync(path))
+}
+
+const isFolder = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
