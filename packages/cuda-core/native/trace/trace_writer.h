@@ -2,13 +2,12 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <span>
 #include <string>
 
 #include "model/observer.h"
-#include "trace/sha256.h"
+#include "trace/trace_file.h"
 
 namespace plumbline {
 
@@ -44,16 +43,13 @@ class TraceWriter final : public Observer {
   const std::optional<std::string>& stopped() const { return stopped_; }
 
  private:
-  void stop(const std::string& why) noexcept;
-  void write_manifest(const std::string& last_members);
+  void stop(const std::string& why);
+  void write_manifest(const std::string& last_members) const;
 
   TraceOptions options_;
-  std::ofstream records_file_;
-  std::ofstream tensors_file_;
-  Sha256 records_sha256_;
-  Sha256 tensors_sha256_;
+  std::optional<TraceFile> records_file_;
+  std::optional<TraceFile> tensors_file_;
   std::uint64_t records_ = 0;
-  std::uint64_t tensors_bytes_ = 0;
   std::optional<std::string> stopped_;
 };
 

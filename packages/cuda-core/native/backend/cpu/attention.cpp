@@ -14,12 +14,13 @@ void score(const float* query, const float* keys, std::size_t key_length, std::s
   const F32x16 scales = F32x16::broadcast(scale);
   for (std::size_t p = 0; p < positions; p += kKeyBlock) {
     const float* block = keys + p * key_length;
-    F32x16 sums[4] = {F32x16::zero(), F32x16::zero(), F32x16::zero(), F32x16::zero()};
+    F32x16 sums[4];
+    unrolled<4>(PLUMBLINE_UNROLLED(j) { sums[j] = F32x16::zero(); });
     std::size_t i = 0;
     for (; i + 4 <= key_length; i += 4) {
-      for (std::size_t j = 0; j < 4; ++j) {
+      unrolled<4>(PLUMBLINE_UNROLLED(j) {
         sums[j] += F32x16::broadcast(query[i + j]) * F32x16::load(block + (i + j) * kKeyBlock);
-      }
+      });
     }
     for (; i < key_length; ++i) sums[0] += F32x16::broadcast(query[i]) * F32x16::load(block + i * kKeyBlock);
     (((sums[0] + sums[1]) + (sums[2] + sums[3])) * scales).store(scores + p);
@@ -51,20 +52,20 @@ template <unsigned Vectors>
 PLUMBLINE_INLINE void weigh(const float* weights, const float* values, std::size_t value_row, std::size_t positions,
                             float total, float* out) {
   F32x16 sums[Vectors];
-  for (F32x16& s : sums) s = F32x16::zero();
+  unrolled<Vectors>(PLUMBLINE_UNROLLED(v) { sums[v] = F32x16::zero(); });
   for (std::size_t first = 0; first < positions; first += 64) {
     F32x16 parts[Vectors];
-    for (F32x16& s : parts) s = F32x16::zero();
+    unrolled<Vectors>(PLUMBLINE_UNROLLED(v) { parts[v] = F32x16::zero(); });
     const std::size_t end = first + 64 < positions ? first + 64 : positions;
     for (std::size_t p = first; p < end; ++p) {
       const F32x16 weight = F32x16::broadcast(weights[p]);
-      for (unsigned v = 0; v < Vectors; ++v) {
+      unrolled<Vectors>(PLUMBLINE_UNROLLED(v) {
         parts[v] += weight * F32x16::load(values + p * value_row + v * kLanes);
-      }
+      });
     }
-    for (unsigned v = 0; v < Vectors; ++v) sums[v] += parts[v];
+    unrolled<Vectors>(PLUMBLINE_UNROLLED(v) { sums[v] += parts[v]; });
   }
-  for (unsigned v = 0; v < Vectors; ++v) (sums[v] / F32x16::broadcast(total)).store(out + v * kLanes);
+  unrolled<Vectors>(PLUMBLINE_UNROLLED(v) { (sums[v] / F32x16::broadcast(total)).store(out + v * kLanes); });
 }
 
 }  // namespace

@@ -156,10 +156,12 @@ class CpuBackend final : public Backend {
       for (Memory& memory : scratch_) memory = allocate(scratch_floats * sizeof(float));
       scratch_floats_ = scratch_floats;
     }
-    const auto scratch = [this](unsigned index) { return static_cast<float*>(scratch_[index].address()); };
+    const auto scratch = [this](unsigned thread) { return static_cast<float*>(scratch_[thread].address()); };
     if (work < kWorkForThreads) return kernel(arguments, Slice{0, 1, scratch(0)});
-    const unsigned count = pool_.threads();
-    pool_.run([&](unsigned index) { kernel(arguments, Slice{index, count, scratch(index)}); });
+    const unsigned pieces_per_thread = work < kWorkForThreads * 8 ? 1 : 4;
+    pool_.run(pieces_per_thread, [&](const Piece& piece) {
+      kernel(arguments, Slice{piece.index, piece.count, scratch(piece.thread)});
+    });
   }
 
   Precision precision_;

@@ -11,7 +11,7 @@ void dequantize_row(gguf::Type type, const std::byte* row, std::uint32_t width, 
     const auto* block = reinterpret_cast<const Block*>(row);
     for (std::size_t b = 0; b < blocks; ++b) {
       float* at = out + b * Block::kValues;
-      decode(block[b], [at](unsigned i, const F32x16& values) { values.store(at + i * kLanes); });
+      decode(block[b], [at](std::size_t i, const F32x16& values) { values.store(at + i * kLanes); });
     }
     // Only float types have rows that are no whole number of sixteens: their last block is filled up with zeros.
     const std::size_t rest = width % Block::kValues;
@@ -19,7 +19,7 @@ void dequantize_row(gguf::Type type, const std::byte* row, std::uint32_t width, 
       Block last{};
       std::memcpy(&last, block + blocks, rest * (sizeof(Block) / Block::kValues));
       float* at = out + blocks * Block::kValues;
-      decode(last, [at](unsigned i, const F32x16& values) { values.store(at + i * kLanes); });
+      decode(last, [at](std::size_t i, const F32x16& values) { values.store(at + i * kLanes); });
     }
   });
 }

@@ -81,7 +81,7 @@ struct ScaleAndMinimum {
   float minimum;
 };
 
-PLUMBLINE_INLINE ScaleAndMinimum scale_and_minimum(const std::uint8_t* packed, unsigned s) {
+PLUMBLINE_INLINE ScaleAndMinimum scale_and_minimum(const std::uint8_t* packed, std::size_t s) {
   if (s < 4) return {static_cast<float>(packed[s] & 63), static_cast<float>(packed[s + 4] & 63)};
   return {static_cast<float>((packed[s + 4] & 15) | ((packed[s - 4] >> 6) << 4)),
           static_cast<float>((packed[s + 4] >> 4) | ((packed[s] >> 6) << 4))};
@@ -91,33 +91,33 @@ template <class Sink>
 PLUMBLINE_INLINE void decode(const BlockQ4_K& block, const Sink& sink) {
   const float d = f16_to_float(block.d);
   const float dmin = f16_to_float(block.dmin);
-  for (unsigned s = 0; s < 8; ++s) {
+  unrolled<8>(PLUMBLINE_UNROLLED(s) {
     const ScaleAndMinimum packed = scale_and_minimum(block.scales, s);
     const F32x16 scale = F32x16::broadcast(d * packed.scale);
     const F32x16 minimum = F32x16::broadcast(dmin * packed.minimum);
-    const unsigned shift = s % 2 * 4;
-    for (unsigned half = 0; half < 2; ++half) {
+    const int shift = s % 2 * 4;
+    unrolled<2>(PLUMBLINE_UNROLLED(half) {
       const U8x16 nibbles = load_bytes(block.nibbles + s / 2 * 32 + half * 16);
       sink(s * 2 + half, to_float((nibbles >> shift) & 15) * scale - minimum);
-    }
-  }
+    });
+  });
 }
 
 template <class Sink>
 PLUMBLINE_INLINE void decode(const BlockQ5_K& block, const Sink& sink) {
   const float d = f16_to_float(block.d);
   const float dmin = f16_to_float(block.dmin);
-  for (unsigned s = 0; s < 8; ++s) {
+  unrolled<8>(PLUMBLINE_UNROLLED(s) {
     const ScaleAndMinimum packed = scale_and_minimum(block.scales, s);
     const F32x16 scale = F32x16::broadcast(d * packed.scale);
     const F32x16 minimum = F32x16::broadcast(dmin * packed.minimum);
-    const unsigned shift = s % 2 * 4;
-    for (unsigned half = 0; half < 2; ++half) {
+    const int shift = s % 2 * 4;
+    unrolled<2>(PLUMBLINE_UNROLLED(half) {
       const U8x16 nibbles = load_bytes(block.nibbles + s / 2 * 32 + half * 16);
       const U8x16 fifth = ((load_bytes(block.fifth_bits + half * 16) >> s) & 1) << 4;
       sink(s * 2 + half, to_float(((nibbles >> shift) & 15) | fifth) * scale - minimum);
-    }
-  }
+    });
+  });
 }
 
 template <class Sink>
@@ -125,16 +125,16 @@ PLUMBLINE_INLINE void decode(const BlockQ6_K& block, const Sink& sink) {
   const float d = f16_to_float(block.d);
   const F32x16 thirty_two = F32x16::broadcast(32.0f);
   // Sixteen values a step: 128 values take 64 bytes of nibbles (low halves first) and 32 bytes of four 2-bit parts.
-  for (unsigned i = 0; i < 16; ++i) {
-    const unsigned group = i / 8;
-    const unsigned quarter = i % 8 / 2;
-    const unsigned half = i % 2;
+  unrolled<16>(PLUMBLINE_UNROLLED(i) {
+    const std::size_t group = i / 8;
+    const std::size_t quarter = i % 8 / 2;
+    const std::size_t half = i % 2;
     const U8x16 nibbles = load_bytes(block.nibbles + group * 64 + quarter % 2 * 32 + half * 16);
     const U8x16 high = load_bytes(block.high_bits + group * 32 + half * 16);
     const U8x16 quants = ((nibbles >> (quarter / 2 * 4)) & 15) | (((high >> (quarter * 2)) & 3) << 4);
     const F32x16 scale = F32x16::broadcast(d * static_cast<float>(block.scales[i]));
     sink(i, (to_float(quants) - thirty_two) * scale);
-  }
+  });
 }
 
 }  // namespace plumbline::cpu::PLUMBLINE_VARIANT

@@ -9,12 +9,12 @@
 /// see vector.h for why nothing else may cross.
 namespace plumbline::cpu {
 
-/// The part of an op that one thread does: `index` of `count`. The split moves no bit of the result, since every value
-/// is computed whole by one thread, in the same order whichever thread it is.
+/// The part of an op that one call does: `index` of `count`. The split moves no bit of the result, since every value is
+/// computed whole by one call, in the same order whichever it is.
 struct Slice {
   unsigned index;
   unsigned count;
-  float* scratch;  ///< as many floats as the op asked for, this thread's own
+  float* scratch;  ///< as many floats as the op asked for, the calling thread's own
 };
 
 /// Output rows whose weights `linear` dequantises at a time. Its scratch holds as many rows.

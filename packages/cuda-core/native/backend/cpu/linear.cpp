@@ -22,21 +22,17 @@ static_assert(kLinearRows % kTileRows == 0);
 template <unsigned Columns>
 PLUMBLINE_INLINE void tile(const float* weights, std::size_t stride, std::size_t vectors, const float* const* in,
                            float (&out)[kTileRows][kTileColumns]) {
-  F32x16 sums[kTileRows][Columns];
-  for (auto& of_row : sums) {
-    for (F32x16& s : of_row) s = F32x16::zero();
-  }
+  F32x16 sums[kTileRows * Columns];
+  unrolled<kTileRows * Columns>(PLUMBLINE_UNROLLED(i) { sums[i] = F32x16::zero(); });
   for (std::size_t k = 0; k < vectors; ++k) {
     F32x16 x[Columns];
-    for (unsigned c = 0; c < Columns; ++c) x[c] = F32x16::load(in[c] + k * kLanes);
-    for (unsigned r = 0; r < kTileRows; ++r) {
+    unrolled<Columns>(PLUMBLINE_UNROLLED(c) { x[c] = F32x16::load(in[c] + k * kLanes); });
+    unrolled<kTileRows>(PLUMBLINE_UNROLLED(r) {
       const F32x16 w = F32x16::load(weights + r * stride + k * kLanes);
-      for (unsigned c = 0; c < Columns; ++c) sums[r][c] += w * x[c];
-    }
+      unrolled<Columns>(PLUMBLINE_UNROLLED(c) { sums[r * Columns + c] += w * x[c]; });
+    });
   }
-  for (unsigned r = 0; r < kTileRows; ++r) {
-    for (unsigned c = 0; c < Columns; ++c) out[r][c] = sum(sums[r][c]);
-  }
+  unrolled<kTileRows * Columns>(PLUMBLINE_UNROLLED(i) { out[i / Columns][i % Columns] = sum(sums[i]); });
 }
 
 /// Writes out[first_row + r] for up to kLinearRows dequantised rows, for all input rows.
@@ -68,17 +64,18 @@ template <class Block, unsigned Rows>
 PLUMBLINE_INLINE void decode_and_multiply(const std::byte* weights, std::size_t row_bytes, std::size_t blocks,
                                           const float* in, float* out) {
   F32x16 sums[Rows];
-  for (F32x16& s : sums) s = F32x16::zero();
+  unrolled<Rows>(PLUMBLINE_UNROLLED(r) { sums[r] = F32x16::zero(); });
   const Block* rows[Rows];
-  for (unsigned r = 0; r < Rows; ++r) rows[r] = reinterpret_cast<const Block*>(weights + r * row_bytes);
+  unrolled<Rows>(PLUMBLINE_UNROLLED(r) { rows[r] = reinterpret_cast<const Block*>(weights + r * row_bytes); });
   for (std::size_t b = 0; b < blocks; ++b) {
     const float* x = in + b * Block::kValues;
-#pragma GCC unroll 4
-    for (unsigned r = 0; r < Rows; ++r) {
-      decode(rows[r][b], [&](unsigned i, const F32x16& w) { sums[r] += w * F32x16::load(x + i * kLanes); });
-    }
+    unrolled<Rows>(PLUMBLINE_UNROLLED(r) {
+      decode(rows[r][b], [&](std::size_t i, const F32x16& w) __attribute__((always_inline)) {
+        sums[r] += w * F32x16::load(x + i * kLanes);
+      });
+    });
   }
-  for (unsigned r = 0; r < Rows; ++r) out[r] = sum(sums[r]);
+  unrolled<Rows>(PLUMBLINE_UNROLLED(r) { out[r] = sum(sums[r]); });
 }
 
 void multiply_one(const Matrix& in, const Projection& projection, std::uint32_t first_row, std::uint32_t rows) {

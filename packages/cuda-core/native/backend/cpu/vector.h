@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -20,6 +21,16 @@ namespace plumbline::cpu::PLUMBLINE_VARIANT {
 #define PLUMBLINE_INLINE inline __attribute__((always_inline))
 
 inline constexpr std::size_t kLanes = 16;
+
+/// Calls body(i) for i from 0 to Count - 1, written out by the front end: g++ keeps arrays of vectors in registers only
+/// where all indices are constants before its loop passes.
+template <std::size_t Count, class Body>
+PLUMBLINE_INLINE void unrolled(const Body& body) {
+  [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
+    (body(I), ...);
+  }(std::make_index_sequence<Count>());
+}
+#define PLUMBLINE_UNROLLED(i) [&](std::size_t i) __attribute__((always_inline))
 
 #if defined(__AVX512F__)
 inline constexpr std::size_t kRegisterBytes = 64;
@@ -42,20 +53,26 @@ struct F32x16 {
   static PLUMBLINE_INLINE F32x16 zero() { return broadcast(0.0f); }
   static PLUMBLINE_INLINE F32x16 broadcast(float x) {
     F32x16 out;
-    for (auto& r : out.v) r = FloatRegister{} + x;
+    unrolled<kRegisters>(PLUMBLINE_UNROLLED(i) { out.v[i] = FloatRegister{} + x; });
     return out;
   }
   static PLUMBLINE_INLINE F32x16 load(const void* at) {
     F32x16 out;
-    std::memcpy(&out, at, sizeof out);
+    const auto* bytes = static_cast<const std::byte*>(at);
+    unrolled<kRegisters>(PLUMBLINE_UNROLLED(i) {
+      std::memcpy(&out.v[i], bytes + i * kRegisterBytes, kRegisterBytes);
+    });
     return out;
   }
-  PLUMBLINE_INLINE void store(void* at) const { std::memcpy(at, this, sizeof *this); }
+  PLUMBLINE_INLINE void store(void* at) const {
+    auto* bytes = static_cast<std::byte*>(at);
+    unrolled<kRegisters>(PLUMBLINE_UNROLLED(i) { std::memcpy(bytes + i * kRegisterBytes, &v[i], kRegisterBytes); });
+  }
 
 #define PLUMBLINE_LANEWISE(op)                                                     \
   friend PLUMBLINE_INLINE F32x16 operator op(const F32x16& a, const F32x16& b) {   \
     F32x16 out;                                                                    \
-    for (std::size_t i = 0; i < kRegisters; ++i) out.v[i] = a.v[i] op b.v[i];      \
+    unrolled<kRegisters>(PLUMBLINE_UNROLLED(i) { out.v[i] = a.v[i] op b.v[i]; });  \
     return out;                                                                    \
   }
   PLUMBLINE_LANEWISE(+)
@@ -69,12 +86,12 @@ struct F32x16 {
 /// Lane by lane; b where either is NaN.
 PLUMBLINE_INLINE F32x16 maximum(const F32x16& a, const F32x16& b) {
   F32x16 out;
-  for (std::size_t i = 0; i < kRegisters; ++i) out.v[i] = a.v[i] > b.v[i] ? a.v[i] : b.v[i];
+  unrolled<kRegisters>(PLUMBLINE_UNROLLED(i) { out.v[i] = a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
   return out;
 }
 PLUMBLINE_INLINE F32x16 minimum(const F32x16& a, const F32x16& b) {
   F32x16 out;
-  for (std::size_t i = 0; i < kRegisters; ++i) out.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i];
+  unrolled<kRegisters>(PLUMBLINE_UNROLLED(i) { out.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i]; });
   return out;
 }
 
@@ -92,12 +109,12 @@ PLUMBLINE_INLINE Quarters quarters(const F32x16& x) {
   out.q[2] = _mm512_extractf32x4_ps(v, 2);
   out.q[3] = _mm512_extractf32x4_ps(v, 3);
 #elif defined(__AVX2__)
-  for (int i = 0; i < 2; ++i) {
+  unrolled<2>(PLUMBLINE_UNROLLED(i) {
     out.q[2 * i] = _mm256_castps256_ps128(x.v[i]);
     out.q[2 * i + 1] = _mm256_extractf128_ps(x.v[i], 1);
-  }
+  });
 #else
-  for (int i = 0; i < 4; ++i) out.q[i] = x.v[i];
+  unrolled<4>(PLUMBLINE_UNROLLED(i) { out.q[i] = x.v[i]; });
 #endif
   return out;
 }
@@ -133,11 +150,18 @@ PLUMBLINE_INLINE F32x16 to_float(U8x16 bytes) {
   out.v[0] = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(low));
   out.v[1] = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(low, 8)));
 #else
-  for (std::size_t i = 0; i < kRegisters; ++i) {
-    for (std::size_t j = 0; j < kRegisterLanes; ++j) {
-      out.v[i][j] = static_cast<float>(static_cast<std::int32_t>(bytes[i * kRegisterLanes + j]));
-    }
-  }
+  // Bytes to words to doublewords by interleaving with zeros, which SSE2 and NEON have instructions for.
+  const U8x16 zeros = {};
+  const U8x16 words[2] = {
+      __builtin_shufflevector(bytes, zeros, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23),
+      __builtin_shufflevector(bytes, zeros, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)};
+  unrolled<4>(PLUMBLINE_UNROLLED(i) {
+    const U8x16 w = words[i / 2];
+    const U8x16 d = i % 2 == 0
+                        ? __builtin_shufflevector(w, zeros, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23)
+                        : __builtin_shufflevector(w, zeros, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31);
+    out.v[i] = __builtin_convertvector(reinterpret_cast<IntRegister>(d), FloatRegister);
+  });
 #endif
   return out;
 }
@@ -217,10 +241,10 @@ PLUMBLINE_INLINE F32x16 exponential(F32x16 x) {
   p = p * r + F32x16::broadcast(5.0000001201e-1f);
   p = (p * (r * r) + r) + F32x16::broadcast(1.0f);
   F32x16 out;
-  for (std::size_t i = 0; i < kRegisters; ++i) {
+  unrolled<kRegisters>(PLUMBLINE_UNROLLED(i) {
     const IntRegister exponent = reinterpret_cast<IntRegister>(shifted.v[i]) << 23;
     out.v[i] = reinterpret_cast<FloatRegister>(reinterpret_cast<IntRegister>(p.v[i]) + exponent);
-  }
+  });
   return out;
 }
 
