@@ -49,7 +49,7 @@ describe('drawMargin', () => {
           expect((inKeptSet && margin <= 2.01 * noise) || edge).toBe(true)
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 2000 },
     )
   })
 

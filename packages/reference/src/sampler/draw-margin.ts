@@ -11,8 +11,8 @@ export interface DrawMargin {
   /** Whether top_k, top_p and min_p, on these logits, leave the token in the draw. */
   readonly inKeptSet: boolean
   /**
-   * Whether the token can have been drawn only because top_k, top_p or min_p fell otherwise: it, or each token that beats
-   * it, lies so near the edge of what is kept that logits which differ by `tolerance` put it on the other side.
+   * Whether the token can have been drawn only because top_k, top_p or min_p fell otherwise: on logits whose differences
+   * differ by up to `tolerance` from these, the token could be kept, and all that beat it by more than that could be cut.
    */
   readonly edge: boolean
 }
@@ -45,41 +45,60 @@ export function drawMargin(
   const chosenRank = ranking.findIndex((token) => token.tokenId === tokenId)
   const inKeptSet = chosenRank < keptCount
   const chosenScore = score(ranking[chosenRank]!)
-  const kept = ranking.slice(0, keptCount).map((token, rank) => ({ rank, score: score(token) }))
-  const margin = kept.reduce((best, token) => Math.max(best, token.score), -Infinity) - chosenScore
+  const margin =
+    ranking.slice(0, keptCount).reduce((best, token) => Math.max(best, score(token)), -Infinity) - chosenScore
   if (inKeptSet && margin <= tolerance) return { margin, inKeptSet, edge: false }
 
-  const distances = edgeDistances(ranking, parameters)
-  const movable = (rank: number) => Math.abs(distances(rank)) <= tolerance
-  const rivals = kept.filter((token) => token.score - chosenScore > tolerance)
-  // What was drawn was kept, so the rivals were cut, which takes every lower rank with them unless the ranks swap too.
-  const edge = (inKeptSet || movable(chosenRank)) && rivals.every((token) => movable(token.rank))
+  const edges = new Edges(ranking, parameters, tolerance)
+  const rivals = ranking.slice(0, keptCount).filter((token) => score(token) - chosenScore > tolerance)
+  const edge = edges.couldBeKept(ranking[chosenRank]!) && rivals.every((rival) => edges.couldBeCut(rival))
   return { margin, inKeptSet, edge }
 }
 
 /**
- * For each rank, by how much, in logits, a token's lead over the others would have to change for the nearest of top_k,
- * top_p and min_p to decide otherwise about it. Positive: it is kept. For a token that is cut: by the rule that cuts it most.
+ * What steps 4, 6 and 7 of the sampler could do on logits of which any two differ by up to `tolerance` more or less. A sum
+ * of weights is then up to exp(tolerance / 2 / temperature) times as large or small, so the ratio of two sums up to the square of that.
+ * Comparisons are written so that NaN (0 times infinity, where the temperature is far below the tolerance) is "could".
  */
-function edgeDistances(ranking: readonly RankedToken[], parameters: SamplingParameters): (rank: number) => number {
-  const { temperature, topK, topP, minP } = parameters
-  const topKCount = topK === 0 ? ranking.length : Math.min(topK, ranking.length)
-  const total = ranking.slice(0, topKCount).reduce((sum, token) => sum + token.weight, 0)
-  const massBefore = [0]
-  for (const [rank, token] of ranking.entries()) massBefore.push(massBefore[rank]! + token.weight / total)
+class Edges {
+  readonly #ranking: readonly RankedToken[]
+  readonly #parameters: SamplingParameters
+  readonly #tolerance: number
+  /** Of the weights that top_k leaves. */
+  readonly #total: number
 
-  return (rank) => {
-    const { penalised, scaled } = ranking[rank]!
-    const distances = [Infinity]
-    if (topKCount < ranking.length) {
-      const edgeLogit = ranking[rank < topKCount ? topKCount : topKCount - 1]!.penalised
-      distances.push(penalised - edgeLogit)
-    }
-    // A shift by d of the logits of all tokens before this one shifts the log-odds of their mass by d.
-    if (topP < 1 && rank > 0) distances.push(temperature * (logOdds(topP) - logOdds(Math.min(massBefore[rank]!, 1))))
-    if (minP > 0 && rank > 0) distances.push(temperature * (scaled - Math.log(minP)))
-    return Math.min(...distances)
+  constructor(ranking: readonly RankedToken[], parameters: SamplingParameters, tolerance: number) {
+    this.#ranking = ranking
+    this.#parameters = parameters
+    this.#tolerance = tolerance
+    this.#total = sumOfWeights(ranking.slice(0, parameters.topK === 0 ? ranking.length : parameters.topK))
+  }
+
+  couldBeKept(token: RankedToken): boolean {
+    const { temperature, topK, topP, minP } = this.#parameters
+    const surelyAbove = this.#ranking.filter((other) => other.penalised > token.penalised + this.#tolerance)
+    if (surelyAbove.length === 0) return true
+    const mass = sumOfWeights(surelyAbove) * Math.exp(-this.#tolerance / temperature)
+    const belowTopK = topK > 0 && surelyAbove.length >= topK
+    const belowTopP = topP < 1 && mass >= topP * this.#total
+    const belowMinP = minP > 0 && token.scaled + this.#tolerance / temperature < Math.log(minP)
+    return !(belowTopK || belowTopP || belowMinP)
+  }
+
+  couldBeCut(token: RankedToken): boolean {
+    const { temperature, topK, topP, minP } = this.#parameters
+    const others = this.#ranking.filter((other) => other !== token)
+    const maybeAbove = others.filter((other) => other.penalised + this.#tolerance >= token.penalised)
+    if (maybeAbove.length === 0) return false
+    const mass = sumOfWeights(maybeAbove) * Math.exp(this.#tolerance / temperature)
+    const lead = (token.penalised - others[0]!.penalised - this.#tolerance) / temperature
+    const withinTopK = topK === 0 || maybeAbove.length < topK
+    const withinTopP = topP >= 1 || mass < topP * this.#total
+    const withinMinP = minP === 0 || lead >= Math.log(minP)
+    return !(withinTopK && withinTopP && withinMinP)
   }
 }
 
-const logOdds = (probability: number) => Math.log(probability / (1 - probability))
+function sumOfWeights(tokens: readonly RankedToken[]): number {
+  return tokens.reduce((sum, token) => sum + token.weight, 0)
+}

@@ -12,10 +12,13 @@ const MULTIPLIER_1 = 0xcd9e8d57
 const KEY_STEP_0 = 0x9e3779b9
 const KEY_STEP_1 = 0xbb67ae85
 
-/** The upper and lower 32 bits of the product of two 32-bit words. */
-function multiply(a: number, b: number): [high: number, low: number] {
-  const product = BigInt(a) * BigInt(b)
-  return [Number(product >> 32n), Number(product & 0xffffffffn)]
+/** The upper 32 bits of the product of two 32-bit words, by halves of 16 bits: every sum stays an exact float64 integer. */
+function multiplyHigh(a: number, b: number): number {
+  const [aHigh, aLow] = [a >>> 16, a & 0xffff]
+  const [bHigh, bLow] = [b >>> 16, b & 0xffff]
+  const middle = aHigh * bLow + Math.floor((aLow * bLow) / 0x10000)
+  const carry = aLow * bHigh + (middle % 0x10000)
+  return aHigh * bHigh + Math.floor(middle / 0x10000) + Math.floor(carry / 0x10000)
 }
 
 /** Four random 32-bit words, as a function of a key of two words and a counter of four. */
@@ -23,8 +26,10 @@ export function philox4x32(key: Key, counter: Counter): [number, number, number,
   let [key0, key1] = key
   let [c0, c1, c2, c3] = counter
   for (let round = 0; round < ROUNDS; round++) {
-    const [high0, low0] = multiply(MULTIPLIER_0, c0)
-    const [high1, low1] = multiply(MULTIPLIER_1, c2)
+    const high0 = multiplyHigh(MULTIPLIER_0, c0)
+    const high1 = multiplyHigh(MULTIPLIER_1, c2)
+    const low0 = Math.imul(MULTIPLIER_0, c0) >>> 0
+    const low1 = Math.imul(MULTIPLIER_1, c2) >>> 0
     c0 = (high1 ^ c1 ^ key0) >>> 0
     c1 = low1
     c2 = (high0 ^ c3 ^ key1) >>> 0
