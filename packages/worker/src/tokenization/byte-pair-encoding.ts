@@ -9,7 +9,7 @@ import type { TokenizerMetadata } from './tokenizer-metadata.ts'
 
 /**
  * Byte-level BPE (`tokenizer.ggml.model` = `gpt2`). The library cuts the words; the merges are ours, since its own keep 45 MB
- * for Qwen2's vocabulary and take up to 200 ms for the longest prompts (docs/decisions/0012-tokenizers.md).
+ * for Qwen2's vocabulary and take up to 200 ms for the longest prompts (docs/decisions/0005-tokenizers.md).
  */
 export class BytePairEncoding implements TokenModel {
   readonly kind: string
