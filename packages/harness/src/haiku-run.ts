@@ -6,6 +6,7 @@ import type { Environment } from './probes/environment.ts'
 import { writeEvidence, writeJson } from './report/artifacts.ts'
 import { renderMarkdown } from './report/markdown.ts'
 import { type Verification, verify } from './verification.ts'
+import { WorkerFailure } from './worker-process/worker-failure.ts'
 
 export interface RunRecord {
   readonly folder: string
@@ -33,6 +34,8 @@ export async function haikuRun(options: RunOptions): Promise<RunRecord> {
   const startedAt = new Date().toISOString()
   const start = performance.now()
   const streams = await gatherStreams(options)
+  // What was cut short by us says nothing about the worker.
+  if (options.signal.aborted) throw new WorkerFailure('interrupted', 'the harness was told to stop')
   const evidence = { ...streams, replays: await gatherReplays(streams, options) }
   const verification = verify(evidence)
   const run = { folder, startedAt, durationMs: performance.now() - start, worker, evidence, verification }

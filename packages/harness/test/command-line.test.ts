@@ -64,6 +64,21 @@ test('an interrupt ends the worker and its engine too', { timeout: 120_000 }, as
   for (const pid of pids) expect(await readProcessFacts(pid)).toBeUndefined()
 })
 
+test('a second interrupt does not wait for a worker that will not go, and still leaves nothing behind', async () => {
+  const harness = startHarness(haiku('ignores-sigterm'))
+  const [front] = await childrenOf(harness.pid)
+  const engines = await childrenOf(front!)
+  harness.kill('SIGINT')
+  await sleep(500)
+  expect(await readProcessFacts(front!)).toBeDefined()
+  harness.kill('SIGINT')
+  const { exitCode } = await harness.result
+  expect(exitCode).toBe(EXIT.couldNotRun)
+  for (const pid of [front!, ...engines]) {
+    expect(await waitUntil(async () => (await readProcessFacts(pid)) === undefined, 5_000)).toBe(true)
+  }
+})
+
 test('with --url the inside is not measurable, and the rest still counts', { timeout: 120_000 }, async () => {
   const worker = await WorkerProcess.spawn({
     command: fixtureWorker('honest'),

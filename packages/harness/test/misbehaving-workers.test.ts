@@ -93,6 +93,14 @@ describe('misbehaving workers fail, and the check that fails says why', { timeou
     expect(exitCode).toBe(EXIT.judgedFailed)
   })
 
+  test('a worker that dies mid-stream: event-order, with its exit and its last words', async () => {
+    const { failed, exitCode, verification } = await judged('dies-mid-stream')
+    expect(failed).toContain('event-order')
+    expect(verification.diagnosis.cause).toContain('the worker ended (exit code 9)')
+    expect(verification.diagnosis.log_tail.join('\n')).toContain('the flux capacitor gave up')
+    expect(exitCode).toBe(EXIT.judgedFailed)
+  })
+
   test("tokens that don't match the text: text", async () => {
     const { failed, exitCode } = await judged('other-text')
     expect(failed).toEqual(['text'])

@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto'
-import { haikuPrompt, heldOutWords, minuteWords, topics } from '@plumbline/haiku-nano'
+import { heldOutWords, minuteWords, topics } from '@plumbline/haiku-nano'
+import type { Wording } from './wording.ts'
 
 /** What a worker is asked, made of things that nobody could know before. */
 export interface Challenge {
@@ -17,7 +18,8 @@ export interface Challenge {
   readonly prompt: string
 }
 
-export function makeChallenge(now = new Date()): Challenge {
+/** `wording`: how the model at hand is asked. */
+export function makeChallenge(wording: Wording, now = new Date()): Challenge {
   const topic = draw(topics)
   const minuteWord = minuteWords[now.getUTCMinutes()]!
   const word = draw(heldOutWords)
@@ -28,7 +30,7 @@ export function makeChallenge(now = new Date()): Challenge {
     word,
     nonce: randomBytes(16).toString('hex'),
     seed: randomBytes(8).readBigUInt64LE().toString(),
-    prompt: haikuPrompt({ topic, minuteWord, word }),
+    prompt: wording({ topic, minuteWord, word }),
   }
 }
 

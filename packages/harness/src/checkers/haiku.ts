@@ -23,7 +23,7 @@ const threeLinesCheck: Check<Attempt> = {
   fromInside: false,
   run({ stream }) {
     const lines = linesOf(viewStream(stream).text).length
-    return judge(lines === 3, '3 lines', `${lines} lines`)
+    return judge(lines === 3, '3 lines', lines === 1 ? '1 line' : `${lines} lines`)
   },
 }
 

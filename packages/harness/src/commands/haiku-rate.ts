@@ -47,7 +47,7 @@ export async function haikuRateCommand(
     for (let number = 1; number <= options.challenges && !signal.aborted; number++) {
       progress.show('asking for haiku', `${number} of ${options.challenges}`)
       // Any minute of the hour, not only the one or two that the measurement takes.
-      const challenge = makeChallenge(new Date(Date.UTC(2000, 0, 1, 0, (number * 37) % 60)))
+      const challenge = makeChallenge(subject.wording, new Date(Date.UTC(2000, 0, 1, 0, (number * 37) % 60)))
       const stream = await recordStream({
         endpoint,
         purpose: 'haiku',

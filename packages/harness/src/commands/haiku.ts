@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type ExitCode, worstExit } from '@plumbline/protocol'
+import { EXIT, type ExitCode, worstExit } from '@plumbline/protocol'
+import { diagnoseFailure } from '../diagnosis/diagnose.ts'
 import { readSubject } from '../evidence/subject.ts'
 import { haikuRun, type RunRecord, summaryOf } from '../haiku-run.ts'
 import { acquireOptions, modelPath, type WorkerOptions } from '../options.ts'
@@ -10,6 +11,7 @@ import type { Progress } from '../report/progress.ts'
 import { snakeCase } from '../report/snake-case.ts'
 import { renderSummary } from '../report/summary.ts'
 import { renderRun } from '../report/terminal.ts'
+import { WorkerFailure } from '../worker-process/worker-failure.ts'
 import { showStage } from './show-stage.ts'
 import { withWorker } from './with-worker.ts'
 
@@ -28,8 +30,11 @@ export async function haikuCommand(options: HaikuOptions, progress: Progress, si
   const environment = await readEnvironment()
   const folder = await makeArtifactsFolder(options.artifacts, 'haiku')
   const runs: RunRecord[] = []
+  const tell = (told: object) => {
+    if (options.json) process.stdout.write(`${JSON.stringify(snakeCase(told), null, 2)}\n`)
+  }
 
-  await withWorker({ ...acquire, folder, signal, progress }, async (worker) => {
+  const running = withWorker({ ...acquire, folder, signal, progress }, async (worker) => {
     for (let number = 1; number <= options.runs && !signal.aborted; number++) {
       const runFolder = options.runs === 1 ? folder : join(folder, `run-${String(number).padStart(3, '0')}`)
       await mkdir(runFolder, { recursive: true })
@@ -57,14 +62,20 @@ export async function haikuCommand(options: HaikuOptions, progress: Progress, si
       if (!options.json) process.stdout.write(`${renderRun(run)}\n`)
     }
   })
-  progress.done()
-  if (options.runs > 1) await writeJson(folder, 'summary.json', runs.map(summaryOf))
-  if (options.json) {
-    const [first] = runs
-    const told = options.runs === 1 && first !== undefined ? summaryOf(first) : { runs: runs.map(summaryOf) }
-    process.stdout.write(`${JSON.stringify(snakeCase(told), null, 2)}\n`)
-  } else if (options.runs > 1) {
-    process.stdout.write(`${renderSummary(runs, folder)}\n`)
+  try {
+    await running
+  } catch (error) {
+    if (!(error instanceof WorkerFailure)) throw error
+    const failure = { version: 1, exitCode: EXIT.couldNotRun, diagnosis: diagnoseFailure(error), artifacts: folder }
+    await writeJson(folder, 'verification.json', failure)
+    tell(failure)
+    throw error
   }
-  return worstExit(runs.map((run) => run.verification.exitCode).filter((code) => code !== 2))
+  progress.done()
+  if (options.runs > 1) {
+    await writeJson(folder, 'summary.json', { runs: runs.map(summaryOf) })
+    if (!options.json) process.stdout.write(`${renderSummary(runs, folder)}\n`)
+  }
+  tell(options.runs > 1 ? { runs: runs.map(summaryOf) } : summaryOf(runs[0]!))
+  return worstExit(runs.map((run) => run.verification.exitCode).filter((code) => code !== EXIT.usage))
 }

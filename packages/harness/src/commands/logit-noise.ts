@@ -38,7 +38,7 @@ export async function logitNoiseCommand(
     precision = health.health?.precision
     for (let number = 1; number <= options.streams && !signal.aborted; number++) {
       progress.show('comparing logits', `stream ${number} of ${options.streams}`)
-      const challenge = makeChallenge()
+      const challenge = makeChallenge(subject.wording)
       const request = challengeRequest(subject, challenge, `noise-${challenge.nonce}`)
       // What a challenge asks of its sampling does not matter here: wider draws see more of the vocabulary.
       const body = { ...request, temperature: 1, top_k: 0, top_p: 1, min_p: 0, repetition_penalty: 1 }

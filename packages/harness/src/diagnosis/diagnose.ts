@@ -46,15 +46,17 @@ export function diagnoseStreams(evidence: Evidence): Diagnosis | undefined {
   const after = evidence.healthAfter?.health
   const restarts = before !== undefined && after !== undefined ? after.engine.restarts - before.engine.restarts : 0
   const workerState =
-    evidence.healthAfter === undefined
-      ? 'the worker no longer answers'
-      : restarts > 0
-        ? 'the engine process was replaced meanwhile'
-        : `the worker still answers (${after?.status ?? `HTTP ${evidence.healthAfter.status}`})`
+    evidence.workerEnd !== undefined
+      ? `the worker ended (${evidence.workerEnd.how})`
+      : evidence.healthAfter === undefined
+        ? 'the worker no longer answers'
+        : restarts > 0
+          ? 'the engine process was replaced meanwhile'
+          : `the worker still answers (${after?.status ?? `HTTP ${evidence.healthAfter.status}`})`
   return {
     cause: `${streamName(broken)}: ${whatHappened(broken)}; ${workerState}`,
     advice: whatToDo(broken),
-    logTail: [],
+    logTail: evidence.workerEnd?.logTail ?? [],
   }
 }
 

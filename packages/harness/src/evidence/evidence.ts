@@ -31,6 +31,12 @@ export interface InsideEvidence {
   readonly after: ProcessSnapshot
 }
 
+/** The end of a worker that nobody asked for: in words, and its last lines. */
+export interface WorkerEnd {
+  readonly how: string
+  readonly logTail: readonly string[]
+}
+
 /** All that a verdict rests on. Checkers read it and nothing else. */
 export interface Evidence {
   /** The claimed model, as the harness itself reads its file. */
@@ -48,6 +54,8 @@ export interface Evidence {
   readonly metricsAfter: MetricsRecord | undefined
   /** undefined with --url, and where there is no /proc. */
   readonly inside: InsideEvidence | undefined
+  /** How the worker ended, when it ended before it was asked to. */
+  readonly workerEnd: WorkerEnd | undefined
   readonly replays: readonly Replay[]
 }
 

@@ -10,6 +10,7 @@ import { ancestors, readProcessFacts } from '../probes/process-facts.ts'
 import { recordStream } from '../probes/record-stream.ts'
 import type { Frame, StreamPurpose, StreamRecord } from '../probes/stream-record.ts'
 import { viewStream } from '../probes/stream-view.ts'
+import type { SpawnedWorker } from '../worker-process/acquire-worker.ts'
 import { type Attempt, allStreams, type Evidence, type InsideEvidence, type ProcessSnapshot } from './evidence.ts'
 import { LOGIT_NOISE } from './logit-noise.ts'
 import { type Replay, replayStream } from './replay.ts'
@@ -24,7 +25,7 @@ export interface GatherOptions {
   /** /health when it first was healthy. */
   readonly health: HealthRecord
   /** undefined with --url. */
-  readonly spawned: { readonly pid: number; readonly expectedExecutable: string | null } | undefined
+  readonly spawned: SpawnedWorker | undefined
   readonly attempts: number
   readonly streamTimeoutMs: number
   /** For the replay of the stream probe; the haiku is replayed whole. */
@@ -55,7 +56,7 @@ export function challengeRequest(subject: Subject, challenge: Challenge, jobId: 
 /** Asks, asks again, probes, and writes down what comes. Judges only whether another attempt at a haiku is due. */
 export async function gatherStreams(options: GatherOptions): Promise<Omit<Evidence, 'replays'>> {
   const { endpoint, subject, health, signal, onStage } = options
-  const contextLength = health.health?.context_length ?? subject.contextLength
+  const contextLength = Math.min(health.health?.context_length ?? subject.contextLength, subject.contextLength)
   const record = (
     purpose: StreamPurpose,
     attempt: number,
@@ -74,7 +75,7 @@ export async function gatherStreams(options: GatherOptions): Promise<Omit<Eviden
   let probe: StreamRecord | undefined
   let whole = true
   for (let attempt = 1; attempt <= options.attempts && whole && !signal.aborted; attempt++) {
-    const challenge = makeChallenge()
+    const challenge = makeChallenge(subject.wording)
     onStage({ name: 'challenge', attempt, challenge })
     const stream = await record('haiku', attempt, challengeRequest(subject, challenge, `haiku-${challenge.nonce}`))
     attempts.push({ challenge, stream })
@@ -86,7 +87,7 @@ export async function gatherStreams(options: GatherOptions): Promise<Omit<Eviden
   if (last !== undefined && whole && !signal.aborted) {
     const { challenge } = last
     repeat = await record('repeat', attempts.length, challengeRequest(subject, challenge, `again-${challenge.nonce}`))
-    const another = makeChallenge()
+    const another = makeChallenge(subject.wording)
     const body = challengeRequest(subject, another, `probe-${another.nonce}`)
     const room = contextLength - promptTokenIds(subject, body).length
     const tokens = Math.max(1, Math.min(LIMITS.maxTokens, room))
@@ -102,6 +103,8 @@ export async function gatherStreams(options: GatherOptions): Promise<Omit<Eviden
   const inside = await insideEvidence(options, before, await snapshot())
   return {
     subject,
+    // A connection closes a moment before its process has ended.
+    workerEnd: await options.spawned?.ended(healthAfter === undefined ? 1_000 : 0),
     spawned: options.spawned !== undefined,
     attempts,
     repeat,
@@ -117,7 +120,7 @@ export async function gatherStreams(options: GatherOptions): Promise<Omit<Eviden
 /** Replays all haiku whole and the probe as far as time allows: no worker is needed for it. */
 export async function gatherReplays(
   evidence: Omit<Evidence, 'replays'>,
-  options: Pick<GatherOptions, 'replayMs' | 'onStage'>,
+  options: Pick<GatherOptions, 'replayMs' | 'signal' | 'onStage'>,
 ): Promise<Replay[]> {
   const tolerance = LOGIT_NOISE[evidence.healthBefore.health?.precision ?? 'fast']
   const replays: Replay[] = []
@@ -125,7 +128,9 @@ export async function gatherReplays(
   for (const stream of allStreams(evidence).filter(({ purpose }) => purpose !== 'repeat')) {
     const timeMs = stream.purpose === 'probe' ? options.replayMs : Number.POSITIVE_INFINITY
     const onProgress = (done: number, draws: number) => options.onStage({ name: 'replay', done, draws })
-    replays.push(await replayStream(evidence.subject, stream, { tolerance, timeMs, onProgress }))
+    replays.push(
+      await replayStream(evidence.subject, stream, { tolerance, timeMs, signal: options.signal, onProgress }),
+    )
   }
   return replays
 }

@@ -21,7 +21,12 @@ function answer(ids: readonly number[], change: object = {}): StreamRecord {
 }
 
 async function replay(stream: StreamRecord, timeMs = 60_000) {
-  return replayStream(subject, stream, { tolerance: TOLERANCE, timeMs, onProgress: () => {} })
+  return replayStream(subject, stream, {
+    tolerance: TOLERANCE,
+    timeMs,
+    signal: new AbortController().signal,
+    onProgress: () => {},
+  })
 }
 
 beforeAll(async () => {

@@ -36,6 +36,8 @@ export interface ReplayOptions {
   readonly tolerance: number
   /** Stop after this long; the first block is always replayed. */
   readonly timeMs: number
+  /** Stops it too. */
+  readonly signal: AbortSignal
   readonly onProgress: (done: number, draws: number) => void
 }
 
@@ -79,7 +81,8 @@ export async function replayStream(subject: Subject, stream: StreamRecord, optio
 
   let logits = session.append(prompt).at(-1)
   if (logits !== undefined && draws > 0) judgeDraw(logits)
-  while (logits !== undefined && replayed.length < draws && performance.now() - start < options.timeMs) {
+  const inTime = () => performance.now() - start < options.timeMs && !options.signal.aborted
+  while (logits !== undefined && replayed.length < draws && inTime()) {
     const from = replayed.length - 1
     const block = answer.slice(from, Math.min(from + BLOCK, draws - 1))
     const rows = session.append(block)

@@ -11,6 +11,7 @@ import {
   readGguf,
   type Tokenizer,
 } from '@plumbline/reference'
+import { type Wording, wordingFor } from '../challenge/wording.ts'
 
 /** The model that the worker is asked to run, as the harness itself reads its file. */
 export interface Subject {
@@ -24,6 +25,8 @@ export interface Subject {
   readonly tensorBytes: number
   readonly vocabSize: number
   readonly tokenizer: Tokenizer
+  /** How it is asked for a haiku. */
+  readonly wording: Wording
   /** The reference's float64 model; loaded when it is first asked for. */
   model(): ReferenceModel
 }
@@ -44,6 +47,7 @@ export async function readSubject(path: string): Promise<Subject> {
     tensorBytes: [...gguf.tensors.values()].reduce((sum, tensor) => sum + tensor.nbytes, 0),
     vocabSize: tokenizer.vocabSize,
     tokenizer,
+    wording: wordingFor(String(gguf.metadata.get('general.name') ?? '')),
     model: () => {
       model ??= loadModel(gguf)
       return model

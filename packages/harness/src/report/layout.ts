@@ -2,7 +2,9 @@
 export function wrap(head: string, text: string, width = 80): string {
   const room = width - head.length
   // A word that fits nowhere is cut.
-  const words = text.split(' ').flatMap((word) => word.match(new RegExp(`.{1,${room}}`, 'gsu')) ?? [''])
+  const words = printable(text)
+    .split(' ')
+    .flatMap((word) => word.match(new RegExp(`.{1,${room}}`, 'gsu')) ?? [''])
   const lines = ['']
   for (const [index, word] of words.entries()) {
     const line = lines.at(-1)!
@@ -11,6 +13,11 @@ export function wrap(head: string, text: string, width = 80): string {
     else lines.push(word)
   }
   return lines.map((line, index) => (index === 0 ? head : ' '.repeat(head.length)) + line).join('\n')
+}
+
+/** Text from a worker must not move the cursor, nor anything else of a terminal. */
+export function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, '\u00b7')
 }
 
 /** A frame around lines, `notes` in a column at its right. */

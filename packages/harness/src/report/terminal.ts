@@ -3,7 +3,7 @@ import { linesOf } from '../challenge/word-matching.ts'
 import type { CheckResult, Verdict } from '../checkers/check.ts'
 import type { Diagnosis } from '../diagnosis/diagnose.ts'
 import type { RunRecord } from '../haiku-run.ts'
-import { fileSize, frame, wrap } from './layout.ts'
+import { fileSize, frame, printable, wrap } from './layout.ts'
 
 const MARKS = { pass: '✓', fail: '✗', unknown: '?', 'not measurable': '–' } as const
 const COLOURS = { pass: 'green', fail: 'red', unknown: 'yellow', 'not measurable': 'dim' } as const
@@ -65,7 +65,7 @@ export function renderRun(run: RunRecord): string {
 }
 
 export function renderDiagnosis({ cause, advice, logTail }: Diagnosis): string {
-  const tail = logTail.map((line) => dim(`  | ${line.slice(0, 76)}`))
+  const tail = logTail.map((line) => dim(`  | ${printable(line).slice(0, 76)}`))
   return [wrap('cause      ', cause), wrap('what to do ', advice), ...tail].join('\n')
 }
 

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import type { WorkerEnd } from '../evidence/evidence.ts'
 import type { HealthRecord } from '../probes/health.ts'
 import type { Endpoint } from '../probes/http.ts'
 import { waitUntilHealthy } from './wait-until-healthy.ts'
 import type { WorkerCommand } from './worker-command.ts'
-import { type ReapRecord, WorkerProcess } from './worker-process.ts'
+import { exitWords, type ReapRecord, WorkerProcess } from './worker-process.ts'
 
 /** A worker's drain, and then some. */
 const GRACE_MS = 10_000
@@ -21,6 +22,15 @@ export interface AcquireOptions {
   readonly onStatus: (status: string, progress: number | undefined) => void
 }
 
+/** What is known of a worker because we started it. */
+export interface SpawnedWorker {
+  readonly pid: number
+  /** The program that its processes must be; null when the command line is not our own. */
+  readonly expectedExecutable: string | null
+  /** How it ended by itself; undefined when it still lives after so long. */
+  ended(waitMs: number): Promise<WorkerEnd | undefined>
+}
+
 /** A healthy worker to ask: spawned by us, or found. */
 export interface AcquiredWorker {
   readonly endpoint: Endpoint
@@ -29,7 +39,7 @@ export interface AcquiredWorker {
   readonly healthyMs: number
   readonly command: string | undefined
   /** undefined for a worker that was found. */
-  readonly spawned: { readonly pid: number; readonly expectedExecutable: string | null } | undefined
+  readonly spawned: SpawnedWorker | undefined
   /** undefined for a worker that was found. */
   release(): Promise<ReapRecord | undefined>
 }
@@ -63,7 +73,11 @@ export async function acquireWorker(options: AcquireOptions): Promise<AcquiredWo
     const enginePid = ready.health.health?.engine.pid
     if (typeof enginePid === 'number') await worker.remember('engine', enginePid)
     const line = [command.program, ...command.args, ...args].join(' ')
-    const spawned = { pid: worker.pid, expectedExecutable: command.own ? command.program : null }
+    const ended = async (waitMs: number) => {
+      const exit = await worker.exitWithin(waitMs)
+      return exit === undefined ? undefined : { how: exitWords(exit), logTail: worker.logTail() }
+    }
+    const spawned = { pid: worker.pid, expectedExecutable: command.own ? command.program : null, ended }
     return { ...ready, command: line, spawned, release: () => worker.reap() }
   } catch (error) {
     await worker.reap()

@@ -140,15 +140,17 @@ export class WorkerProcess {
     return this.#url
   }
 
-  get exit(): WorkerExit | undefined {
+  /** The exit, when there is one within `waitMs`, with all that was printed before it in the log. */
+  async exitWithin(waitMs: number): Promise<WorkerExit | undefined> {
+    await Promise.race([this.#exited, sleep(waitMs, undefined, { ref: false })])
+    if (this.#exit !== undefined) await this.#outputClosed()
     return this.#exit
   }
 
   /** Throws a WorkerFailure when the worker has ended, or has said that it cannot serve. */
   async assertServing(): Promise<void> {
     if (this.#failedLine === undefined && this.#exit === undefined) return
-    await Promise.race([this.#exited, sleep(1_000, undefined, { ref: false })])
-    await this.#outputClosed()
+    await this.exitWithin(1_000)
     const facts = { ...this.#exit, logTail: this.logTail() }
     if (this.#failedLine !== undefined) throw loadFailure(this.#failedLine, facts)
     throw new WorkerFailure('exited', `the worker ended (${exitWords(this.#exit!)})`, facts)

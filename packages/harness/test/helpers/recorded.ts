@@ -156,6 +156,7 @@ export function honestEvidence(): Evidence {
       before: { front: processOf(100, 99, 10), engine: processOf(101, 100, 10) },
       after: { front: processOf(100, 99, 20), engine: processOf(101, 100, 500) },
     },
+    workerEnd: undefined,
     replays: [
       {
         stream: 'haiku',
