@@ -23,6 +23,7 @@ const char* name(ErrorCode code) noexcept {
     case ErrorCode::unsupported_architecture: return "UNSUPPORTED_ARCHITECTURE";
     case ErrorCode::unsupported_tokenizer: return "UNSUPPORTED_TOKENIZER";
     case ErrorCode::checksum_mismatch: return "CHECKSUM_MISMATCH";
+    case ErrorCode::invalid_option: return "INVALID_OPTION";
     case ErrorCode::internal: return "INTERNAL";
   }
   return "INTERNAL";

@@ -28,6 +28,7 @@ enum class ErrorCode {
   unsupported_architecture,
   unsupported_tokenizer,
   checksum_mismatch,
+  invalid_option,
   internal,
 };
 

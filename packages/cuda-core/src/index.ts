@@ -1,1 +1,3 @@
-export {}
+export * from './engine.ts'
+export * from './inspect.ts'
+export * from './types.ts'

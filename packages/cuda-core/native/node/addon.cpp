@@ -1,0 +1,44 @@
+// The addon's exports. Nothing here or below is global: each environment (the process, each worker thread) has its own
+// engines, held by its own handles.
+#include <napi.h>
+
+#include "node/convert.h"
+#include "node/engine_handle.h"
+#include "node/inspect.h"
+#include "node/job_handle.h"
+#include "node/testing.h"
+
+namespace plumbline::node {
+namespace {
+
+/// Counts up with every change that src/addon.ts must know of: an addon that is older than its caller is refused.
+constexpr std::uint32_t kInterfaceVersion = 1;
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
+    exports.Set(name, Napi::Function::New(env, function, name));
+  };
+  exports.Set("interfaceVersion", kInterfaceVersion);
+  add("load", guarded<EngineHandle::load>);
+  add("info", guarded<EngineHandle::info>);
+  add("tokenizerMetadata", guarded<EngineHandle::tokenizer_metadata>);
+  add("generate", guarded<EngineHandle::generate>);
+  add("progress", guarded<EngineHandle::progress>);
+  add("memoryUsed", guarded<EngineHandle::memory_used>);
+  add("dispose", guarded<EngineHandle::dispose>);
+  add("cancel", guarded<JobHandle::cancel>);
+  add("inspect", guarded<inspect>);
+  add("probeDevice", guarded<probe_device>);
+
+  add("sample", guarded<testing::sample>);
+  add("noise", guarded<testing::noise>);
+  add("logProbabilities", guarded<testing::log_probabilities>);
+  add("evaluate", guarded<testing::evaluate>);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(plumbline, init)
+
+}  // namespace plumbline::node

@@ -1,0 +1,151 @@
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { ERRORS, type ErrorCode, PlumblineError, type SamplingParameters } from '@plumbline/protocol'
+import type {
+  DeviceProbe,
+  EngineInfo,
+  GenerateJob,
+  GenerateResult,
+  GgufInspection,
+  LoadOptions,
+  LoadStage,
+  MemoryUsed,
+  Progress,
+  TokenizerMetadata,
+  TokenRecord,
+  TopToken,
+  TraceJob,
+} from './types.ts'
+
+/** Opaque: an object that only the addon can look into, and whose kind it checks at each use. */
+export interface EngineHandle {
+  readonly kind: unique symbol
+}
+export interface JobHandle {
+  readonly kind: unique symbol
+}
+
+export interface NativeTraceJob extends Omit<TraceJob, 'manifest' | 'values'> {
+  readonly run: string
+  readonly allValues: boolean
+  /** JSON */
+  readonly manifest: string
+}
+
+export interface NativeJob extends Omit<GenerateJob, 'trace'> {
+  readonly trace?: NativeTraceJob
+}
+
+/** An Error with `code` and `fields`, not yet a PlumblineError. */
+export type NativeError = Error
+
+/** What native/node/addon.cpp exports. */
+export interface Addon {
+  readonly interfaceVersion: number
+  load(
+    options: Omit<LoadOptions, 'onProgress'>,
+    onProgress?: (fraction: number, stage: LoadStage) => void,
+  ): Promise<EngineHandle>
+  info(engine: EngineHandle): EngineInfo
+  tokenizerMetadata(engine: EngineHandle): TokenizerMetadata
+  generate(
+    engine: EngineHandle,
+    job: NativeJob,
+    onTokens: (tokens: TokenRecord[]) => void,
+    onDone: (result: Omit<GenerateResult, 'error'> & { error?: NativeError }) => void,
+  ): JobHandle
+  progress(engine: EngineHandle): Progress
+  memoryUsed(engine: EngineHandle): MemoryUsed
+  dispose(engine: EngineHandle): Promise<void>
+  cancel(job: JobHandle): void
+  inspect(options: { modelPath: string }): Omit<GgufInspection, 'problem'> & { problem?: NativeError }
+  probeDevice(options: { device: string }): DeviceProbe
+
+  sample(options: {
+    logits: Float32Array
+    sampling: SamplingParameters
+    history: readonly number[]
+    answerIndex: number
+  }): number
+  noise(options: { seed: bigint; tokenId: number; answerIndex: number }): { word: number; gumbel: number }
+  logProbabilities(options: { logits: Float32Array; chosen: number; top: number }): {
+    logprob: number
+    top: TopToken[]
+  }
+  evaluate(options: {
+    modelPath: string
+    tokenIds: Uint32Array
+    precision: 'fast' | 'exact'
+    threads?: number
+    chunk?: number
+    variant?: string
+    checkpoints?: boolean
+  }): Evaluation
+}
+
+/** A forward pass over the given tokens. */
+export interface Evaluation {
+  readonly backend: string
+  readonly vocabSize: number
+  /** A row of vocabSize for each token. */
+  readonly logits: Float32Array
+  /** In the order of computation, chunk by chunk. */
+  readonly checkpoints: readonly EvaluatedCheckpoint[]
+}
+
+export interface EvaluatedCheckpoint {
+  /** As in a trace: `blk.0.attn_q`, `output_norm`. */
+  readonly name: string
+  readonly firstPosition: number
+  readonly rows: number
+  readonly width: number
+  /** [rows, width] */
+  readonly values: Float32Array
+}
+
+/** That of native/node/addon.cpp: an addon from before the last change of the interface is refused. */
+const INTERFACE_VERSION = 1
+const HOW_TO_BUILD = 'build it with: pnpm --filter @plumbline/cuda-core build:native'
+
+let loaded: Addon | undefined
+
+/** Loads the addon once. PLUMBLINE_ADDON names another file than the package's own. */
+export function addon(): Addon {
+  loaded ??= loadAddon(
+    process.env.PLUMBLINE_ADDON ?? fileURLToPath(new URL('../build/Release/plumbline.node', import.meta.url)),
+  )
+  return loaded
+}
+
+export function loadAddon(path: string): Addon {
+  const unavailable = (why: string, cause?: unknown) =>
+    new PlumblineError('ADDON_UNAVAILABLE', `the native addon ${path} ${why}; ${HOW_TO_BUILD}`, { path }, cause)
+  if (!existsSync(path)) throw unavailable('is not there')
+  let candidate: Addon
+  try {
+    candidate = createRequire(import.meta.url)(path)
+  } catch (error) {
+    throw unavailable(`cannot be loaded (${error instanceof Error ? error.message : error})`, error)
+  }
+  if (candidate.interfaceVersion !== INTERFACE_VERSION) {
+    throw unavailable(`has interface version ${candidate.interfaceVersion}, this package needs ${INTERFACE_VERSION}`)
+  }
+  return candidate
+}
+
+/** Calls the addon; what it throws becomes a PlumblineError. */
+export function guarded<T>(call: () => T): T {
+  try {
+    return call()
+  } catch (error) {
+    throw fromNative(error)
+  }
+}
+
+export function fromNative(error: unknown): PlumblineError {
+  if (error instanceof PlumblineError || !(error instanceof Error)) return PlumblineError.from(error)
+  const { code, fields } = error as { code?: unknown; fields?: Record<string, unknown> }
+  if (typeof code !== 'string' || !(code in ERRORS)) return PlumblineError.from(error)
+  return new PlumblineError(code as ErrorCode, error.message, fields, error)
+}

@@ -1,0 +1,86 @@
+import { PlumblineError } from '@plumbline/protocol'
+import { type Addon, addon, type EngineHandle, fromNative, guarded, type NativeJob } from './addon.ts'
+import type {
+  EngineInfo,
+  GenerateJob,
+  GenerateResult,
+  GenerateSink,
+  Job,
+  LoadOptions,
+  MemoryUsed,
+  Progress,
+  TokenizerMetadata,
+} from './types.ts'
+
+/**
+ * A loaded model: its weights, its one KV cache, and the one native thread that runs it. Whatever fails is a PlumblineError; after
+ * dispose(), every call is one with the code ENGINE_DISPOSED.
+ */
+export class Engine {
+  readonly info: EngineInfo
+  readonly #addon: Addon
+  readonly #handle: EngineHandle
+
+  private constructor(native: Addon, handle: EngineHandle) {
+    this.#addon = native
+    this.#handle = handle
+    this.info = guarded(() => native.info(handle))
+  }
+
+  /** Loads away from the JavaScript thread. */
+  static async load({ onProgress, ...options }: LoadOptions): Promise<Engine> {
+    const native = addon()
+    try {
+      return new Engine(native, await native.load(options, onProgress))
+    } catch (error) {
+      throw fromNative(error)
+    }
+  }
+
+  /** A new copy at each call: of a large vocabulary, tens of megabytes. */
+  tokenizerMetadata(): TokenizerMetadata {
+    return guarded(() => this.#addon.tokenizerMetadata(this.#handle))
+  }
+
+  /**
+   * Starts a job; the sink hears of its tokens and its end from later turns of the event loop. Throws ENGINE_BUSY while
+   * another runs, INVALID_REQUEST and CONTEXT_OVERFLOW for a job that cannot be run.
+   */
+  generate(job: GenerateJob, sink: GenerateSink): Job {
+    const handle = guarded(() =>
+      this.#addon.generate(
+        this.#handle,
+        nativeJob(job),
+        (tokens) => sink.onTokens({ tokens }),
+        ({ error, ...result }) =>
+          sink.onDone(
+            error === undefined ? result : ({ ...result, error: fromNative(error) } satisfies GenerateResult),
+          ),
+      ),
+    )
+    return { cancel: () => this.#addon.cancel(handle) }
+  }
+
+  /** Cheap: an atomic counter. */
+  progress(): Progress {
+    return guarded(() => this.#addon.progress(this.#handle))
+  }
+
+  /** In bytes. */
+  memoryUsed(): MemoryUsed {
+    return guarded(() => this.#addon.memoryUsed(this.#handle))
+  }
+
+  /** Cancels what runs, tells its sink, and gives everything back. */
+  async dispose(): Promise<void> {
+    await guarded(() => this.#addon.dispose(this.#handle))
+  }
+}
+
+function nativeJob({ trace, ...job }: GenerateJob): NativeJob {
+  if (trace === undefined) return job
+  const { manifest, values, ...rest } = trace
+  const { run } = manifest
+  if (typeof run !== 'string') throw new PlumblineError('INVALID_REQUEST', 'trace.manifest.run must be a string')
+  return { ...job, trace: { ...rest, run, allValues: values === 'all', manifest: JSON.stringify(manifest) } }
+}

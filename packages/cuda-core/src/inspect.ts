@@ -1,0 +1,13 @@
+import { addon, fromNative, guarded } from './addon.ts'
+import type { DeviceName, DeviceProbe, GgufInspection } from './types.ts'
+
+/** What a GGUF file holds, and whether it can be run; throws only when it cannot be read as GGUF. */
+export function inspectGguf(modelPath: string): GgufInspection {
+  const { problem, ...inspection } = guarded(() => addon().inspect({ modelPath }))
+  return problem === undefined ? inspection : { ...inspection, problem: fromNative(problem) }
+}
+
+/** Which device `load` would use. Throws DEVICE_UNAVAILABLE for a GPU that is not to be had: only `auto` falls back. */
+export function probeDevice(device: DeviceName): DeviceProbe {
+  return guarded(() => addon().probeDevice({ device }))
+}
