@@ -1,5 +1,6 @@
 import { ERRORS, EXIT, PlumblineError } from '@plumbline/protocol'
 import { Command, CommanderError } from 'commander'
+import { addModelCommands } from './cli/model-commands.ts'
 import { describeConfiguration, type GivenFlags, resolveConfiguration } from './config/configuration.ts'
 import { environmentVariable, OPTIONS } from './config/options.ts'
 import { VERSION } from './version.ts'
@@ -50,10 +51,11 @@ function commandLine(exitWith: (code: number) => void): Command {
         return
       }
       const { findModelFile } = await import('./cli/model-file.ts')
-      const modelFile = findModelFile(configuration.values.model)
+      const modelFile = await findModelFile(configuration.values.model)
       const { serve } = await import('./server/serve.ts')
       exitWith(await serve(configuration, modelFile))
     })
+  addModelCommands(program, exitWith)
   return program
 }
 

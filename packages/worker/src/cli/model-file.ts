@@ -2,22 +2,35 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { PlumblineError } from '@plumbline/protocol'
 import { invalidOption } from '../config/configuration.ts'
+import { CATALOG } from '../models/catalog.ts'
+import { findModel } from '../models/local-models.ts'
+import { verifyRecordedSha256 } from '../models/recorded-sha256.ts'
 import type { ModelFile } from '../server/worker.ts'
 
-/** The file that --model names, known to be there and to begin like a GGUF; everything else is for the engine to find out. */
-export function findModelFile(model: string | undefined): ModelFile {
+/**
+ * The file that --model names: it is there, begins like a GGUF, and if `pull` fetched it, it is what was published.
+ * Everything else is for the engine to find out.
+ *
+ * @param option what named it, for error messages
+ */
+export async function findModelFile(model: string | undefined, option = '--model'): Promise<ModelFile> {
   if (model === undefined) {
     throw new PlumblineError(
       'INVALID_OPTION',
-      '--model is missing, must be the path of a GGUF file or the name of a model',
+      `${option} is missing, must be the path of a GGUF file or the name of a model`,
     )
   }
-  const path = model
-  const stat = statSync(path, { throwIfNoEntry: false })
-  if (!stat?.isFile()) throw invalidOption('--model', model, 'must be the path of a GGUF file or the name of a model')
-  if (!beginsLikeGguf(path))
-    throw invalidOption('--model', model, 'must be a GGUF file (it does not begin with "GGUF")')
-  return { name: basename(path).replace(/\.gguf$/i, ''), path }
+  const isFile = statSync(model, { throwIfNoEntry: false })?.isFile() ?? false
+  const path = isFile ? model : findModel(model)
+  if (path === undefined) {
+    const pullable = CATALOG.has(model) ? ` (\`plumbline-worker pull ${model}\` fetches this one)` : ''
+    throw invalidOption(option, model, `must be the path of a GGUF file or the name of a model${pullable}`)
+  }
+  if (!beginsLikeGguf(path)) {
+    throw invalidOption(option, model, 'must be a GGUF file (it does not begin with "GGUF")')
+  }
+  await verifyRecordedSha256(path)
+  return { name: isFile ? basename(path).replace(/\.gguf$/i, '') : model, path }
 }
 
 function beginsLikeGguf(path: string): boolean {

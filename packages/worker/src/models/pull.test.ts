@@ -9,7 +9,7 @@ import { findModel, listModels } from './local-models.ts'
 import { describeModels } from './models-command.ts'
 import { modelsFolder } from './models-folder.ts'
 import { pull } from './pull.ts'
-import { checkRecordedSha256 } from './recorded-sha256.ts'
+import { verifyRecordedSha256 } from './recorded-sha256.ts'
 
 const NAME = 'qwen2.5-0.5b-instruct'
 const BYTES = randomBytes(100_000)
@@ -69,18 +69,20 @@ describe('pull', () => {
   })
 })
 
-describe('checkRecordedSha256', () => {
+describe('verifyRecordedSha256', () => {
   it('passes the published bytes, and refuses others', async () => {
     await pulled()
     const path = findModel(NAME, [folder])!
-    checkRecordedSha256(path, sha256(BYTES))
-    expect(() => checkRecordedSha256(path, sha256(Buffer.from('x')))).toThrow(
-      expect.objectContaining({ code: 'CHECKSUM_MISMATCH' }),
-    )
+    await verifyRecordedSha256(path)
+    writeFileSync(path, Buffer.from(BYTES).reverse())
+    await expect(verifyRecordedSha256(path)).rejects.toMatchObject({
+      code: 'CHECKSUM_MISMATCH',
+      fields: { expected: sha256(BYTES) },
+    })
   })
 
-  it('has nothing to say of a file that was not pulled', () => {
-    checkRecordedSha256(join(folder, 'mine.gguf'), sha256(BYTES))
+  it('has nothing to say of a file that was not pulled', async () => {
+    await verifyRecordedSha256(join(folder, 'mine.gguf'))
   })
 })
 

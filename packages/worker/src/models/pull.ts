@@ -35,6 +35,7 @@ export async function pull(
   const progress = new ProgressLine(output)
   const onProgress = (bytes: number, total: number) => progress.show(bytes, total)
   const sha256 = await download(hubUrl(entry, environment), path, { ...options, onProgress })
+  await fileSha256(path) // remembered, so that the first load need not wait for it
   output.write(`${path}\nsha256 ${sha256}, as published\nServe it with: plumbline-worker --model ${name}\n`)
 }
 

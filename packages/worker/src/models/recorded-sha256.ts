@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { PlumblineError } from '@plumbline/protocol'
+import { fileSha256 } from '../telemetry/file-sha256.ts'
 
 // Beside a pulled file lies `<file>.sha256`, as `sha256sum` writes it and `sha256sum --check` reads it.
 
@@ -19,13 +20,16 @@ export function recordedSha256(path: string): string | undefined {
 }
 
 /**
- * To be asked at each load, with the sha256 that the file has now.
+ * To be asked before each load: whether the file is still what the Hub published. Of a file that has not changed since it was
+ * last asked about, the answer is remembered.
  *
- * @throws PlumblineError CHECKSUM_MISMATCH when it is not the one that was recorded
+ * @throws PlumblineError CHECKSUM_MISMATCH
  */
-export function checkRecordedSha256(path: string, sha256: string): void {
+export async function verifyRecordedSha256(path: string): Promise<void> {
   const expected = recordedSha256(path)
-  if (expected !== undefined && expected !== sha256) throw checksumMismatch(path, expected, sha256)
+  if (expected === undefined) return
+  const sha256 = await fileSha256(path)
+  if (expected !== sha256) throw checksumMismatch(path, expected, sha256)
 }
 
 /** @param what the file, or where its bytes came from */

@@ -1,6 +1,7 @@
 import { type ChatMessage, PlumblineError } from '@plumbline/protocol'
 import { BytePairEncoding } from './byte-pair-encoding.ts'
 import { ChatTemplate, messagesError } from './chat-template.ts'
+import { createPreTokenizer } from './pre-tokenizer.ts'
 import { SentencePiece } from './sentencepiece.ts'
 import { type Fragment, SpecialTokenSplitter, type SpecialTokens, specialTokens } from './special-tokens.ts'
 import type { TokenModel } from './token-model.ts'
@@ -108,9 +109,22 @@ function createModel(metadata: TokenizerMetadata): TokenModel {
     case 'llama':
       return new SentencePiece(metadata)
     default:
-      throw unsupported('model', `is "${metadata.model}", must be gpt2 (byte-level BPE) or llama (SentencePiece)`)
+      throw unknownModel(metadata.model)
   }
 }
+
+/**
+ * What can be said of a tokenizer by its name alone, before the vocabulary is read.
+ *
+ * @throws PlumblineError UNSUPPORTED_TOKENIZER
+ */
+export function checkTokenizerKind({ model, pre = 'default' }: { model: string; pre?: string | undefined }): void {
+  if (model === 'gpt2') createPreTokenizer(pre)
+  else if (model !== 'llama') throw unknownModel(model)
+}
+
+const unknownModel = (model: string) =>
+  unsupported('model', `is "${model}", must be gpt2 (byte-level BPE) or llama (SentencePiece)`)
 
 /** The template, or the error that requests with messages meet: a model without one still takes prompts. */
 function createTemplate(metadata: TokenizerMetadata, { control }: SpecialTokens): ChatTemplate | PlumblineError {

@@ -3,8 +3,8 @@ import { asset, committedAsset, describeWithAssets } from '@plumbline/protocol/t
 import { loadTokenizer, readGguf } from '@plumbline/reference'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { tokenizerMetadataOf } from '../../test/gguf-tokenizer-metadata.ts'
-import { buildTokenizer } from './tokenizer.ts'
+import { buildTokenizer } from '../src/tokenization/tokenizer.ts'
+import { tokenizerMetadataOf } from './gguf-tokenizer-metadata.ts'
 
 // The harness checks a worker's token counts and texts against the reference's tokenizer: the two share no code, and agree.
 
