@@ -42,6 +42,7 @@ export async function haikuCommand(options: HaikuOptions, progress: Progress, si
         endpoint: worker.endpoint,
         subject,
         health: worker.health,
+        precision: options.precision,
         spawned: worker.spawned,
         attempts: options.attempts,
         streamTimeoutMs: options.streamTimeout * 1000,

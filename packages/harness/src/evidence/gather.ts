@@ -1,4 +1,3 @@
-import { realpathSync } from 'node:fs'
 import { defaultSampling } from '@plumbline/haiku-nano'
 import { type ExecuteRequestBody, type Health, LIMITS } from '@plumbline/protocol'
 import { type Challenge, makeChallenge } from '../challenge/challenge.ts'
@@ -11,7 +10,7 @@ import { recordStream } from '../probes/record-stream.ts'
 import type { Frame, StreamPurpose, StreamRecord } from '../probes/stream-record.ts'
 import { viewStream } from '../probes/stream-view.ts'
 import type { SpawnedWorker } from '../worker-process/acquire-worker.ts'
-import { type Attempt, allStreams, type Evidence, type InsideEvidence, type ProcessSnapshot } from './evidence.ts'
+import { type Attempt, allStreams, type Evidence, type ProcessSnapshot } from './evidence.ts'
 import { LOGIT_NOISE } from './logit-noise.ts'
 import { type Replay, replayStream } from './replay.ts'
 import { promptTokenIds, type Subject } from './subject.ts'
@@ -24,6 +23,8 @@ export interface GatherOptions {
   readonly subject: Subject
   /** /health when it first was healthy. */
   readonly health: HealthRecord
+  /** What was asked of the worker; undefined where it chose for itself. */
+  readonly precision: 'fast' | 'exact' | undefined
   /** undefined with --url. */
   readonly spawned: SpawnedWorker | undefined
   readonly attempts: number
@@ -68,6 +69,7 @@ export async function gatherStreams(options: GatherOptions): Promise<Omit<Eviden
   }
   const snapshot = () => processSnapshot(health.health)
   const before = await snapshot()
+  const frontAncestors = health.health === undefined ? [] : await ancestors(health.health.front_pid)
   const metricsBefore = await getMetrics(endpoint).catch(() => undefined)
 
   const attempts: Attempt[] = []
@@ -100,7 +102,18 @@ export async function gatherStreams(options: GatherOptions): Promise<Omit<Eviden
 
   const metricsAfter = await getSettledMetrics(endpoint).catch(() => undefined)
   const healthAfter = await getHealth(endpoint).catch(() => undefined)
-  const inside = await insideEvidence(options, before, await snapshot())
+  // Where not even the harness itself is to be seen, there is no /proc.
+  const visible = (await readProcessFacts(process.pid)) !== undefined
+  const inside =
+    options.spawned === undefined || !visible
+      ? undefined
+      : {
+          spawnedPid: options.spawned.pid,
+          frontAncestors,
+          expectedExecutable: options.spawned.expectedExecutable,
+          before,
+          after: await snapshot(),
+        }
   return {
     subject,
     // A connection closes a moment before its process has ended.
@@ -120,9 +133,9 @@ export async function gatherStreams(options: GatherOptions): Promise<Omit<Eviden
 /** Replays all haiku whole and the probe as far as time allows: no worker is needed for it. */
 export async function gatherReplays(
   evidence: Omit<Evidence, 'replays'>,
-  options: Pick<GatherOptions, 'replayMs' | 'signal' | 'onStage'>,
+  options: Pick<GatherOptions, 'precision' | 'replayMs' | 'signal' | 'onStage'>,
 ): Promise<Replay[]> {
-  const tolerance = LOGIT_NOISE[evidence.healthBefore.health?.precision ?? 'fast']
+  const tolerance = LOGIT_NOISE[options.precision ?? evidence.healthBefore.health?.precision ?? 'fast']
   const replays: Replay[] = []
   // The repeat is the haiku again: same-seed says so, or fails.
   for (const stream of allStreams(evidence).filter(({ purpose }) => purpose !== 'repeat')) {
@@ -140,21 +153,5 @@ async function processSnapshot(health: Health | undefined): Promise<ProcessSnaps
   return {
     front: health === undefined ? undefined : await readProcessFacts(health.front_pid),
     engine: enginePid === undefined ? undefined : await readProcessFacts(enginePid),
-  }
-}
-
-async function insideEvidence(
-  { spawned, health }: GatherOptions,
-  before: ProcessSnapshot,
-  after: ProcessSnapshot,
-): Promise<InsideEvidence | undefined> {
-  // Where not even the harness itself is to be seen, nothing is.
-  if (spawned === undefined || (await readProcessFacts(process.pid)) === undefined) return undefined
-  return {
-    spawnedPid: spawned.pid,
-    frontAncestors: health.health === undefined ? [] : await ancestors(health.health.front_pid),
-    expectedExecutable: spawned.expectedExecutable === null ? null : realpathSync(spawned.expectedExecutable),
-    before,
-    after,
   }
 }

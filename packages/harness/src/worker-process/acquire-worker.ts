@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import type { WorkerEnd } from '../evidence/evidence.ts'
 import type { HealthRecord } from '../probes/health.ts'
@@ -77,7 +78,7 @@ export async function acquireWorker(options: AcquireOptions): Promise<AcquiredWo
       const exit = await worker.exitWithin(waitMs)
       return exit === undefined ? undefined : { how: exitWords(exit), logTail: worker.logTail() }
     }
-    const spawned = { pid: worker.pid, expectedExecutable: command.own ? command.program : null, ended }
+    const spawned = { pid: worker.pid, expectedExecutable: command.own ? realpathSync(command.program) : null, ended }
     return { ...ready, command: line, spawned, release: () => worker.reap() }
   } catch (error) {
     await worker.reap()

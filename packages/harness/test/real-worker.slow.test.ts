@@ -1,0 +1,61 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { haikuNanoPath } from '@plumbline/haiku-nano'
+import { EXIT } from '@plumbline/protocol'
+import { asset, committedAsset, describeWithAssets } from '@plumbline/protocol/testing'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { CheckResult } from '../src/checkers/check.ts'
+import { exchangeTensors } from './helpers/exchange-tensors.ts'
+import { fixtureCommand, runHarness } from './helpers/run-harness.ts'
+
+// Plumbline's own worker, built, on its own engine.
+
+async function judge(...args: string[]) {
+  const result = await runHarness(['haiku', '--json', '--replay-seconds', '10', ...args])
+  if (result.stdout === '') throw new Error(`no verification; stderr: ${result.stderr}`)
+  const verification = JSON.parse(result.stdout)
+  const notPassed = (verification.genuine as CheckResult[] | undefined)?.filter((check) => check.verdict !== 'pass')
+  return { ...result, verification, notPassed }
+}
+
+describe('the worker is genuine', { timeout: 300_000 }, () => {
+  test.each(['fast', 'exact'])('with haiku-nano, %s', async (precision) => {
+    const { notPassed, verification } = await judge('--precision', precision)
+    expect(notPassed).toEqual([])
+    expect(verification.verdicts.genuine).toBe('pass')
+  })
+
+  test('with another seed of the same haiku-nano, five runs on one worker', async () => {
+    const { verification } = await judge('--runs', '5')
+    const runs = verification.runs as { verdicts: { genuine: string } }[]
+    expect(runs.map((run) => run.verdicts.genuine)).toEqual(Array(5).fill('pass'))
+  })
+})
+
+describeWithAssets(describe, 'the worker is genuine with stories15M', () => {
+  test('fast', { timeout: 300_000 }, async () => {
+    const { notPassed } = await judge('--model', asset('models/stories15M-q8_0.gguf'), '--attempts', '1')
+    expect(notPassed).toEqual([])
+  })
+})
+
+describe('another model behind the claimed name', { timeout: 300_000 }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'plumbline-harness-'))
+  const other = join(folder, 'other.gguf')
+  beforeAll(() => exchangeTensors(haikuNanoPath, ['blk.2.attn_q.weight', 'blk.3.attn_q.weight'], other))
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  test('haiku-nano with two matrices exchanged: replay fails, and nothing else does', async () => {
+    process.env.PLUMBLINE_FIXTURE_OTHER_MODEL = other
+    const { notPassed, exitCode } = await judge('--worker-command', fixtureCommand('lying-proxy'), '--attempts', '1')
+    expect(notPassed?.map((check) => [check.name, check.verdict])).toEqual([['replay', 'fail']])
+    expect(exitCode).toBe(EXIT.judgedFailed)
+  })
+})
+
+test('a file that is no model ends with exit 5 and the reason', async () => {
+  const { exitCode, stderr } = await runHarness(['haiku', '--model', committedAsset('README.md')])
+  expect(exitCode).toBe(EXIT.couldNotRun)
+  expect(stderr).toContain('INVALID_GGUF')
+})
