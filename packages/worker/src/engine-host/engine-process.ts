@@ -3,7 +3,7 @@
  * It is started by engine-connection.ts, speaks frames on descriptor 3, and ends when that pipe does.
  */
 import { Socket } from 'node:net'
-import type { DeviceName, Engine, Job } from '@plumbline/cuda-core'
+import type { DeviceName, Engine, Job, TokenizerMetadata } from '@plumbline/cuda-core'
 import type { EngineJob, EngineMessageWire, EngineOptions, FrontMessage } from './messages.ts'
 import { encodeFrame, FRAME_KIND, PIPE_FD, PipeFrameReader } from './pipe-frame.ts'
 import { encodeTokenBatch } from './token-batch.ts'
@@ -44,23 +44,25 @@ async function load(options: EngineOptions, sendTokenizer: boolean): Promise<voi
         loading = { fraction, stage }
       },
     })
-    const tokenizer = sendTokenizer ? engine.tokenizerMetadata() : undefined
     send({
       type: 'loaded',
       info: engine.info,
       memory: engine.memoryUsed(),
-      ...(tokenizer && {
-        tokenizer: {
-          ...tokenizer,
-          scores: tokenizer.scores && Array.from(tokenizer.scores),
-          tokenTypes: tokenizer.tokenTypes && Array.from(tokenizer.tokenTypes),
-        },
-      }),
-    } as EngineMessageWire)
+      ...(sendTokenizer && { tokenizer: plainArrays(engine.tokenizerMetadata()) }),
+    })
   } catch (thrown) {
     send({ type: 'load_failed', error: errorOf(thrown) })
   } finally {
     clearInterval(heartbeat)
+  }
+}
+
+/** JSON has no typed arrays. */
+function plainArrays({ scores, tokenTypes, ...rest }: TokenizerMetadata) {
+  return {
+    ...rest,
+    ...(scores && { scores: Array.from(scores) }),
+    ...(tokenTypes && { tokenTypes: Array.from(tokenTypes) }),
   }
 }
 

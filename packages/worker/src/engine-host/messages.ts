@@ -68,15 +68,18 @@ const engineInfoSchema = z.object({
 })
 
 const tokenizerSchema = z
-  .object({ model: z.string(), tokens: z.array(z.string()), scores: z.array(z.number()).optional() })
-  .loose()
+  .looseObject({
+    model: z.string(),
+    tokens: z.array(z.string()).readonly(),
+    scores: z.array(z.number()).optional(),
+    tokenTypes: z.array(z.int()).optional(),
+  })
   .transform(
-    (wire) =>
-      ({
-        ...wire,
-        ...(wire.scores && { scores: Float32Array.from(wire.scores) }),
-        ...(Array.isArray(wire.tokenTypes) && { tokenTypes: Int32Array.from(wire.tokenTypes as number[]) }),
-      }) as unknown as TokenizerMetadata,
+    ({ scores, tokenTypes, ...rest }): TokenizerMetadata => ({
+      ...rest,
+      ...(scores && { scores: Float32Array.from(scores) }),
+      ...(tokenTypes && { tokenTypes: Int32Array.from(tokenTypes) }),
+    }),
   )
 
 /** From the engine process to the front, which trusts nothing that a crashing process may have written. */

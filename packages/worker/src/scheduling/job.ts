@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http'
-import { type ErrorCode, PlumblineError, type StreamEvent } from '@plumbline/protocol'
+import { type ErrorCode, PlumblineError, type StreamEvent, type TokenEvent } from '@plumbline/protocol'
 import type { JobResult, JobSink } from '../engine-host/engine-supervisor.ts'
 import type { EngineJob } from '../engine-host/messages.ts'
 import type { SampledToken } from '../engine-host/token-batch.ts'
-import { EventStream, type EventStreamOptions } from '../server/event-stream.ts'
+import { type EventSource, EventStream, type EventStreamOptions } from '../server/event-stream.ts'
 import { AnswerText } from '../streaming/answer-text.ts'
 import type { Metrics, Outcome } from '../telemetry/metrics.ts'
 
@@ -50,22 +50,32 @@ const OUTCOMES: Partial<Record<ErrorCode, Outcome>> = {
 }
 
 /**
- * One admitted request, between the engine and its client. Its stream and its place at the engine have each their own end: a
- * client may still be reading when the engine is at the next job, and may be gone while the engine stops.
+ * One admitted request, between the engine and its client. Tokens wait here as records until the client takes them. A job's place at
+ * the engine and its stream have each their own end: a client may still be reading when the engine is at the next job, and may be
+ * gone while the engine stops.
  */
-export class Job implements JobSink {
+export class Job implements JobSink, EventSource {
   readonly id: string
   readonly report: JobReport
   readonly engineJob: EngineJob
   readonly #description: JobDescription
-  readonly #text: AnswerText
   readonly #metrics: Metrics
   readonly #owner: JobOwner
+  readonly #text: AnswerText
   readonly #stream: EventStream
   readonly #admittedAt = performance.now()
+  #started: StreamEvent | undefined
+  #tokens: SampledToken[] = []
+  #tokensReceived = 0
+  /** How the engine ended the job. */
+  #result: JobResult | undefined
+  /** Why the job ended otherwise than by its result. */
+  #error: PlumblineError | undefined
+  #stopMatched: string | undefined
+  /** The terminal event has been made. */
+  #over = false
   #timeout: NodeJS.Timeout | undefined
   #lastTokenAt: number | undefined
-  #stopMatched: string | undefined
   #clientGoneAt: number | undefined
 
   /** Admits it: the client gets its headers. */
@@ -79,32 +89,30 @@ export class Job implements JobSink {
     this.id = description.id
     this.engineJob = description.engineJob
     this.#description = description
-    this.#text = new AnswerText(description.stop)
     this.#metrics = metrics
     this.#owner = owner
+    this.#text = new AnswerText(description.stop)
     this.report = {
       job_id: this.id,
       prompt_tokens: this.engineJob.promptTokenIds.length,
       outcome: 'client_disconnected',
       tokens_out: 0,
     }
-    this.#stream = new EventStream(response, headers, description.stream, {
-      onStalled: () => this.#onStalled(),
-      onClosed: (delivered) => this.#onClosed(delivered),
-    })
+    this.#stream = new EventStream(response, headers, description.stream, this)
   }
 
   /** It has left the queue. */
   start(): void {
     const { model, device, engineJob, timeoutMs } = this.#description
-    this.report.queue_ms = Math.round(performance.now() - this.#admittedAt)
-    this.#metrics.queueWait.observe((performance.now() - this.#admittedAt) / 1_000)
+    const waitedMs = performance.now() - this.#admittedAt
+    this.report.queue_ms = Math.round(waitedMs)
+    this.#metrics.queueWait.observe(waitedMs / 1_000)
     this.#metrics.tokensIn.inc(engineJob.promptTokenIds.length)
     this.#timeout = setTimeout(() => {
-      const limit = `the job was still computing after ${timeoutMs / 1_000} s`
-      this.fail(new PlumblineError('INFERENCE_TIMEOUT', limit))
+      const message = `the job was still computing after ${timeoutMs / 1_000} s`
+      this.fail(new PlumblineError('INFERENCE_TIMEOUT', message))
     }, timeoutMs)
-    this.#stream.send({
+    this.#started = {
       type: 'started',
       job_id: this.id,
       model,
@@ -113,36 +121,23 @@ export class Job implements JobSink {
       prompt_tokens: engineJob.promptTokenIds.length,
       max_tokens: engineJob.maxTokens,
       device,
-    })
+    }
+    this.#stream.pump()
   }
 
   onTokens(tokens: readonly SampledToken[]): void {
-    const events: StreamEvent[] = []
+    // After a stop string, or when nobody listens, the engine samples on until it hears of it.
+    if (this.#error || this.#stopMatched !== undefined || this.#stream.closed) return
     for (const token of tokens) {
-      // After a stop string the engine may have sampled on until it heard of it.
-      if (this.#stream.ended || this.#stream.closed || this.#stopMatched !== undefined) break
-      if (token.index !== this.report.tokens_out) {
-        const what = `the engine sent token ${token.index} where token ${this.report.tokens_out} was due`
+      if (token.index !== this.#tokensReceived) {
+        const what = `the engine sent token ${token.index} where token ${this.#tokensReceived} was due`
         this.fail(new PlumblineError('INTERNAL', what))
         return
       }
-      this.#countToken()
-      const { t, stopped } = this.#text.push(this.#description.decodeBytes(token.id))
-      const { logprob, top } = token
-      events.push({
-        type: 'token',
-        i: token.index,
-        token_id: token.id,
-        t,
-        ...(logprob !== undefined && { logprob }),
-        ...(top && { top: top.map((other) => ({ token_id: other.id, logprob: other.logprob })) }),
-      })
-      if (stopped !== undefined) {
-        this.#stopMatched = stopped
-        this.#owner.withdraw(this)
-      }
+      this.#tokensReceived++
+      this.#tokens.push(token)
     }
-    this.#stream.send(...events)
+    this.#stream.pump()
   }
 
   onDone(result: JobResult): void {
@@ -152,44 +147,98 @@ export class Job implements JobSink {
     }
     this.report.prefill_ms = Math.round(result.prefillMs)
     this.report.decode_ms = Math.round(result.decodeMs)
-    if (this.#stream.ended || this.#stream.closed) return
-    if (result.error) {
-      this.fail(result.error)
-      return
-    }
-    const last = this.#stopMatched === undefined ? this.#text.finish() : { t: '', stopped: this.#stopMatched }
-    const stopReason = last.stopped === undefined ? result.stopReason : 'STOP_SEQUENCE'
-    if (stopReason === 'CANCELLED' || stopReason === 'ERROR') {
-      this.fail(new PlumblineError('INTERNAL', `the engine ended the job with ${stopReason} and gave no reason`))
-      return
-    }
-    this.report.outcome = 'completed'
-    this.report.stop_reason = stopReason
-    this.#stream.send({
-      type: 'end',
-      tokens_out: this.report.tokens_out,
-      t: last.t,
-      decode_time_ms: result.decodeMs,
-      prefill_time_ms: result.prefillMs,
-      stop_reason: stopReason,
-      ...(last.stopped !== undefined && { stop_sequence_matched: last.stopped }),
-    })
+    if (this.#error) return
+    if (result.error) this.fail(result.error)
+    this.#result = result
+    this.#stream.pump()
   }
 
-  /** Ends the stream with an error, now, wherever the job is. */
+  /** Ends the job with an error, wherever it is; the tokens that are already here still come first. */
   fail(error: PlumblineError): void {
-    if (this.#stream.ended || this.#stream.closed) return
-    this.report.outcome = OUTCOMES[error.code] ?? 'engine_error'
-    this.report.error_code = error.code
+    if (this.#error || this.#over || this.#stream.closed) return
+    this.#error = error
     clearTimeout(this.#timeout)
-    const { code, message, retriable } = error.toBody()
-    this.#stream.send({ type: 'error', code, message, retriable })
     this.#owner.withdraw(this)
+    this.#stream.pump()
   }
 
   /** Cuts the connection, whatever is still to be sent. */
   destroy(): void {
     this.#stream.destroy()
+  }
+
+  nextEvent(): StreamEvent | undefined {
+    if (this.#started) {
+      const started = this.#started
+      this.#started = undefined
+      return started
+    }
+    const token = this.#stopMatched === undefined ? this.#tokens.shift() : undefined
+    if (token) return this.#tokenEvent(token)
+    if (this.#error) return this.#errorEvent(this.#error)
+    if (this.#result) return this.#endEvent(this.#result)
+    return undefined
+  }
+
+  onStalled(): void {
+    this.report.outcome = 'client_stalled'
+    const seconds = this.#description.stream.stallMs / 1_000
+    const { code, message, retriable } = new PlumblineError('CANCELLED', `the client took nothing for ${seconds} s`)
+    this.#stream.lastWord({ type: 'error', code, message, retriable })
+    this.#abandon()
+  }
+
+  onClosed(delivered: boolean): void {
+    if (!delivered) {
+      if (this.report.outcome === 'completed') this.report.outcome = 'client_disconnected'
+      this.#abandon()
+    }
+    this.#owner.closed(this)
+  }
+
+  #tokenEvent({ index, id, logprob, top }: SampledToken): TokenEvent {
+    this.#countToken()
+    const { t, stopped } = this.#text.push(this.#description.decodeBytes(id))
+    if (stopped !== undefined) {
+      this.#stopMatched = stopped
+      this.#tokens = []
+      this.#owner.withdraw(this)
+    }
+    return {
+      type: 'token',
+      i: index,
+      token_id: id,
+      t,
+      ...(logprob !== undefined && { logprob }),
+      ...(top && { top: top.map((other) => ({ token_id: other.id, logprob: other.logprob })) }),
+    }
+  }
+
+  #endEvent({ stopReason, prefillMs, decodeMs }: JobResult): StreamEvent {
+    const last = this.#stopMatched === undefined ? this.#text.finish() : { t: '', stopped: this.#stopMatched }
+    const reason = last.stopped === undefined ? stopReason : 'STOP_SEQUENCE'
+    if (reason === 'CANCELLED' || reason === 'ERROR') {
+      return this.#errorEvent(new PlumblineError('INTERNAL', `the engine ended the job with ${reason} unasked`))
+    }
+    this.#over = true
+    this.report.outcome = 'completed'
+    this.report.stop_reason = reason
+    return {
+      type: 'end',
+      tokens_out: this.report.tokens_out,
+      t: last.t,
+      decode_time_ms: decodeMs,
+      prefill_time_ms: prefillMs,
+      stop_reason: reason,
+      ...(last.stopped !== undefined && { stop_sequence_matched: last.stopped }),
+    }
+  }
+
+  #errorEvent({ code, message, retriable }: PlumblineError): StreamEvent {
+    this.#over = true
+    this.report.outcome = OUTCOMES[code] ?? 'engine_error'
+    this.report.error_code = code
+    return { type: 'error', code, message, retriable }
   }
 
   #countToken(): void {
@@ -205,26 +254,10 @@ export class Job implements JobSink {
     this.#metrics.tokensOut.inc()
   }
 
-  #onStalled(): void {
-    this.report.outcome = 'client_stalled'
-    const seconds = this.#description.stream.stallMs / 1_000
-    const error = new PlumblineError('CANCELLED', `the client took nothing for ${seconds} s`)
-    const { code, message, retriable } = error.toBody()
-    this.#stream.lastWord({ type: 'error', code, message, retriable })
-    this.#abandon()
-  }
-
-  #onClosed(delivered: boolean): void {
-    if (!delivered) {
-      if (this.report.outcome === 'completed') this.report.outcome = 'client_disconnected'
-      this.#abandon()
-    }
-    this.#owner.closed(this)
-  }
-
   /** The client is gone, or as good as gone. */
   #abandon(): void {
     clearTimeout(this.#timeout)
+    this.#tokens = []
     this.#clientGoneAt ??= performance.now()
     this.#owner.withdraw(this)
   }

@@ -20,8 +20,7 @@ export function replyWithError(thrown: unknown, request: FastifyRequest, reply: 
   if (error.code === 'INTERNAL') request.requestLog.error({ err: thrown }, 'a request failed in a way nobody foresaw')
   if (error instanceof RetryLaterError) reply.header('retry-after', String(error.retryAfterSeconds))
   if (error.code === 'UNAUTHORIZED') reply.header('www-authenticate', 'Bearer')
-  // The rest of a body that nobody will read must not be taken for the next request, nor be waited for.
-  if (error.code === 'PAYLOAD_TOO_LARGE') reply.header('connection', 'close')
+  if (error.code === 'PAYLOAD_TOO_LARGE') discardBody(request, reply)
   const body = error.code === 'INTERNAL' ? { ...error.toBody(), message: 'internal error' } : error.toBody()
   return reply.code(status).type('application/json; charset=utf-8').send(body)
 }
@@ -44,4 +43,13 @@ function asPlumblineError(thrown: unknown): PlumblineError {
     return new PlumblineError('INVALID_REQUEST', 'the request cannot be read')
   }
   return PlumblineError.from(thrown)
+}
+
+/**
+ * Lets the rest of a body come and go. To close the connection on a client that is still sending would reset it, and the client
+ * would never read why; one that sends without end meets the request time-out.
+ */
+function discardBody(request: FastifyRequest, reply: FastifyReply): void {
+  reply.removeHeader('connection')
+  request.raw.resume()
 }

@@ -8,31 +8,31 @@ export interface EventStreamOptions {
   readonly stallMs: number
 }
 
-export interface EventStreamListener {
-  /** The client takes nothing any more: it gets one more event, `lastWord`, if it wants it, and the connection ends. */
+export interface EventSource {
+  /** The next event, or undefined when there is none yet. Not called again after a terminal one. */
+  nextEvent(): StreamEvent | undefined
+  /** The client takes nothing any more. */
   onStalled(): void
   /** Over, in one of two ways: the last byte has left, or the client was gone before. Called exactly once. */
   onClosed(delivered: boolean): void
 }
 
-/** A batch of frames is written as one, up to about this many characters. */
+/** Frames that are ready together are written together, up to about this many characters. */
 const WRITE_CHARACTERS = 16_384
-/** What a stalled client gets to take its last event. */
+/** What a stalled client gets to take what is on its way. */
 const STALLED_GRACE_MS = 1_000
 
 /**
- * The answer to one POST /execute as server-sent events. Events wait as objects, and frames are made only while the socket takes
- * them, so that what is buffered for a client is bounded by the socket's high-water mark, however slowly it reads.
+ * The answer to one POST /execute as server-sent events. Events are asked for, and frames made, only while the socket takes them, so
+ * that what is buffered for a client is bounded by the socket's high-water mark, however slowly it reads.
  */
 export class EventStream {
   readonly #response: ServerResponse
   readonly #options: EventStreamOptions
-  readonly #listener: EventStreamListener
+  readonly #source: EventSource
   readonly #ping: NodeJS.Timeout
   #stall: NodeJS.Timeout | undefined
-  #waiting: StreamEvent[] = []
   #nextId = 0
-  #ended = false
   #closed = false
   /** The socket has as much as it wants. */
   #full = false
@@ -42,11 +42,11 @@ export class EventStream {
     response: ServerResponse,
     headers: Record<string, string>,
     options: EventStreamOptions,
-    listener: EventStreamListener,
+    source: EventSource,
   ) {
     this.#response = response
     this.#options = options
-    this.#listener = listener
+    this.#source = source
     response.writeHead(200, {
       ...headers,
       'content-type': 'text/event-stream; charset=utf-8',
@@ -59,59 +59,43 @@ export class EventStream {
     response.on('close', () => this.#onClose(response.writableFinished))
     response.on('error', () => undefined) // 'close' follows
     this.#ping = setInterval(() => {
-      if (!this.#full && this.#waiting.length === 0 && !this.#ended) this.#write(SSE_PING)
+      if (!this.#full && !response.writableEnded) this.#write(SSE_PING)
     }, options.pingIntervalMs)
-    if (response.destroyed || response.socket?.destroyed) queueMicrotask(() => this.#onClose(false))
-  }
-
-  /** Whether the terminal event has been given to `send`: nothing may follow it. */
-  get ended(): boolean {
-    return this.#ended
+    if (response.socket?.destroyed !== false) queueMicrotask(() => this.#onClose(false))
   }
 
   get closed(): boolean {
     return this.#closed
   }
 
-  send(...events: StreamEvent[]): void {
-    if (this.#ended || this.#closed) return
-    for (const event of events) {
-      this.#waiting.push(event)
-      if (isTerminal(event)) {
-        this.#ended = true
-        break
+  /** There may be events: makes frames of them for as long as the socket takes them. */
+  pump(): void {
+    while (!this.#full && !this.#closed && !this.#response.writableEnded) {
+      let frames = ''
+      let terminal = false
+      while (!terminal && frames.length < WRITE_CHARACTERS) {
+        const event = this.#source.nextEvent()
+        if (!event) break
+        frames += encodeSseFrame(this.#nextId++, event)
+        terminal = isTerminal(event)
+      }
+      if (frames === '') return
+      this.#write(frames)
+      if (terminal) {
+        this.#response.end()
+        this.#watchForStall() // the tail has to leave, too
       }
     }
-    this.#pump()
   }
 
-  /** In place of what still waits, one last event to a client that does not read. */
+  /** In place of what there would have been, one last event to a client that does not read. */
   lastWord(event: StreamEvent): void {
-    if (this.#closed) return
-    this.#ended = true
-    this.#waiting = []
-    this.#response.end(this.#frame(event))
-    setTimeout(() => this.#response.destroy(), STALLED_GRACE_MS).unref()
+    if (!this.#closed && !this.#response.writableEnded) this.#response.end(encodeSseFrame(this.#nextId++, event))
+    setTimeout(() => this.#response.destroy(), STALLED_GRACE_MS)
   }
 
   destroy(): void {
     this.#response.destroy()
-  }
-
-  #pump(): void {
-    while (!this.#full && this.#waiting.length > 0) {
-      let frames = ''
-      let count = 0
-      while (count < this.#waiting.length && frames.length < WRITE_CHARACTERS) {
-        frames += this.#frame(this.#waiting[count++]!)
-      }
-      this.#waiting.splice(0, count)
-      this.#write(frames)
-    }
-    if (this.#ended && this.#waiting.length === 0 && !this.#response.writableEnded) {
-      this.#response.end()
-      this.#watchForStall() // the tail has to leave, too
-    }
   }
 
   #write(frames: string): void {
@@ -120,26 +104,16 @@ export class EventStream {
     if (this.#full) this.#watchForStall()
   }
 
-  #frame(event: StreamEvent): string {
-    return encodeSseFrame(this.#nextId++, event)
-  }
-
   #watchForStall(): void {
     clearTimeout(this.#stall)
-    this.#stall = setTimeout(() => this.#onStall(), this.#options.stallMs)
-  }
-
-  #onStall(): void {
-    if (this.#closed) return
-    this.#listener.onStalled()
-    // A terminal event that is already on its way, and does not leave: there is nothing more to say.
-    if (this.#response.writableEnded) setTimeout(() => this.#response.destroy(), STALLED_GRACE_MS).unref()
+    this.#stall = setTimeout(() => this.#source.onStalled(), this.#options.stallMs)
   }
 
   #onDrain(): void {
-    clearTimeout(this.#stall)
     this.#full = false
-    this.#pump()
+    // Once everything is written, 'finish' is what ends the watch.
+    if (!this.#response.writableEnded) clearTimeout(this.#stall)
+    this.pump()
   }
 
   #onClose(delivered: boolean): void {
@@ -147,7 +121,6 @@ export class EventStream {
     this.#closed = true
     clearInterval(this.#ping)
     clearTimeout(this.#stall)
-    this.#waiting = []
-    this.#listener.onClosed(delivered)
+    this.#source.onClosed(delivered)
   }
 }

@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { FakeScript } from './fixtures/fake-script.ts'
+import { killAgainAndAgain } from './helpers/engine-kills.ts'
+import { Execution, fakeRequest } from './helpers/execute.ts'
+import { fakeWorker, isAlive, type SpawnedWorker, spawnFakeWorker, until } from './helpers/spawn-worker.ts'
+
+const FAST_STALL = ['--engine-stall-sec', '1.5']
+
+describe('an engine that goes wrong in the middle of a stream', () => {
+  let worker: SpawnedWorker
+  beforeAll(async () => {
+    worker = spawnFakeWorker(FAST_STALL)
+    await worker.waitFor('ready')
+  })
+  afterAll(() => worker.stop())
+
+  test.each<[string, FakeScript['ending'], string]>([
+    ['a segmentation fault', 'segv', 'ENGINE_CRASHED'],
+    ['an exit nobody asked for', 'exit', 'ENGINE_CRASHED'],
+    ['bytes on the pipe that are no frame', 'garbage', 'ENGINE_CRASHED'],
+    ['a frame that is no message', 'bad-message', 'ENGINE_CRASHED'],
+    ['a token batch that is cut short', 'bad-batch', 'ENGINE_CRASHED'],
+    ['no progress', 'hang', 'ENGINE_STALLED'],
+    ['an event loop that stands still', 'busy', 'ENGINE_STALLED'],
+    ['a CUDA error', 'cuda-error', 'CUDA_ERROR'],
+  ])('%s ends the job and replaces the engine', async (_name, ending, code) => {
+    const before = await worker.untilHealthy()
+    const execution = await Execution.start(worker.url, fakeRequest({ tokens: 5, ending }))
+    const next = await Execution.start(worker.url, fakeRequest({ text: 'next' }))
+    await execution.ended
+    expect(execution.tokens.length).toBe(5)
+    expect(execution.terminals).toMatchObject([{ type: 'error', code, retriable: true }])
+
+    await next.ended // what waits goes on waiting, and has its turn
+    expect(next.text).toBe('next')
+    expect(next.terminals).toMatchObject([{ type: 'end', stop_reason: 'EOS' }])
+    const after = await worker.untilHealthy()
+    expect(after.engine.restarts).toBe(before.engine.restarts + 1)
+    expect(after.engine.pid).not.toBe(before.engine.pid)
+    expect(isAlive(before.engine.pid!)).toBe(false)
+    expect(after.front_pid).toBe(before.front_pid)
+  })
+
+  test('an engine that runs out of device memory keeps its process', async () => {
+    const before = await worker.untilHealthy()
+    const execution = await Execution.toEnd(worker.url, fakeRequest({ tokens: 2, ending: 'out-of-memory' }))
+    expect(execution.terminals).toMatchObject([{ type: 'error', code: 'VRAM_OOM', retriable: true }])
+    expect((await worker.health()).engine).toMatchObject({ pid: before.engine.pid, state: 'ready' })
+  })
+
+  test('a token that is missing ends the job, for its text would be wrong', async () => {
+    const execution = await Execution.toEnd(worker.url, fakeRequest({ tokens: 10, skipIndex: 4 }))
+    expect(execution.tokens.length).toBe(4)
+    expect(execution.terminals).toMatchObject([{ type: 'error', code: 'INTERNAL' }])
+    await Execution.toEnd(worker.url, fakeRequest({ tokens: 1 }))
+  })
+
+  test('no progress for a second shows in /health as stalled', async () => {
+    await worker.untilHealthy()
+    const execution = await Execution.start(worker.url, fakeRequest({ tokens: 1, ending: 'hang' }))
+    await until(async () => (await worker.health()).status === 'stalled')
+    const response = await fetch(`${worker.url}/health`)
+    expect(response.status).toBe(503)
+    await execution.ended
+    await Execution.toEnd(worker.url, fakeRequest({ tokens: 1 }))
+    expect((await worker.untilHealthy()).engine.state).toBe('ready')
+  })
+
+  test('killed again and again: one terminal event each, and healthy each time', async () => {
+    await killAgainAndAgain(worker, 4)
+  })
+})
+
+test('three losses in a row are a crash loop, with a pause before the engine is started again', async () => {
+  const worker = await fakeWorker()
+  for (let loss = 0; loss < 3; loss++) {
+    await worker.untilHealthy()
+    const execution = await Execution.toEnd(worker.url, fakeRequest({ tokens: 1, ending: 'segv' }))
+    expect(execution.terminals).toMatchObject([{ type: 'error', code: 'ENGINE_CRASHED' }])
+  }
+  await until(async () => (await worker.health()).status === 'crash_loop')
+  expect((await worker.health()).engine).toMatchObject({ state: 'backing_off', pid: null, restarts: 3 })
+  const refused = await fetch(`${worker.url}/execute`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(fakeRequest({ tokens: 1 })),
+  })
+  expect(refused.status).toBe(503)
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
+
+  // After the pause it is tried again, and a job that completes ends the counting.
+  await worker.untilHealthy()
+  await Execution.toEnd(worker.url, fakeRequest({ tokens: 1 }))
+  await Execution.toEnd(worker.url, fakeRequest({ tokens: 1, ending: 'segv' }))
+  expect((await worker.untilHealthy()).engine.restarts).toBe(4)
+})
+
+test('no engine process is left when the front process is killed', async () => {
+  const worker = await fakeWorker()
+  const { engine } = await worker.health()
+  worker.child.kill('SIGKILL')
+  await worker.exited
+  await until(() => !isAlive(engine.pid!))
+})

@@ -1,0 +1,246 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import type { ErrorBody } from '@plumbline/protocol'
+import { request } from 'undici'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Execution, fakeRequest } from './helpers/execute.ts'
+import { residentBytes, type SpawnedWorker, spawnFakeWorker } from './helpers/spawn-worker.ts'
+
+let worker: SpawnedWorker
+beforeAll(async () => {
+  worker = spawnFakeWorker(['--log-level', 'trace'], { load: { contextLength: 64 } })
+  await worker.waitFor('ready')
+})
+afterAll(() => worker.stop())
+
+interface Answer {
+  status: number
+  headers: Record<string, string | string[] | undefined>
+  body: ErrorBody
+  text: string
+}
+
+async function post(path: string, body: string | Buffer, headers: Record<string, string> = {}): Promise<Answer> {
+  const response = await request(`${worker.url}${path}`, {
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'application/json', ...headers },
+  })
+  const text = await response.body.text()
+  return { status: response.statusCode, headers: response.headers, text, body: JSON.parse(text) }
+}
+
+const execute = (body: unknown) => post('/execute', JSON.stringify(body))
+const fields = (answer: Answer) => answer.body.errors?.map((error) => error.field)
+
+describe('POST /execute refuses before it admits', () => {
+  test('everything that is wrong with a request is said at once', async () => {
+    const answer = await execute({
+      job_id: '',
+      max_tokens: 0,
+      temperature: 3,
+      top_p: -1,
+      seed: '18446744073709551616',
+      prompt_token_ids: [1, 258],
+      messages: [{ role: 'nobody', content: 'x' }],
+      colour: 'blue',
+      trace: 'ops',
+    })
+    expect(answer.status).toBe(400)
+    expect(answer.body).toMatchObject({ code: 'INVALID_REQUEST', retriable: false })
+    expect(new Set(fields(answer))).toEqual(
+      new Set([
+        'job_id',
+        'max_tokens',
+        'temperature',
+        'top_p',
+        'seed',
+        'messages.0.role',
+        'prompt',
+        'colour',
+        'prompt_token_ids.1',
+        'trace',
+      ]),
+    )
+    for (const error of answer.body.errors!) {
+      expect(error).toEqual({ field: expect.any(String), constraint: expect.any(String), message: expect.any(String) })
+    }
+  })
+
+  test.each<[string, unknown, string]>([
+    ['no object', [], 'body'],
+    ['null', null, 'body'],
+    ['a string', 'hello', 'body'],
+    ['no prompt at all', { job_id: 'a' }, 'prompt'],
+    ['an empty prompt', { job_id: 'a', prompt: '' }, 'prompt'],
+    ['a prompt of 32,769 characters', { job_id: 'a', prompt: 'x'.repeat(32_769) }, 'prompt'],
+    ['a job_id of 129 characters', { job_id: 'a'.repeat(129), prompt: 'x' }, 'job_id'],
+    ['a NUL character', { job_id: 'a', prompt: 'a\0b' }, 'prompt'],
+    ['an id outside the vocabulary', { job_id: 'a', prompt_token_ids: [0, 999] }, 'prompt_token_ids.1'],
+    ['a negative id', { job_id: 'a', prompt_token_ids: [-1] }, 'prompt_token_ids.0'],
+    ['five stop strings', { job_id: 'a', prompt: 'x', stop: ['a', 'b', 'c', 'd', 'e'] }, 'stop'],
+    ['an unsafe integer as seed', { job_id: 'a', prompt: 'x', seed: 2 ** 53 }, 'seed'],
+    ['a trace without --trace-dir', { job_id: 'a', prompt: 'x', trace: 'logits' }, 'trace'],
+    ['an unknown field', { job_id: 'a', prompt: 'x', streaming: true }, 'streaming'],
+  ])('%s is a 400 that names the field', async (_name, body, field) => {
+    const answer = await execute(body)
+    expect(answer.status).toBe(400)
+    expect(answer.headers['content-type']).toBe('application/json; charset=utf-8')
+    expect(answer.body.code).toBe('INVALID_REQUEST')
+    expect(fields(answer)).toContain(field)
+  })
+
+  test.each<[string, string | Buffer]>([
+    ['broken JSON', '{"job_id": "a", "prompt": "the secret plan'],
+    ['no body', ''],
+    ['a lone surrogate', '{"job_id":"a","prompt":"the secret plan \\ud800"}'],
+    [
+      'bytes that are no UTF-8',
+      Buffer.from([...Buffer.from('{"job_id":"a","prompt":"the secret plan'), 0xff, 0x22, 0x7d]),
+    ],
+    ['__proto__ as a field', '{"job_id":"a","prompt":"the secret plan","__proto__":{"x":1}}'],
+  ])('%s is a 400 that does not repeat it', async (_name, body) => {
+    const answer = await post('/execute', body)
+    expect(answer.status).toBe(400)
+    expect(answer.body.code).toBe('INVALID_REQUEST')
+    expect(answer.text).not.toContain('secret')
+  })
+
+  test('a prompt is never in an answer nor in the log, not even at level trace', async () => {
+    await execute({ job_id: 'a', prompt: `marmalade${'x'.repeat(32_768)}`, max_tokens: 'marmalade' })
+    await execute({ job_id: 'a', prompt: 'marmalade', messages: [{ role: 'user', content: 'marmalade' }] })
+    await Execution.toEnd(worker.url, fakeRequest({ text: 'marmalade' })).catch(() => undefined)
+    expect(worker.stderr).not.toContain('marmalade')
+  })
+
+  test('a prompt that leaves no room is CONTEXT_OVERFLOW, and one that leaves some has max_tokens clamped', async () => {
+    const full = await execute({ job_id: 'a', prompt_token_ids: Array(64).fill(65) })
+    expect(full.status).toBe(400)
+    expect(full.body.code).toBe('CONTEXT_OVERFLOW')
+
+    const script = fakeRequest({ tokens: 1000 })
+    const room = 64 - (script.prompt as string).length
+    const execution = await Execution.toEnd(worker.url, script)
+    expect(execution.events[0]).toMatchObject({ type: 'started', prompt_tokens: 64 - room, max_tokens: room })
+    expect(execution.terminals).toMatchObject([{ type: 'end', stop_reason: 'MAX_TOKENS', tokens_out: room }])
+  })
+
+  test('a job_id that is active is a 409, and free again when the stream has ended', async () => {
+    const first = await Execution.start(worker.url, fakeRequest({ tokens: 1, ending: 'go-on' }))
+    await first.untilTokens(1)
+    const { job_id } = first.events[0] as { job_id: string }
+    const again = await execute({ job_id, prompt: 'x' })
+    expect(again.status).toBe(409)
+    expect(again.body.code).toBe('JOB_ALREADY_ACTIVE')
+    await post('/cancel', JSON.stringify({ job_id }))
+    await first.ended
+    const then = await Execution.toEnd(worker.url, { ...fakeRequest({ tokens: 1 }), job_id })
+    expect(then.terminals).toMatchObject([{ type: 'end' }])
+  })
+})
+
+describe('HTTP', () => {
+  test('a body of 46 MB is refused before it is read', async () => {
+    const before = residentBytes(worker.child.pid!)
+    const socket = connect(Number(new URL(worker.url).port), '127.0.0.1')
+    const length = 46 * 1024 * 1024
+    socket.write(
+      `POST /execute HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`,
+    )
+    expect(await firstLine(socket)).toBe('HTTP/1.1 413 Payload Too Large')
+    socket.destroy()
+    expect(residentBytes(worker.child.pid!) - before).toBeLessThan(40 * 1024 * 1024)
+  })
+
+  test('a body of 46 MB without a declared length is cut off', async () => {
+    const before = residentBytes(worker.child.pid!)
+    const socket = connect(Number(new URL(worker.url).port), '127.0.0.1')
+    socket.on('error', () => undefined)
+    socket.write(
+      'POST /execute HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n',
+    )
+    const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`
+    const line = firstLine(socket)
+    for (let n = 0; n < 704 && socket.writable; n++) {
+      if (!socket.write(chunk)) await Promise.race([once(socket, 'drain'), once(socket, 'close')])
+    }
+    expect(await line).toBe('HTTP/1.1 413 Payload Too Large')
+    socket.destroy()
+    expect(residentBytes(worker.child.pid!) - before).toBeLessThan(40 * 1024 * 1024)
+  })
+
+  test('a content type that is not JSON is a 415', async () => {
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x']) {
+      const answer = await post('/execute', '{}', { 'content-type': type })
+      expect(answer.status).toBe(415)
+      expect(answer.body.code).toBe('UNSUPPORTED_MEDIA_TYPE')
+    }
+  })
+
+  test('an unknown route is a 404, a wrong method a 405 that says what is allowed', async () => {
+    const unknown = await post('/nowhere', '{}')
+    expect(unknown.status).toBe(404)
+    expect(unknown.body.code).toBe('NOT_FOUND')
+    for (const [method, path, allow] of [
+      ['GET', '/execute', 'POST'],
+      ['PUT', '/cancel', 'POST'],
+      ['DELETE', '/health', 'GET'],
+    ] as const) {
+      const response = await request(worker.url + path, { method })
+      expect(response.statusCode).toBe(405)
+      expect(response.headers.allow).toBe(allow)
+      expect(((await response.body.json()) as ErrorBody).code).toBe('METHOD_NOT_ALLOWED')
+    }
+  })
+
+  test('what is no HTTP is answered with a 400', async () => {
+    const socket = connect(Number(new URL(worker.url).port), '127.0.0.1')
+    socket.write('HELO there\r\n\r\n')
+    expect(await firstLine(socket)).toBe('HTTP/1.1 400 Bad Request')
+    socket.destroy()
+  })
+
+  test('a valid X-Correlation-ID is echoed and in the log, another one is replaced', async () => {
+    const echoed = await post('/execute', '{}', { 'x-correlation-id': 'trace.42:a_b-c' })
+    expect(echoed.headers['x-correlation-id']).toBe('trace.42:a_b-c')
+    const line = await worker.accessLine('trace.42:a_b-c')
+    expect(line).toMatchObject({ method: 'POST', path: '/execute', status: 400, error_code: 'INVALID_REQUEST' })
+    for (const bad of ['a b', 'x'.repeat(129), 'ä', '"']) {
+      const replaced = await post('/execute', '{}', { 'x-correlation-id': Buffer.from(bad).toString('latin1') })
+      expect(replaced.headers['x-correlation-id']).toMatch(/^[0-9a-f-]{36}$/)
+    }
+    const admitted = await Execution.toEnd(worker.url, fakeRequest({ tokens: 1 }), { 'x-correlation-id': 'job-7' })
+    expect(admitted.correlationId).toBe('job-7')
+    expect(await worker.accessLine('job-7')).toMatchObject({ status: 200, outcome: 'completed', tokens_out: 1 })
+  })
+
+  test('POST /cancel is a 202 for a job that is not there, and a 400 for a broken body', async () => {
+    const unknown = await post('/cancel', '{"job_id":"nobody"}')
+    expect([unknown.status, unknown.body]).toEqual([202, { job_id: 'nobody', cancelled: false }])
+    expect((await post('/cancel', '{"job":"x"}')).status).toBe(400)
+  })
+
+  test('GET / is a page for people that needs nothing from elsewhere', async () => {
+    const response = await request(worker.url)
+    const page = await response.body.text()
+    expect(response.headers['content-type']).toBe('text/html; charset=utf-8')
+    expect(page).toContain('healthy')
+    expect(page).not.toMatch(/src=|href=|@import|url\(/)
+  })
+
+  test('GET /livez is 200', async () => {
+    const response = await request(`${worker.url}/livez`)
+    expect([response.statusCode, await response.body.json()]).toEqual([200, { alive: true }])
+  })
+})
+
+function firstLine(socket: Socket): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    socket.on('data', (chunk) => {
+      text += chunk.toString('latin1')
+      if (text.includes('\r\n')) resolve(text.split('\r\n', 1)[0]!)
+    })
+    socket.on('close', () => reject(new Error(`closed after ${JSON.stringify(text)}`)))
+  })
+}

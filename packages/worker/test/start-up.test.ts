@@ -1,0 +1,198 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { callbackSchema } from '@plumbline/protocol'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { fakeRequest } from './helpers/execute.ts'
+import { fakeModel, fakeWorker, SpawnedWorker, spawnFakeWorker, until } from './helpers/spawn-worker.ts'
+
+let folder: string
+let model: ReturnType<typeof fakeModel>
+beforeAll(() => {
+  model = fakeModel()
+  folder = mkdtempSync(join(tmpdir(), 'plumbline-worker-test-'))
+  writeFileSync(join(folder, 'token'), 'correct-horse\n')
+  writeFileSync(join(folder, 'short'), 'x\n')
+  writeFileSync(join(folder, 'text.gguf'), 'this is no model')
+})
+afterAll(() => {
+  model.remove()
+  rmSync(folder, { recursive: true })
+})
+
+describe('what is wrong ends the process before anything listens, with one line', () => {
+  test.each<[string, string[], string | RegExp]>([
+    ['no model', [], '--model is missing, must be the path of a GGUF file or the name of a model'],
+    ['a model that is not there', ['--model', '/nowhere.gguf'], /^--model is "\/nowhere.gguf", must be/],
+    ['a model that is no GGUF', ['--model', '$FOLDER/text.gguf'], /^--model is ".*text.gguf", must be a GGUF file/],
+    ['a port that is none', ['--port', '65536'], '--port is "65536", must be an integer from 0 to 65535'],
+    ['a port that is a word', ['--port', 'http'], '--port is "http", must be an integer from 0 to 65535'],
+    ['a device that is none', ['--device', 'gpu'], '--device is "gpu", must be auto, cpu or cuda:N'],
+    ['a GPU that is none', ['--gpu-device', '-1'], /^--gpu-device is "-1", must be the number of a GPU/],
+    ['two devices', ['--gpu-device', '0', '--device', 'cpu'], /^--gpu-device is "0", must agree with --device/],
+    ['a precision that is none', ['--precision', 'half'], '--precision is "half", must be fast, exact'],
+    ['an id that is no UUID', ['--worker-id', 'me'], '--worker-id is "me", must be a UUID'],
+    [
+      'a time-out of 0',
+      ['--inference-timeout-sec', '0'],
+      /^--inference-timeout-sec is "0", must be a number of seconds/,
+    ],
+    ['no threads', ['--threads', '0'], '--threads is "0", must be an integer from 1 to 1024'],
+    [
+      'a callback to a file',
+      ['--callback-url', 'file:///etc/passwd'],
+      /^--callback-url is .* must be an http or https URL/,
+    ],
+    ['an open host without a token', ['--host', '0.0.0.0'], /^--host is "0.0.0.0", must be a loopback address/],
+    ['a token that is too short', ['--api-token-file', '$FOLDER/short'], /^--api-token-file is ".*short", must be/],
+    ['a trace folder that is none', ['--trace-dir', '/nowhere'], '--trace-dir is "/nowhere", must be a folder'],
+    ['a log level that is none', ['--log-level', 'loud'], /^--log-level is "loud", must be/],
+    ['an unknown option', ['--colour', 'blue'], /^unknown option '--colour'/],
+    ['an option without its value', ['--port'], /^option '--port <N>' argument missing/],
+    ['an argument nobody asked for', ['serve', 'x'], /^too many arguments/],
+  ])('%s', async (_name, args, line) => {
+    const given = args.map((arg) => arg.replace('$FOLDER', folder))
+    const withModel = args.includes('--model') || args.length === 0 ? [] : ['--model', model.path]
+    const worker = new SpawnedWorker([...given.slice(0, 1), ...given.slice(1), ...withModel])
+    expect(await worker.exited).toEqual({ code: 2, signal: null })
+    expect(worker.stdout).toBe('')
+    const [first, ...rest] = worker.stderr.split('\n')
+    expect(rest).toEqual([''])
+    const said = first!.replace(/^plumbline-worker: /, '')
+    if (typeof line === 'string') expect(said).toBe(line)
+    else expect(said).toMatch(line)
+  })
+
+  test('an environment variable is named with its option', async () => {
+    const worker = new SpawnedWorker([], { PLUMBLINE_MAX_QUEUE: 'many' })
+    expect(await worker.exited).toEqual({ code: 2, signal: null })
+    expect(worker.stderr).toMatch(
+      /^plumbline-worker: --max-queue \(PLUMBLINE_MAX_QUEUE\) is "many", must be an integer/,
+    )
+  })
+
+  test('a port that is taken', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    onTestFinished(() => void server.close())
+    await until(() => server.listening)
+    const { port } = server.address() as AddressInfo
+    const worker = spawnFakeWorker(['--port', String(port)])
+    expect(await worker.exited).toEqual({ code: 2, signal: null })
+    expect(worker.stderr).toContain(`--port is "${port}", must be a port that is free`)
+    expect(worker.stdout).toBe('')
+  })
+
+  test('a device that is not there', async () => {
+    const worker = spawnFakeWorker(['--device', 'cuda:0'], { load: { noDevice: true } })
+    expect(await worker.exited).toEqual({ code: 5, signal: null })
+    expect(worker.stderr).toContain('--device is "cuda:0", must be')
+    expect(worker.stdout).toBe('')
+  })
+})
+
+test('--print-config shows every value and where it comes from, and no secret', async () => {
+  const worker = new SpawnedWorker(['--print-config', '--port', '7', '--api-token-file', join(folder, 'token')], {
+    PLUMBLINE_PRECISION: 'exact',
+    PLUMBLINE_PORT: '8',
+    PLUMBLINE_GPU_DEVICE: '3',
+  })
+  expect(await worker.exited).toEqual({ code: 0, signal: null })
+  const lines = worker.stdout.split('\n').map((line) => line.split(/ {2,}| (?=command|environment|default)/))
+  const shown = new Map(lines.map(([flag, value, source]) => [flag?.trim(), [value?.trim(), source]]))
+  expect(shown.get('--port')).toEqual(['7', 'command line'])
+  expect(shown.get('--precision')).toEqual(['exact', 'environment'])
+  expect(shown.get('--device')).toEqual(['cuda:3', 'environment'])
+  expect(shown.get('--max-queue')).toEqual(['64', 'default'])
+  expect(shown.get('--api-token-file')).toEqual(['(set)', 'command line'])
+  expect(worker.stdout).not.toContain('correct-horse')
+})
+
+test('--help and --version end with 0', async () => {
+  const help = new SpawnedWorker(['--help'])
+  const version = new SpawnedWorker(['--version'])
+  expect((await help.exited).code).toBe(0)
+  expect((await version.exited).code).toBe(0)
+  expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+  for (const command of ['serve', 'trace', 'inspect', 'models', 'pull']) expect(help.stdout).toContain(command)
+})
+
+test('while it loads: listening, 503 with progress, and an honest Retry-After', async () => {
+  const worker = await (async () => {
+    const spawned = spawnFakeWorker([], { load: { ms: 2_000 } })
+    onTestFinished(async () => void (await spawned.stop()))
+    await spawned.waitFor('listening')
+    return spawned
+  })()
+  await until(async () => ((await worker.health()).progress ?? 0) > 0.2)
+  const health = await worker.health()
+  expect(health).toMatchObject({ status: 'loading', architecture: null, resident: false, engine: { state: 'loading' } })
+  const response = await fetch(`${worker.url}/execute`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(fakeRequest({ tokens: 1 })),
+  })
+  expect([response.status, await response.json()]).toMatchObject([503, { code: 'LOADING', retriable: true }])
+  expect(Number(response.headers.get('retry-after'))).toBeLessThanOrEqual(10)
+  await worker.waitFor('ready')
+  expect((await worker.health()).status).toBe('healthy')
+  expect(worker.lines.map((line) => line.event)).toEqual(['listening', 'ready'])
+})
+
+test.each([
+  ['reports an error', { error: true, ms: 100 }, 'MODEL_LOAD_FAILED'],
+  ['crashes', { crash: true }, 'ENGINE_CRASHED'],
+])('an engine that %s while it loads ends the worker with 5', async (_name, load, code) => {
+  const worker = spawnFakeWorker([], { load })
+  expect(await worker.exited).toEqual({ code: 5, signal: null })
+  expect(worker.lines.at(-1)).toMatchObject({ event: 'failed', code })
+})
+
+test('with a token: needed everywhere but for /health and /livez', async () => {
+  const worker = await fakeWorker(['--api-token-file', join(folder, 'token')])
+  const ask = (path: string, authorization?: string) =>
+    fetch(worker.url + path, { headers: authorization === undefined ? {} : { authorization } })
+  for (const path of ['/metrics', '/', '/execute', '/nowhere']) {
+    for (const wrong of [undefined, 'Bearer wrong-horse', 'Bearer', 'Basic correct-horse', 'Bearer correct-horse-2']) {
+      const response = await ask(path, wrong)
+      expect([response.status, await response.json()]).toMatchObject([401, { code: 'UNAUTHORIZED' }])
+      expect(response.headers.get('www-authenticate')).toBe('Bearer')
+    }
+  }
+  expect((await ask('/metrics', 'Bearer correct-horse')).status).toBe(200)
+  expect((await ask('/metrics', 'bearer correct-horse')).status).toBe(200)
+  expect((await ask('/health')).status).toBe(200)
+  expect((await ask('/livez')).status).toBe(200)
+  expect(worker.stderr).not.toContain('horse')
+})
+
+test('the callback is retried until it is taken, and redirects are not followed', async () => {
+  const bodies: unknown[] = []
+  const paths: string[] = []
+  const server = createServer(async (request, response) => {
+    let text = ''
+    for await (const chunk of request) text += chunk
+    paths.push(request.url!)
+    bodies.push(JSON.parse(text))
+    if (bodies.length === 1) response.writeHead(500).end()
+    else if (bodies.length === 2) response.writeHead(307, { location: '/elsewhere' }).end()
+    else response.writeHead(204).end()
+  }).listen(0, '127.0.0.1')
+  onTestFinished(() => void server.close())
+  await until(() => server.listening)
+  const { port } = server.address() as AddressInfo
+
+  const worker_id = '7f0c5f0e-33b4-4c43-9d2a-3f6f0ab5c1de'
+  const worker = await fakeWorker([
+    '--callback-url',
+    `http://127.0.0.1:${port}/ready?key=s3cret`,
+    '--worker-id',
+    worker_id,
+  ])
+  await until(() => bodies.length === 3)
+  expect(paths).toEqual(Array(3).fill('/ready?key=s3cret'))
+  expect(callbackSchema.parse(bodies[2])).toMatchObject({ worker_id, url: worker.url, model: 'fake', device: 'cpu' })
+  await until(() => worker.stderr.includes('callback delivered'))
+  expect(worker.stderr).not.toContain('s3cret')
+})

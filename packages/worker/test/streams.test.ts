@@ -1,0 +1,143 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Execution, fakeRequest } from './helpers/execute.ts'
+import { fakeWorker, type SpawnedWorker, spawnFakeWorker, until } from './helpers/spawn-worker.ts'
+
+let worker: SpawnedWorker
+beforeAll(async () => {
+  worker = spawnFakeWorker(['--ping-interval-sec', '0.1', '--max-queue', '2'])
+  await worker.waitFor('ready')
+})
+afterAll(() => worker.stop())
+
+const cancel = (job_id: unknown) =>
+  fetch(`${worker.url}/cancel`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ job_id }),
+  })
+
+test('an answer is started, one event a token, and one end; ids count the events', async () => {
+  const body = fakeRequest({ text: 'plumb' }, { seed: '18446744073709551615', max_tokens: 100 })
+  const { events, ids, text } = await Execution.toEnd(worker.url, body)
+  expect(events.map((event) => event.type)).toEqual(['started', ...Array(5).fill('token'), 'end'])
+  expect(ids).toEqual(events.map((_, index) => String(index)))
+  expect(events[0]).toMatchObject({ job_id: body.job_id, model: 'fake', seed: '18446744073709551615', device: 'cpu' })
+  expect(events.filter((event) => event.type === 'token').map((event) => event.i)).toEqual([0, 1, 2, 3, 4])
+  expect(events.at(-1)).toMatchObject({ tokens_out: 5, stop_reason: 'EOS' })
+  expect(text).toBe('plumb')
+})
+
+test('a seed is drawn when none is given, and told', async () => {
+  const seeds = new Set<string>()
+  for (let n = 0; n < 3; n++) {
+    const { events } = await Execution.toEnd(worker.url, fakeRequest({ tokens: 1 }))
+    seeds.add((events[0] as { seed: string }).seed)
+  }
+  expect(seeds.size).toBe(3)
+})
+
+test('characters come whole, stop strings cut the text, and what is withheld comes at the end', async () => {
+  const whole = await Execution.toEnd(worker.url, fakeRequest({ text: 'né 🌸' }))
+  expect(whole.tokens.map((event) => event.t)).toEqual(['n', '', 'é', ' ', '', '', '', '🌸'])
+
+  const stopped = await Execution.toEnd(worker.url, fakeRequest({ text: 'one END two' }, { stop: ['END', 'never'] }))
+  expect(stopped.text).toBe('one ')
+  expect(stopped.terminals).toMatchObject([
+    { type: 'end', stop_reason: 'STOP_SEQUENCE', stop_sequence_matched: 'END', tokens_out: 7 },
+  ])
+
+  const withheld = await Execution.toEnd(worker.url, fakeRequest({ text: 'one EN' }, { stop: ['END'] }))
+  expect(withheld.terminals).toMatchObject([{ t: 'EN', stop_reason: 'EOS' }])
+
+  const incomplete = await Execution.toEnd(worker.url, fakeRequest({ text: '🌸', tokens: 3 }))
+  expect(incomplete.terminals).toMatchObject([{ t: '\ufffd', tokens_out: 3 }])
+})
+
+test('tokens arrive one by one as they are made', async () => {
+  const { arrivedAt, tokens } = await Execution.toEnd(worker.url, fakeRequest({ tokens: 20, intervalMs: 25 }))
+  expect(tokens.length).toBe(20)
+  const [first, last] = [arrivedAt[1]!, arrivedAt[20]!]
+  expect(last - first).toBeGreaterThan(0.8 * 19 * 25) // one burst at the end would arrive at once
+})
+
+test('headers come at once, before the job leaves the queue, and pings while it waits', async () => {
+  const first = await Execution.start(worker.url, fakeRequest({ tokens: 1, ending: 'go-on' }))
+  const second = await Execution.start(worker.url, fakeRequest({ tokens: 1 })) // resolves with the headers
+  await until(() => second.comments.length >= 2)
+  expect(second.events).toEqual([])
+  await cancel((first.events[0] as { job_id: string }).job_id)
+  await second.ended
+  expect(second.events.map((event) => event.type)).toEqual(['started', 'token', 'end'])
+})
+
+test('a job that is cancelled while it runs ends with CANCELLED, and the engine goes on to the next', async () => {
+  const body = fakeRequest({ tokens: 1, ending: 'go-on' })
+  const execution = await Execution.start(worker.url, body)
+  await execution.untilTokens(1)
+  const answers = await Promise.all([cancel(body.job_id), cancel(body.job_id)])
+  expect(answers.map((answer) => answer.status)).toEqual([202, 202])
+  await execution.ended
+  expect(execution.terminals).toMatchObject([{ type: 'error', code: 'CANCELLED', retriable: false }])
+  expect((await Execution.toEnd(worker.url, fakeRequest({ tokens: 1 }))).terminals).toMatchObject([{ type: 'end' }])
+  expect((await cancel(body.job_id)).status).toBe(202) // long over
+})
+
+test('a job that is cancelled while it waits ends without having started', async () => {
+  const running = fakeRequest({ tokens: 1, ending: 'go-on' })
+  const waiting = fakeRequest({ tokens: 1 })
+  const first = await Execution.start(worker.url, running)
+  const second = await Execution.start(worker.url, waiting)
+  expect(await (await cancel(waiting.job_id)).json()).toEqual({ job_id: waiting.job_id, cancelled: true })
+  await second.ended
+  expect(second.events).toMatchObject([{ type: 'error', code: 'CANCELLED' }])
+  await cancel(running.job_id)
+  await first.ended
+})
+
+test('a full queue is a 503 that says when to come back', async () => {
+  const bodies = [1, 2, 3].map(() => fakeRequest({ tokens: 1, ending: 'go-on' }))
+  const admitted: Execution[] = []
+  for (const body of bodies) admitted.push(await Execution.start(worker.url, body))
+  expect((await worker.health()).queue).toEqual({ active: 1, waiting: 2 })
+  const refused = await fetch(`${worker.url}/execute`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(fakeRequest({ tokens: 1 })),
+  })
+  expect([refused.status, await refused.json()]).toMatchObject([503, { code: 'OVERLOADED', retriable: true }])
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
+  for (const body of bodies) await cancel(body.job_id)
+  for (const execution of admitted) await execution.ended
+})
+
+test('logprobs are passed on', async () => {
+  const { tokens } = await Execution.toEnd(worker.url, fakeRequest({ tokens: 2 }, { logprobs: 1 }))
+  expect(tokens.map(({ logprob, top }) => [logprob, top])).toEqual(
+    Array(2).fill([-1, [{ token_id: 0, logprob: -1.2345678901234567 }]]),
+  )
+})
+
+test('a job that computes for too long ends with INFERENCE_TIMEOUT', async () => {
+  const worker = await fakeWorker(['--inference-timeout-sec', '0.3'])
+  const execution = await Execution.toEnd(worker.url, fakeRequest({ tokens: 3, ending: 'go-on' }))
+  expect(execution.tokens.length).toBe(3)
+  expect(execution.terminals).toMatchObject([{ type: 'error', code: 'INFERENCE_TIMEOUT', retriable: true }])
+  expect(await worker.accessLine(execution.correlationId)).toMatchObject({ outcome: 'timed_out' })
+  expect((await Execution.toEnd(worker.url, fakeRequest({ tokens: 1 }))).terminals).toMatchObject([{ type: 'end' }])
+})
+
+test('the metrics count what the streams held', async () => {
+  const names = [
+    'tokens_out_total',
+    'tokens_in_total',
+    'requests_total{outcome="completed"}',
+    'inter_token_seconds_count',
+  ]
+  const read = () => Promise.all(names.map((name) => worker.metric(name)))
+  const before = await read()
+  const body = fakeRequest({ tokens: 7 })
+  const execution = await Execution.toEnd(worker.url, body)
+  await worker.accessLine(execution.correlationId)
+  const after = await read()
+  expect(after.map((value, index) => value - before[index]!)).toEqual([7, (body.prompt as string).length, 1, 6])
+})
