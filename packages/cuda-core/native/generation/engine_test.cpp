@@ -64,7 +64,7 @@ TEST(Engine, LoadsAndGeneratesTheSameTwice) {
 
 TEST(Engine, IsDestroyedWhileAJobRuns) {
   auto engine = std::make_unique<Engine>(options(), [](double, LoadStage) {});
-  const auto job = engine->generator().start({.prompt = {1}, .max_tokens = 400}, [] {});
+  const auto job = engine->generator().start({.prompt = {1}, .max_tokens = 120}, [] {});
   engine.reset();
   ASSERT_NE(job->result(), nullptr);
 }

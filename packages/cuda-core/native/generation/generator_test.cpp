@@ -1,6 +1,7 @@
 #include "generation/generator.h"
 
 #include <chrono>
+#include <cmath>
 #include <future>
 #include <new>
 

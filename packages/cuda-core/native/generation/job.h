@@ -15,17 +15,17 @@
 namespace plumbline {
 
 struct GenerationRequest {
-  std::vector<std::uint32_t> prompt;
+  std::vector<std::uint32_t> prompt = {};
   /// 0: the prompt is evaluated and nothing sampled.
   std::uint32_t max_tokens = 0;
-  SamplingParameters sampling;
-  std::vector<std::uint32_t> eos_ids;
+  SamplingParameters sampling = {};
+  std::vector<std::uint32_t> eos_ids = {};
   bool ignore_eos = false;
   /// How many of the likeliest tokens a record lists; 0: no log-probabilities at all.
   std::uint32_t top_log_probabilities = 0;
   /// Positions evaluated at once; a cancellation is seen between chunks.
   std::uint32_t prefill_chunk = 32;
-  std::optional<TraceOptions> trace;
+  std::optional<TraceOptions> trace = {};
   /// Logits at every position of the prompt, for the trace.
   bool all_positions_logits = false;
 };

@@ -6,6 +6,7 @@
 #include "node/engine_handle.h"
 #include "node/inspect.h"
 #include "node/job_handle.h"
+#include "node/run_op.h"
 #include "node/testing.h"
 
 namespace plumbline::node {
@@ -34,6 +35,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("noise", guarded<testing::noise>);
   add("logProbabilities", guarded<testing::log_probabilities>);
   add("evaluate", guarded<testing::evaluate>);
+  add("cpuVariants", guarded<testing::cpu_variants>);
+  add("runOp", guarded<testing::run_op>);
   return exports;
 }
 

@@ -62,8 +62,7 @@ GenerationRequest generation_request(const Fields& fields) {
                             .sampling = sampling_parameters(fields.object("sampling")),
                             .eos_ids = fields.unsigned_integers("eosIds"),
                             .ignore_eos = fields.boolean("ignoreEos"),
-                            .top_log_probabilities = fields.unsigned_integer("logprobs"),
-                            .trace = {}};
+                            .top_log_probabilities = fields.unsigned_integer("logprobs")};
   request.prefill_chunk = fields.unsigned_integer_or("prefillChunk", request.prefill_chunk);
   if (fields.has("trace")) {
     const Fields trace = fields.object("trace");

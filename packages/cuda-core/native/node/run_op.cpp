@@ -182,4 +182,10 @@ Napi::Value run_op(const Napi::CallbackInfo& info) {
   refuse("no such op: " + name);
 }
 
+Napi::Value cpu_variants(const Napi::CallbackInfo& info) {
+  Napi::Array out = Napi::Array::New(info.Env());
+  for (const std::string& variant : cpu::supported_variants()) out.Set(out.Length(), variant);
+  return out;
+}
+
 }  // namespace plumbline::node::testing
