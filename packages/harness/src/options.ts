@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { haikuNanoPath } from '@plumbline/haiku-nano'
 import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
@@ -37,24 +39,29 @@ export function addWorkerOptions(command: Command): Command {
     .option('--stream-timeout <seconds>', 'for a whole answer', positive, 300)
 }
 
-/** The path of the model's file. */
-export function modelPath(model: string): string {
+/** The path of the model's file. A name that is no file is one of the worker's: it knows what `pull` has fetched. */
+export async function modelPath(model: string): Promise<string> {
   if (model === 'haiku-nano') return haikuNanoPath
-  const path = resolve(model)
-  if (existsSync(path)) return path
-  throw new UsageError(
-    `--model is ${model}: it must be haiku-nano or the path of a GGUF file, and there is no such file`,
-  )
+  if (existsSync(model)) return resolve(model)
+  const { program, args } = defaultWorkerCommand()
+  try {
+    const { stdout } = await promisify(execFile)(program, [...args, 'inspect', model, '--json'])
+    return JSON.parse(stdout).path
+  } catch (error) {
+    const told = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : String(error)
+    throw new UsageError(`--model is ${model}: no such file, and no model of that name. ${told}`)
+  }
 }
 
 /** Where the worker comes from, and how long to wait for it. */
 export function acquireOptions(
   options: WorkerOptions,
+  modelPath: string,
 ): Pick<AcquireOptions, 'source' | 'token' | 'startTimeoutMs' | 'loadTimeoutMs'> {
   const command =
     options.workerCommand === undefined ? defaultWorkerCommand() : parseWorkerCommand(options.workerCommand)
   const precision = options.precision === undefined ? [] : ['--precision', options.precision]
-  const args = ['--model', modelPath(options.model), '--device', options.device, ...precision]
+  const args = ['--model', modelPath, '--device', options.device, ...precision]
   return {
     source: options.url === undefined ? { command, args } : { url: options.url },
     token: options.apiTokenFile === undefined ? undefined : readToken(options.apiTokenFile),

@@ -258,14 +258,14 @@ describe('process', () => {
 })
 
 describe('memory', () => {
-  test('fails when /health claims more than /proc sees', () => {
-    expect(verdicts({ ...honestEvidence(), healthAfter: healthOf({ memory_bytes_used: 3_000 }) })).toEqual({
+  test.each([200e6, 50e6])('fails when /health claims %i bytes and /proc sees 100 million', (claimed) => {
+    expect(verdicts({ ...honestEvidence(), healthAfter: healthOf({ memory_bytes_used: claimed }) })).toEqual({
       memory: 'fail',
     })
   })
 
   test('fails when the model does not fit into what is resident', () => {
-    expect(verdicts({ ...honestEvidence(), subject: { ...subject, tensorBytes: 5_000 } })).toEqual({ memory: 'fail' })
+    expect(verdicts({ ...honestEvidence(), subject: { ...subject, tensorBytes: 61e6 } })).toEqual({ memory: 'fail' })
   })
 })
 

@@ -8,6 +8,7 @@ export const modelSha256Check: Check = {
     const claimed = healthAfter?.health?.model_sha256 ?? healthBefore.health?.model_sha256
     const expected = `model_sha256 ${subject.sha256}`
     if (claimed === undefined || claimed === null) return notMeasurable(expected, '/health names none')
-    return judge(claimed === subject.sha256, expected, claimed)
+    const same = claimed === subject.sha256
+    return judge(same, expected, same ? "the file's own, all 64 digits" : claimed)
   },
 }

@@ -38,8 +38,9 @@ export async function haikuRateCommand(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<ExitCode> {
-  const acquire = acquireOptions(options)
-  const subject = await readSubject(modelPath(options.model))
+  const path = await modelPath(options.model)
+  const acquire = acquireOptions(options, path)
+  const subject = await readSubject(path)
   const folder = await makeArtifactsFolder(options.artifacts, 'haiku-rate')
   const answers: Answer[] = []
   let unfinished = 0

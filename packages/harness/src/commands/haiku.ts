@@ -24,9 +24,10 @@ export interface HaikuOptions extends WorkerOptions {
 
 /** `plumbline-harness haiku`: one worker, one or more runs, the worst of them decides. */
 export async function haikuCommand(options: HaikuOptions, progress: Progress, signal: AbortSignal): Promise<ExitCode> {
-  const acquire = acquireOptions(options)
+  const path = await modelPath(options.model)
+  const acquire = acquireOptions(options, path)
   progress.show('reading the model')
-  const subject = await readSubject(modelPath(options.model))
+  const subject = await readSubject(path)
   const environment = await readEnvironment()
   const folder = await makeArtifactsFolder(options.artifacts, 'haiku')
   const runs: RunRecord[] = []

@@ -29,8 +29,9 @@ export async function logitNoiseCommand(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<ExitCode> {
-  const acquire = acquireOptions(options)
-  const subject = await readSubject(modelPath(options.model))
+  const path = await modelPath(options.model)
+  const acquire = acquireOptions(options, path)
+  const subject = await readSubject(path)
   const folder = await makeArtifactsFolder(options.artifacts, 'logit-noise')
   const spreads: number[] = []
   let precision: string | undefined

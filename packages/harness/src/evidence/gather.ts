@@ -100,6 +100,8 @@ export async function gatherStreams(options: GatherOptions): Promise<Omit<Eviden
     })
   }
 
+  // A worker may look at its memory only when it is asked: the first question makes the second's answer new.
+  await getHealth(endpoint).catch(() => undefined)
   const metricsAfter = await getSettledMetrics(endpoint).catch(() => undefined)
   const healthAfter = await getHealth(endpoint).catch(() => undefined)
   // Where not even the harness itself is to be seen, there is no /proc.

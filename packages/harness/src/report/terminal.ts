@@ -48,6 +48,11 @@ export function renderRun(run: RunRecord): string {
       ),
       '',
     )
+    // Why another attempt was due; the last one's checks are listed below.
+    if (index < verification.attempts.length - 1) {
+      const missed = attempt.checks.filter(({ verdict }) => verdict !== 'pass').map(({ seen }) => seen)
+      parts.push(wrap('           ', `not the haiku asked for: ${missed.join('; ')}`), '')
+    }
   })
   const last = verification.attempts.at(-1)
   const pattern = last === undefined ? '' : `syllables ${last.syllables.join('-')} (5-7-5 is not required)`

@@ -30,7 +30,7 @@ export async function waitUntilHealthy(options: HealthyOptions): Promise<HealthR
     try {
       record = await getHealth(endpoint, 5_000)
       seen = record.health?.status ?? `HTTP ${record.status}: ${record.problem}`
-      onStatus(seen, record.health?.progress)
+      if (record.status !== 200) onStatus(seen, record.health?.progress)
     } catch (error) {
       seen = errorLine(error)
       if (worker === undefined) {

@@ -107,7 +107,7 @@ export function healthOf(overrides: Partial<Health> = {}, status = 200) {
     device: 'cpu',
     backend: 'cpu:portable',
     resident: true,
-    memory_bytes_used: 1_000,
+    memory_bytes_used: 99e6,
     vram_bytes_used: 0,
     tokenizer_kind: 'fixture',
     vocab_size: 26,
@@ -129,7 +129,7 @@ const metrics = (tokensIn: number, tokensOut: number) => ({
 })
 
 function processOf(pid: number, parentPid: number, cpuMs: number) {
-  const memory = { residentBytes: 2_000, residentPeakBytes: 2_000, proportionalBytes: 1_900 }
+  const memory = { residentBytes: 60e6, residentPeakBytes: 60e6, proportionalBytes: 50e6 }
   return { pid, parentPid, executable: '/usr/bin/node', startTicks: pid, cpuMs, ...memory }
 }
 
