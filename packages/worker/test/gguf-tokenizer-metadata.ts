@@ -1,9 +1,8 @@
-import { type GgufValue, readGguf } from '@plumbline/reference'
+import type { GgufFile, GgufValue } from '@plumbline/reference'
 import type { TokenizerMetadata } from '../src/tokenization/tokenizer-metadata.ts'
 
-/** What the engine would send about the tokenizer of this file, read by the reference's GGUF reader. */
-export function tokenizerMetadataOf(path: string): TokenizerMetadata {
-  const { metadata } = readGguf(path)
+/** What the engine would send about the tokenizer of this file, as the reference's GGUF reader reads it. */
+export function tokenizerMetadataOf({ metadata }: GgufFile): TokenizerMetadata {
   const keys: Record<keyof TokenizerMetadata, [key: string, convert?: (value: GgufValue) => unknown]> = {
     model: ['tokenizer.ggml.model'],
     pre: ['tokenizer.ggml.pre'],

@@ -54,7 +54,7 @@ describe('AnswerText', () => {
       fc.property(fc.oneof(validTokens, anyTokens), stops, (tokens, stops) => {
         expect(stream(tokens, stops).text).toBe(oracle(tokens, stops))
       }),
-      { numRuns: 5_000 },
+      { numRuns: 2_000 },
     )
   })
 
@@ -69,7 +69,7 @@ describe('AnswerText', () => {
           expect(whole.startsWith(sent)).toBe(true)
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: 1_000 },
     )
   })
 
