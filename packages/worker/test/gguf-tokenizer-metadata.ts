@@ -1,4 +1,4 @@
-import type { GgufFile, GgufValue } from '@plumbline/reference'
+import { type GgufFile, type GgufValue, readGguf } from '@plumbline/reference'
 import type { TokenizerMetadata } from '../src/tokenization/tokenizer-metadata.ts'
 
 /** What the engine would send about the tokenizer of this file, as the reference's GGUF reader reads it. */
@@ -26,4 +26,8 @@ export function tokenizerMetadataOf({ metadata }: GgufFile): TokenizerMetadata {
     return value === undefined ? [] : [[name, convert === undefined ? value : convert(value)]]
   })
   return Object.fromEntries(known) as TokenizerMetadata
+}
+
+export function readTokenizerMetadata(path: string): TokenizerMetadata {
+  return tokenizerMetadataOf(readGguf(path))
 }

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { asset, committedAsset, describeWithAssets } from '@plumbline/protocol/testing'
-import { readGguf } from '@plumbline/reference'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { tokenizerMetadataOf } from '../../test/gguf-tokenizer-metadata.ts'
+import { readTokenizerMetadata } from '../../test/gguf-tokenizer-metadata.ts'
 import { buildTokenizer, type Tokenizer } from './tokenizer.ts'
 import type { TokenizerMetadata } from './tokenizer-metadata.ts'
 
@@ -57,7 +56,7 @@ describeWithAssets(describe, 'the vocabularies of llama.cpp', () => {
     let metadata: TokenizerMetadata
     let tokenizer: Tokenizer
     beforeAll(() => {
-      metadata = { ...tokenizerMetadataOf(readGguf(path())), addBos: false }
+      metadata = { ...readTokenizerMetadata(path()), addBos: false }
       tokenizer = buildTokenizer(metadata)
     })
 
@@ -94,7 +93,7 @@ describeWithAssets(describe, 'the vocabularies of llama.cpp', () => {
 describeWithAssets(describe, 'the prompts of the reference records', () => {
   const models = ['stories15M-q8_0', 'smollm2-135m-instruct-q4_1', 'random-qwen2-q4_k_m', 'random-llama-q6_k']
   it.each(models)('%s', (model) => {
-    const tokenizer = buildTokenizer(tokenizerMetadataOf(readGguf(asset(`models/${model}.gguf`))))
+    const tokenizer = buildTokenizer(readTokenizerMetadata(asset(`models/${model}.gguf`)))
     const records = recordsOf(asset(`reference/llama.cpp/${model}.json`))
     expect(records).toHaveLength(3)
     for (const { prompt, ids } of records) {
@@ -109,7 +108,7 @@ describeWithAssets(describe, 'the prompts of the reference records', () => {
 })
 
 describe('stories260K', () => {
-  const tokenizer = buildTokenizer(tokenizerMetadataOf(readGguf(committedAsset('stories260K/stories260K-f32.gguf'))))
+  const tokenizer = buildTokenizer(readTokenizerMetadata(committedAsset('stories260K/stories260K-f32.gguf')))
 
   it.each(recordsOf(committedAsset('stories260K/llama.cpp.json')))('encodes $name', ({ prompt, ids }) => {
     expect([...tokenizer.encodePrompt(prompt)]).toEqual(ids)
