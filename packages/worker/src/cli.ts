@@ -1,8 +1,10 @@
 import { ERRORS, EXIT, PlumblineError } from '@plumbline/protocol'
 import { Command, CommanderError } from 'commander'
+import { addOptions, flagsOf } from './cli/command-options.ts'
 import { addModelCommands } from './cli/model-commands.ts'
-import { describeConfiguration, type GivenFlags, resolveConfiguration } from './config/configuration.ts'
-import { environmentVariable, OPTIONS } from './config/options.ts'
+import { addTraceCommand } from './cli/trace-command.ts'
+import { describeConfiguration, resolveConfiguration } from './config/configuration.ts'
+import { OPTIONS } from './config/options.ts'
 import { VERSION } from './version.ts'
 
 /** Runs `plumbline-worker` with these arguments and returns its exit code. */
@@ -38,11 +40,8 @@ function commandLine(exitWith: (code: number) => void): Command {
     .configureOutput({ writeErr: () => undefined })
 
   const serve = program.command('serve', { isDefault: true }).description('serve a model (the default)')
-  for (const { flag, placeholder, help } of Object.values(OPTIONS)) {
-    serve.option(`${flag} <${placeholder}>`, `${help} [${environmentVariable(flag)}]`)
-  }
+  addOptions(serve, Object.values(OPTIONS))
   serve
-    .option('--gpu-device <N>', 'the same as --device cuda:N [PLUMBLINE_GPU_DEVICE]')
     .option('--print-config', 'show what is in force and where it came from, and end')
     .action(async (options: Record<string, string | boolean>) => {
       const configuration = resolveConfiguration(flagsOf(options), process.env)
@@ -55,16 +54,8 @@ function commandLine(exitWith: (code: number) => void): Command {
       const { serve } = await import('./server/serve.ts')
       exitWith(await serve(configuration, modelFile))
     })
+  addTraceCommand(program)
   addModelCommands(program, exitWith)
+  program.addHelpText('after', () => `\n${serve.helpInformation()}`)
   return program
-}
-
-/** commander's `gpuDevice` is `--gpu-device` again. */
-function flagsOf(options: Record<string, string | boolean>): GivenFlags {
-  const flags: Record<string, string> = {}
-  for (const [name, value] of Object.entries(options)) {
-    if (typeof value === 'string')
-      flags[`--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`] = value
-  }
-  return flags
 }

@@ -106,6 +106,14 @@ export function spawnFakeWorker(
   return worker
 }
 
+/** A ready worker over a real model, for one test. */
+export async function realWorker(modelPath: string, args: readonly string[] = []): Promise<SpawnedWorker> {
+  const worker = new SpawnedWorker(['--model', modelPath, '--port', '0', '--threads', '2', ...args])
+  onTestFinished(async () => void (await worker.stop()))
+  await worker.waitFor('ready')
+  return worker
+}
+
 /** A ready worker over the fake engine for one test, stopped when the test ends. */
 export async function fakeWorker(...options: Parameters<typeof spawnFakeWorker>): Promise<SpawnedWorker> {
   const worker = spawnFakeWorker(...options)
