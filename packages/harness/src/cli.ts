@@ -1,5 +1,6 @@
 import { ERRORS, EXIT, type ExitCode, PlumblineError } from '@plumbline/protocol'
 import { Command, CommanderError } from 'commander'
+import { CommandError } from './command-error.ts'
 import { type HaikuOptions, haikuCommand } from './commands/haiku.ts'
 import { type HaikuRateOptions, haikuRateCommand } from './commands/haiku-rate.ts'
 import { type LogitNoiseOptions, logitNoiseCommand } from './commands/logit-noise.ts'
@@ -7,7 +8,6 @@ import { diagnoseFailure } from './diagnosis/diagnose.ts'
 import { addWorkerOptions, positive, positiveInteger } from './options.ts'
 import { Progress } from './report/progress.ts'
 import { renderDiagnosis } from './report/terminal.ts'
-import { UsageError } from './usage-error.ts'
 import { WorkerFailure } from './worker-process/worker-failure.ts'
 
 // A signal asks the run to end; the worker is reaped on the way out. A second one does not wait.
@@ -61,9 +61,9 @@ process.exitCode = exitCode
 
 function tell(error: unknown): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
-  if (error instanceof UsageError) {
+  if (error instanceof CommandError) {
     process.stderr.write(`${error.message}\n`)
-    return EXIT.usage
+    return error.exitCode
   }
   if (error instanceof WorkerFailure) {
     process.stderr.write(`\n${renderDiagnosis(diagnoseFailure(error))}\n`)

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { haikuNanoPath } from '@plumbline/haiku-nano'
 import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
-import { UsageError } from './usage-error.ts'
+import { usageError } from './command-error.ts'
 import type { AcquireOptions } from './worker-process/acquire-worker.ts'
 import { defaultWorkerCommand, parseWorkerCommand } from './worker-process/worker-command.ts'
 
@@ -49,7 +49,7 @@ export async function modelPath(model: string): Promise<string> {
     return JSON.parse(stdout).path
   } catch (error) {
     const told = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : String(error)
-    throw new UsageError(`--model is ${model}: no such file, and no model of that name. ${told}`)
+    throw usageError(`--model is ${model}: no such file, and no model of that name. ${told}`)
   }
 }
 
@@ -92,6 +92,6 @@ function readToken(path: string): string {
   try {
     return readFileSync(path, 'utf8').trim()
   } catch {
-    throw new UsageError(`--api-token-file is ${path}, which cannot be read`)
+    throw usageError(`--api-token-file is ${path}, which cannot be read`)
   }
 }

@@ -14,6 +14,7 @@ import { viewStream } from '../probes/stream-view.ts'
 import { makeArtifactsFolder, writeJson } from '../report/artifacts.ts'
 import type { Progress } from '../report/progress.ts'
 import { snakeCase } from '../report/snake-case.ts'
+import { requireSameModel } from './require-same-model.ts'
 import { withWorker } from './with-worker.ts'
 
 export interface HaikuRateOptions extends WorkerOptions {
@@ -44,7 +45,8 @@ export async function haikuRateCommand(
   const folder = await makeArtifactsFolder(options.artifacts, 'haiku-rate')
   const answers: Answer[] = []
   let unfinished = 0
-  await withWorker({ ...acquire, folder, signal, progress }, async ({ endpoint }) => {
+  await withWorker({ ...acquire, folder, signal, progress }, async ({ endpoint, health }) => {
+    requireSameModel(health, subject)
     for (let number = 1; number <= options.challenges && !signal.aborted; number++) {
       progress.show('asking for haiku', `${number} of ${options.challenges}`)
       // Any minute of the hour, not only the one or two that the measurement takes.

@@ -9,6 +9,7 @@ import { viewStream } from '../probes/stream-view.ts'
 import { makeArtifactsFolder, writeJson } from '../report/artifacts.ts'
 import type { Progress } from '../report/progress.ts'
 import { snakeCase } from '../report/snake-case.ts'
+import { requireSameModel } from './require-same-model.ts'
 import { withWorker } from './with-worker.ts'
 
 export interface LogitNoiseOptions extends WorkerOptions {
@@ -36,6 +37,7 @@ export async function logitNoiseCommand(
   const spreads: number[] = []
   let precision: string | undefined
   await withWorker({ ...acquire, folder, signal, progress }, async ({ endpoint, health }) => {
+    requireSameModel(health, subject)
     precision = health.health?.precision
     for (let number = 1; number <= options.streams && !signal.aborted; number++) {
       progress.show('comparing logits', `stream ${number} of ${options.streams}`)

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { parseArgsStringToArgv } from 'string-argv'
-import { UsageError } from '../usage-error.ts'
+import { usageError } from '../command-error.ts'
 
 export interface WorkerCommand {
   readonly program: string
@@ -20,6 +20,6 @@ export function defaultWorkerCommand(): WorkerCommand {
 export function parseWorkerCommand(line: string): WorkerCommand {
   const [program, ...args] = parseArgsStringToArgv(line)
   if (program === undefined)
-    throw new UsageError('--worker-command is empty: it must be a command line that starts a worker')
+    throw usageError('--worker-command is empty: it must be a command line that starts a worker')
   return { program, args, own: false }
 }
