@@ -12,16 +12,22 @@ const CHUNK_BYTES = 128 * 1024
  * is read through once and not at each start.
  */
 export async function fileSha256(path: string): Promise<string> {
-  const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
-  const remembered = join(cacheFolder(), 'sha256', [dev, ino, size, mtimeNs, ctimeNs].join('-'))
+  const identity = await fileIdentity(path)
+  const remembered = join(cacheFolder(), 'sha256', identity)
   const known = await readFile(remembered, 'utf8').catch(() => '')
   if (/^[0-9a-f]{64}$/.test(known)) return known
 
   const hash = createHash('sha256')
   for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_BYTES })) hash.update(chunk)
   const sha256 = hash.digest('hex')
-  await remember(remembered, sha256).catch(() => undefined) // a cache that cannot be written is no reason to fail
+  // A file that was written to meanwhile has no one hash.
+  if ((await fileIdentity(path)) === identity) await remember(remembered, sha256).catch(() => undefined) // a cache that cannot be written is no reason to fail
   return sha256
+}
+
+async function fileIdentity(path: string): Promise<string> {
+  const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
+  return [dev, ino, size, mtimeNs, ctimeNs].join('-')
 }
 
 async function remember(path: string, sha256: string): Promise<void> {
