@@ -157,7 +157,7 @@ const tooMuch = (published: PublishedFile) =>
     `${where(published)} sends more than the ${published.bytes} bytes of the file`,
   )
 
-/** Broken connections, silence, busy servers. Not: a wrong address, a full disk, wrong bytes. */
+/** Broken connections, silence, busy servers. Not: any other answer, a full disk, wrong bytes. */
 function isWorthRetrying(error: unknown): boolean {
   if (error instanceof PlumblineError) {
     const status = error.fields.status as number | undefined

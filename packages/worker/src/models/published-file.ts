@@ -20,9 +20,8 @@ const MAX_REDIRECTS = 5
 export async function askAboutFile(url: string, signal: AbortSignal): Promise<PublishedFile> {
   let location = new URL(url)
   const { origin } = location
-  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-    const response = await fetch(location, { method: 'HEAD', redirect: 'manual', signal })
-    const { headers, status } = response
+  for (let redirects = 0; ; redirects++) {
+    const { headers, status } = await fetch(location, { method: 'HEAD', redirect: 'manual', signal })
     if (status >= 400) throw downloadFailed(`${location} answered ${status}`, { status })
     const next = headers.get('location')
     const target = next === null ? location : new URL(next, location)
@@ -31,10 +30,12 @@ export async function askAboutFile(url: string, signal: AbortSignal): Promise<Pu
     if (sha256 !== undefined && /^[0-9a-f]{64}$/.test(sha256) && Number.isSafeInteger(bytes) && bytes > 0) {
       return { sha256, bytes, location: target.href }
     }
-    if (next === null || target.origin !== origin) break
+    if (next === null || target.origin !== origin || redirects === MAX_REDIRECTS) {
+      const missing = 'the sha256 and the size of a file (X-Linked-ETag, X-Linked-Size)'
+      throw downloadFailed(`${url} was answered without ${missing}`, { status })
+    }
     location = target
   }
-  throw downloadFailed(`${url} was answered without the sha256 and the size of a file (X-Linked-ETag, X-Linked-Size)`)
 }
 
 export function downloadFailed(message: string, fields: Record<string, unknown> = {}, cause?: unknown): PlumblineError {
