@@ -73,6 +73,8 @@ export interface Addon {
     logprob: number
     top: TopToken[]
   }
+  cpuVariants(): string[]
+  runOp(options: OpCall & { variant?: string; threads?: number }): Float32Array
   evaluate(options: {
     modelPath: string
     tokenIds: Uint32Array
@@ -83,6 +85,35 @@ export interface Addon {
     checkpoints?: boolean
   }): Evaluation
 }
+
+/** An op of native/backend/backend.h on data of the caller's; matrices are dense rows. The result is dense rows too. */
+export type OpCall =
+  | { op: 'embedding'; type: string; weight: Uint8Array; width: number; tokenIds: Uint32Array }
+  | { op: 'linear'; type: string; weight: Uint8Array; width: number; input: Float32Array; bias?: Float32Array }
+  | { op: 'rms_norm'; input: Float32Array; gain: Float32Array; epsilon: number }
+  | {
+      op: 'rope'
+      input: Float32Array
+      heads: number
+      headLength: number
+      ropeDimensions: number
+      ropeTheta: number
+      pairing: 'neighbours' | 'halves'
+      firstPosition: number
+    }
+  /** Keys and values of all positions from 0 on, queries of the last ones. */
+  | {
+      op: 'attention'
+      queries: Float32Array
+      keys: Float32Array
+      values: Float32Array
+      heads: number
+      kvHeads: number
+      keyLength: number
+      valueLength: number
+    }
+  | { op: 'swiglu'; gate: Float32Array; up: Float32Array; width: number }
+  | { op: 'add'; input: Float32Array; residual: Float32Array; width: number }
 
 /** A forward pass over the given tokens. */
 export interface Evaluation {

@@ -1,8 +1,8 @@
 import { type Addon, addon, type Evaluation, guarded } from './addon.ts'
 
-export type { EvaluatedCheckpoint, Evaluation } from './addon.ts'
+export type { EvaluatedCheckpoint, Evaluation, OpCall } from './addon.ts'
 
-type Options<Name extends 'sample' | 'noise' | 'logProbabilities' | 'evaluate'> = Parameters<Addon[Name]>[0]
+type Options<Name extends 'sample' | 'noise' | 'logProbabilities' | 'evaluate' | 'runOp'> = Parameters<Addon[Name]>[0]
 
 // What only tests and benchmarks call.
 
@@ -19,3 +19,9 @@ export const logProbabilities = (options: Options<'logProbabilities'>): ReturnTy
 
 /** A whole forward pass, on the calling thread: logits of every position and, if asked for, every checkpoint. */
 export const evaluate = (options: Options<'evaluate'>): Evaluation => guarded(() => addon().evaluate(options))
+
+/** One op of the backend; `variant` is that of the CPU's kernels, by default what the machine would get. */
+export const runOp = (options: Options<'runOp'>): Float32Array => guarded(() => addon().runOp(options))
+
+/** The variants of the CPU's kernels that this build has and this machine can run, best last. */
+export const cpuVariants = (): string[] => addon().cpuVariants()

@@ -127,6 +127,8 @@ class Backend {
   /// Makes a tensor of the file usable by the ops. `bytes` must outlive the weight: a backend may use it in place.
   virtual Weight load_weight(gguf::Type type, std::uint32_t width, std::uint32_t rows,
                              std::span<const std::byte> bytes) = 0;
+  /// Copies dense rows (rows * width values) into a matrix.
+  virtual void copy_in(std::span<const float> in, const Matrix& out) = 0;
   /// Waits for all ops enqueued so far, then copies the rows into `out`, densely (rows * width values).
   virtual void copy_out(const Matrix& in, std::span<float> out) = 0;
   /// What a KvLayer of that shape needs. Kernels may read capacity rounded up to a block, hence the backend's own sum.

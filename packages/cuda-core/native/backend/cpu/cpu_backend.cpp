@@ -86,10 +86,12 @@ class CpuBackend final : public Backend {
     return weight;
   }
 
+  void copy_in(std::span<const float> in, const Matrix& out) override {
+    for (std::size_t r = 0; r < out.rows; ++r) std::copy_n(in.data() + r * out.width, out.width, out.data + r * out.stride);
+  }
+
   void copy_out(const Matrix& in, std::span<float> out) override {
-    for (std::size_t r = 0; r < in.rows; ++r) {
-      std::copy_n(in.data + r * in.stride, in.width, out.begin() + static_cast<std::ptrdiff_t>(r * in.width));
-    }
+    for (std::size_t r = 0; r < in.rows; ++r) std::copy_n(in.data + r * in.stride, in.width, out.data() + r * in.width);
   }
 
   std::size_t kv_layer_bytes(const HeadShape& shape, std::uint32_t capacity) const override {

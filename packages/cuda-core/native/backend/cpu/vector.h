@@ -53,7 +53,8 @@ struct F32x16 {
   static PLUMBLINE_INLINE F32x16 zero() { return broadcast(0.0f); }
   static PLUMBLINE_INLINE F32x16 broadcast(float x) {
     F32x16 out;
-    unrolled<kRegisters>(PLUMBLINE_UNROLLED(i) { out.v[i] = FloatRegister{} + x; });
+    // Minus, not plus: -0 + 0 would be +0.
+    unrolled<kRegisters>(PLUMBLINE_UNROLLED(i) { out.v[i] = x - FloatRegister{}; });
     return out;
   }
   static PLUMBLINE_INLINE F32x16 load(const void* at) {
