@@ -47,8 +47,9 @@ export async function download(url: string, path: string, options: DownloadOptio
 class Attempt {
   readonly #path: string
   readonly #part: string
-  readonly #stallMs: number
   readonly #options: DownloadOptions
+  readonly #stall = new AbortController()
+  readonly #stallTimer: NodeJS.Timeout
   /** Of the part that are on disk, and that the hash has seen. */
   bytes = 0
   #hash = createHash('sha256')
@@ -56,22 +57,19 @@ class Attempt {
   constructor(path: string, stallMs: number, options: DownloadOptions) {
     this.#path = path
     this.#part = `${path}.part`
-    this.#stallMs = stallMs
     this.#options = options
+    this.#stallTimer = setTimeout(() => this.#stall.abort(stalled(stallMs)), stallMs)
   }
 
   async run(url: string): Promise<string> {
-    const stall = new AbortController()
-    const timer = setTimeout(() => stall.abort(stalled(this.#stallMs)), this.#stallMs)
-    const signal = AbortSignal.any([stall.signal, ...(this.#options.signal ? [this.#options.signal] : [])])
+    const signal = AbortSignal.any([this.#stall.signal, ...(this.#options.signal ? [this.#options.signal] : [])])
     try {
       const published = await askAboutFile(url, signal)
       await this.#takeUpPart(published.sha256)
-      timer.refresh()
-      if (this.bytes !== published.bytes) await this.#fetchRest(published, signal, timer)
+      if (this.bytes !== published.bytes) await this.#fetchRest(published, signal)
       return await this.#accept(published)
     } finally {
-      clearTimeout(timer)
+      clearTimeout(this.#stallTimer)
     }
   }
 
@@ -86,7 +84,7 @@ class Attempt {
     }
   }
 
-  async #fetchRest(published: PublishedFile, signal: AbortSignal, timer: NodeJS.Timeout): Promise<void> {
+  async #fetchRest(published: PublishedFile, signal: AbortSignal): Promise<void> {
     const range: Record<string, string> = this.bytes === 0 ? {} : { range: `bytes=${this.bytes}-` }
     // As they are: a range of compressed bytes would be of no use.
     const response = await fetch(published.location, { headers: { 'accept-encoding': 'identity', ...range }, signal })
@@ -100,7 +98,6 @@ class Attempt {
     const file = await open(this.#part, 'a')
     try {
       for await (const chunk of response.body) {
-        timer.refresh()
         if (this.bytes + chunk.length > published.bytes) throw await this.#wrong(tooMuch(published))
         await file.write(chunk)
         this.#count(chunk)
@@ -128,6 +125,7 @@ class Attempt {
   }
 
   #count(chunk: Uint8Array): void {
+    this.#stallTimer.refresh()
     this.#hash.update(chunk)
     this.bytes += chunk.length
   }

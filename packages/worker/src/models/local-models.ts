@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { PACKAGE_ROOT } from '../package-files.ts'
 import { modelsFolder } from './models-folder.ts'
 
 export interface LocalModel {
@@ -9,11 +9,9 @@ export interface LocalModel {
   readonly bytes: number
 }
 
-const packageRoot = fileURLToPath(new URL('../../', import.meta.url))
-
 /** The folders that models are looked for in, in this order: of the repository or beside the installed package, then of `pull`. */
 export function modelFolders(environment: NodeJS.ProcessEnv = process.env): string[] {
-  const haikuNano = [join(packageRoot, '../../models/haiku-nano'), join(packageRoot, '../haiku-nano')]
+  const haikuNano = [join(PACKAGE_ROOT, '../../models/haiku-nano'), join(PACKAGE_ROOT, '../haiku-nano')]
   return [...haikuNano, modelsFolder(environment)]
 }
 

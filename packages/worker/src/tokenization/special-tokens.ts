@@ -20,10 +20,11 @@ export function specialTokens({ tokens, tokenTypes }: TokenizerMetadata): Specia
   const userDefined = new Map<string, number>()
   for (const [id, type] of (tokenTypes ?? []).entries()) {
     const token = tokens[id]
+    if (token === undefined || token === '') continue
+    const isControl = type === TOKEN_TYPE.control || type === TOKEN_TYPE.unknown
+    if (type === TOKEN_TYPE.userDefined && !LOOKS_LIKE_CONTROL.test(token)) userDefined.set(token, id)
     // One character cannot be marked as typed by a user (chat-template.ts), so no control token is parsed from one.
-    if (token === undefined || [...token].length < 2) continue
-    if (type === TOKEN_TYPE.control || type === TOKEN_TYPE.unknown) control.set(token, id)
-    if (type === TOKEN_TYPE.userDefined) (LOOKS_LIKE_CONTROL.test(token) ? control : userDefined).set(token, id)
+    else if ((isControl || type === TOKEN_TYPE.userDefined) && [...token].length > 1) control.set(token, id)
   }
   return { control, userDefined }
 }

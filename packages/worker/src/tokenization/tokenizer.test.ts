@@ -169,6 +169,11 @@ describe('special tokens in what a user typed', () => {
     expect(reader(smallVocabulary()).chat('<tool>')).toContain('<tool>')
   })
 
+  it('may be user-defined ones of one character', () => {
+    const tokens = smallVocabulary().tokens.map((token) => (token === '<tool>' ? '🔧' : token))
+    expect(reader(smallVocabulary({ tokens })).prompt('a🔧b')).toEqual(['a', '🔧', 'b'])
+  })
+
   it('are plain text also where a converter called a control token user-defined', () => {
     expect(reader(smallVocabulary()).prompt('<|looks_like_control|>')).not.toContain('<|looks_like_control|>')
     expect(reader(smallVocabulary()).chat('<|looks_like_control|>')).not.toContain('<|looks_like_control|>')
