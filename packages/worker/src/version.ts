@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { PACKAGE_ROOT } from './package-files.ts'
 
-const packageJson = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+const packageJson = readFileSync(`${PACKAGE_ROOT}package.json`, 'utf8')
 
 export const VERSION = (JSON.parse(packageJson) as { version: string }).version

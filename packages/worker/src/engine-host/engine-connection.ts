@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import { PlumblineError } from '@plumbline/protocol'
+import { engineHostProgram } from '../package-files.ts'
 import { type EngineMessage, engineMessageSchema, type FrontMessage } from './messages.ts'
 import { encodeFrame, FRAME_KIND, type FrameKind, PIPE_FD, PipeFrameReader, PipeGarbageError } from './pipe-frame.ts'
 import { decodeTokenBatch, type SampledToken } from './token-batch.ts'
@@ -26,7 +26,7 @@ export class EngineConnection {
 
   constructor(listener: EngineConnectionListener) {
     this.#listener = listener
-    this.#child = spawn(process.execPath, [...process.execArgv, enginePath()], {
+    this.#child = spawn(process.execPath, [...process.execArgv, engineProgram()], {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     })
     this.#pipe = this.#child.stdio[PIPE_FD] as Socket
@@ -94,8 +94,6 @@ function parseJson(payload: Buffer): unknown {
 }
 
 /** For tests only: PLUMBLINE_ENGINE_PROCESS names another program that speaks the pipe, to inject faults. */
-function enginePath(): string {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  const own = new URL(`./engine-process.${extension}`, import.meta.url)
-  return process.env.PLUMBLINE_ENGINE_PROCESS ?? fileURLToPath(own)
+function engineProgram(): string {
+  return process.env.PLUMBLINE_ENGINE_PROCESS ?? engineHostProgram('engine-process')
 }

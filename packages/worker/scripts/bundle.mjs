@@ -1,0 +1,24 @@
+// Bundles src/ and what it depends on into dist/: a start reads a dozen files instead of a thousand, which halves what it costs.
+// dist/ is flat, so that src/package-files.ts finds the package from there as it does from src/.
+import { rmSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { rolldown } from 'rolldown'
+
+const path = (relative) => fileURLToPath(new URL(`../${relative}`, import.meta.url))
+
+rmSync(path('dist'), { recursive: true, force: true })
+const bundle = await rolldown({
+  input: {
+    cli: path('src/cli.ts'),
+    'engine-process': path('src/engine-host/engine-process.ts'),
+    'inspect-process': path('src/engine-host/inspect-process.ts'),
+  },
+  platform: 'node',
+  resolve: { conditionNames: ['source', 'import', 'node', 'default'] },
+  // cuda-core finds its addon beside itself; pino-pretty is for terminals only.
+  external: ['@plumbline/cuda-core', 'pino-pretty'],
+  onLog(level, log) {
+    if (level === 'warn' || level === 'error') throw new Error(log.message)
+  },
+})
+await bundle.write({ dir: path('dist'), format: 'esm' })
