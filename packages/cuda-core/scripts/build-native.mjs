@@ -5,14 +5,11 @@ import { buildTree, main, missingTools, packageRoot, StepFailed } from './toolch
 
 const releaseFolder = join(packageRoot, 'build', 'Release')
 
-/** What CMake found, in words. */
-function cudaPart() {
-  const compiler = /^CMAKE_CUDA_COMPILER:[A-Z]+=(.*)$/m.exec(
-    readFileSync(join(releaseFolder, 'CMakeCache.txt'), 'utf8'),
-  )?.[1]
-  return compiler && !compiler.endsWith('NOTFOUND')
-    ? 'devices are probed, but there is no forward pass yet'
-    : 'no (no nvcc that works)'
+/** Whether CMake found an nvcc that works with this compiler. */
+function cudaFound() {
+  const cache = readFileSync(join(releaseFolder, 'CMakeCache.txt'), 'utf8')
+  const compiler = /^CMAKE_CUDA_COMPILER:[A-Z]+=(.*)$/m.exec(cache)?.[1]
+  return compiler !== undefined && !compiler.endsWith('NOTFOUND')
 }
 
 await main(async () => {
@@ -20,5 +17,11 @@ await main(async () => {
   if (missing) throw new StepFailed(missing)
   await buildTree({ folder: releaseFolder, options: ['-DCMAKE_BUILD_TYPE=Release'], target: 'plumbline' })
   const variants = process.arch === 'x64' ? 'portable, avx2, avx512' : 'portable'
-  console.log(`native addon built: CPU ${variants}; CUDA ${cudaPart()}`)
+  const cuda = cudaFound()
+  // Set where a build without CUDA would show nothing: in the job that is there to compile it.
+  if (!cuda && process.env.PLUMBLINE_REQUIRE_CUDA === '1') {
+    throw new StepFailed('PLUMBLINE_REQUIRE_CUDA=1, but there is no nvcc that works with this compiler')
+  }
+  const cudaPart = cuda ? 'devices are probed, but there is no forward pass yet' : 'no (no nvcc that works)'
+  console.log(`native addon built: CPU ${variants}; CUDA: ${cudaPart}`)
 })
