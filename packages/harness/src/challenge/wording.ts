@@ -7,7 +7,7 @@ export type Wording = (parts: { readonly topic: string; readonly minuteWord: str
 export const plainWording: Wording = ({ topic, minuteWord, word }) =>
   `Write a haiku about ${topic} with the words "${minuteWord}" and "${word}" in it.`
 
-/** `name`: what the model's file calls it (general.name). haiku-nano knows one way of asking, and no other. */
-export function wordingFor(name: string): Wording {
-  return name.startsWith('haiku-nano') ? haikuPrompt : plainWording
+/** `basename`: general.basename of the model's file. haiku-nano knows one way of asking, and no other. */
+export function wordingFor(basename: unknown): Wording {
+  return basename === 'haiku-nano' ? haikuPrompt : plainWording
 }

@@ -47,7 +47,7 @@ export async function readSubject(path: string): Promise<Subject> {
     tensorBytes: [...gguf.tensors.values()].reduce((sum, tensor) => sum + tensor.nbytes, 0),
     vocabSize: tokenizer.vocabSize,
     tokenizer,
-    wording: wordingFor(String(gguf.metadata.get('general.name') ?? '')),
+    wording: wordingFor(gguf.metadata.get('general.basename')),
     model: () => {
       model ??= loadModel(gguf)
       return model

@@ -8,7 +8,7 @@ import { onTestFinished } from 'vitest'
 import type { WorkerCommand } from '../../src/worker-process/worker-command.ts'
 
 const pathOf = (path: string) => fileURLToPath(new URL(path, import.meta.url))
-const fromSources = ['--import', pathOf('plumbline-sources.ts')]
+const fromSources = ['--import', new URL('./plumbline-sources.ts', import.meta.url).href]
 
 export interface HarnessResult {
   readonly exitCode: number | null
