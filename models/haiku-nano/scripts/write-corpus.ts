@@ -1,0 +1,23 @@
+/**
+ * Writes the training corpus: `write-corpus.ts FOLDER SHARDS [HAIKU_PER_SHARD]`.
+ *
+ * FOLDER/shard-NNN.tsv has one haiku a line: topic, minute word, word, and the haiku with "/" for its line breaks. A shard's seed is
+ * its number, so every shard can be made again, alone.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { seededRandom } from './seeded-random.ts'
+import { composeTrainingExample } from './training-examples.ts'
+
+const [folder, shards, perShard = '20000'] = process.argv.slice(2)
+if (folder === undefined || shards === undefined) {
+  throw new Error('usage: write-corpus.ts FOLDER SHARDS [HAIKU_PER_SHARD]')
+}
+mkdirSync(folder, { recursive: true })
+for (let shard = 0; shard < Number(shards); shard++) {
+  const random = seededRandom(shard)
+  const rows = Array.from({ length: Number(perShard) }, () => {
+    const { request, haiku } = composeTrainingExample(random)
+    return [request.topic, request.minuteWord, request.word, haiku.replaceAll('\n', '/')].join('\t')
+  })
+  writeFileSync(`${folder}/shard-${String(shard).padStart(3, '0')}.tsv`, `${rows.join('\n')}\n`)
+}

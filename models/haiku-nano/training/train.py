@@ -1,0 +1,140 @@
+"""Trains haiku-nano: `train.py --corpus FOLDER --out FOLDER [--positions N]`.
+
+Matrices are trained by Muon, everything else by AdamW; the rate is constant and falls to zero over the last part of the run
+(--decay), so a stopped run can be resumed with more --positions. Any checkpoint can be exported (export_gguf.py).
+"""
+
+import argparse
+import json
+import random
+import sys
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from corpus import batches, read_shard
+from model import Config, HaikuNano
+from muon import Muon
+from tokenizer import SPECIAL, Tokenizer, learn_merges
+
+
+def optimizers(model: HaikuNano, arguments) -> list[torch.optim.Optimizer]:
+    config, stacked, plain, rest = model.config, {'qkv': [], 'gate_up': []}, [], []
+    for name, parameter in model.named_parameters():
+        if parameter.dim() != 2 or name == 'token_embd.weight':
+            rest.append(parameter)
+        elif 'attn_qkv' in name:
+            stacked['qkv'].append(parameter)
+        elif 'ffn_gate_up' in name:
+            stacked['gate_up'].append(parameter)
+        else:
+            plain.append(parameter)
+    matrices = [
+        {'params': stacked['qkv'], 'parts': [config.width, config.kv_width, config.kv_width]},
+        {'params': stacked['gate_up'], 'parts': [config.feed_forward, config.feed_forward]},
+        {'params': plain},
+    ]
+    return [
+        Muon(matrices, lr=arguments.muon_rate),
+        torch.optim.AdamW(rest, lr=arguments.adam_rate, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
+
+
+def rate(progress: float, step: int, warmup: int, decay: float) -> float:
+    return min(1.0, (step + 1) / warmup, max(0.0, (1 - progress) / decay))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--corpus', type=Path, required=True)
+    parser.add_argument('--out', type=Path, required=True)
+    parser.add_argument('--positions', type=float, default=20e6, help='token positions to train on, prompts included')
+    parser.add_argument('--decay', type=float, default=0.5, help='last part of the run in which the rate falls to zero')
+    parser.add_argument('--warmup', type=int, default=100)
+    parser.add_argument('--sequences', type=int, default=64, help='haiku per batch')
+    parser.add_argument('--muon-rate', type=float, default=0.02)
+    parser.add_argument('--adam-rate', type=float, default=0.003)
+    parser.add_argument('--dropout', type=float, default=0.15, help="BPE-dropout of the word's pieces")
+    parser.add_argument('--dropout-share', type=float, default=0.4, help='share of haiku with BPE-dropout')
+    parser.add_argument('--checkpoint-minutes', type=float, default=5)
+    parser.add_argument('--threads', type=int, default=1)
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    arguments = parser.parse_args()
+
+    torch.set_num_threads(arguments.threads)
+    torch.set_flush_denormal(True)
+    torch.manual_seed(0)
+    random.seed(0)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    shards = sorted(arguments.corpus.glob('shard-*.tsv'))
+    if not shards:
+        sys.exit(f'no shard-*.tsv in {arguments.corpus}: write the corpus first (scripts/write-corpus.ts)')
+
+    config = Config()
+    merges = arguments.out / 'merges.json'
+    if not merges.exists():
+        texts = [f'{example.prompt}\n{example.haiku}' for path in shards[:4] for example in read_shard(path)]
+        Tokenizer(learn_merges([*texts, 'user\nassistant\n'], config.vocabulary - 256 - len(SPECIAL))).save(str(merges))
+    tokenizer = Tokenizer.load(str(merges))
+
+    model = HaikuNano(config).to(arguments.device)
+    both = optimizers(model, arguments)
+    initial = [[group['lr'] for group in optimizer.param_groups] for optimizer in both]
+    checkpoint, state = arguments.out / 'checkpoint.pt', {'shard': 0, 'step': 0, 'positions': 0, 'seconds': 0.0}
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, map_location=arguments.device)
+        model.load_state_dict(saved['model'])
+        for optimizer, values in zip(both, saved['optimizers']):
+            optimizer.load_state_dict(values)
+        state = saved['state']
+
+    def save() -> None:
+        temporary = checkpoint.with_suffix('.tmp')
+        torch.save({'model': model.state_dict(), 'optimizers': [o.state_dict() for o in both], 'state': state}, temporary)
+        temporary.replace(checkpoint)
+
+    log = (arguments.out / 'log.jsonl').open('a')
+    reduced = torch.autocast(arguments.device, dtype=torch.bfloat16)
+    start, saved_at, loss_sum, loss_steps = time.time() - state['seconds'], time.time(), 0.0, 0
+    while state['positions'] < arguments.positions:
+        if state['shard'] >= len(shards):
+            print('the corpus is used up: write more shards', file=sys.stderr)
+            break
+        for batch in batches(
+            tokenizer, read_shard(shards[state['shard']]), arguments.sequences, arguments.dropout, arguments.dropout_share
+        ):
+            factor = rate(state['positions'] / arguments.positions, state['step'], arguments.warmup, arguments.decay)
+            for optimizer, rates in zip(both, initial):
+                for group, value in zip(optimizer.param_groups, rates):
+                    group['lr'] = value * factor
+            ids, targets = batch.ids.to(arguments.device), batch.targets.to(arguments.device)
+            answer = targets >= 0
+            with reduced:
+                hidden, _ = model.hidden(ids)
+                logits = model.logits(hidden[answer])
+            loss = F.cross_entropy(logits.float(), targets[answer])
+            loss.backward()
+            for optimizer in both:
+                optimizer.step()
+                optimizer.zero_grad()
+            loss_sum, loss_steps = loss_sum + loss.item(), loss_steps + 1
+            state['step'] += 1
+            state['positions'] += ids.numel()
+            state['seconds'] = time.time() - start
+            if state['step'] % 50 == 0:
+                log.write(json.dumps({**state, 'loss': round(loss_sum / loss_steps, 4), 'rate': round(factor, 4)}) + '\n')
+                log.flush()
+                loss_sum, loss_steps = 0.0, 0
+            if time.time() - saved_at > 60 * arguments.checkpoint_minutes:
+                save()
+                saved_at = time.time()
+            if state['positions'] >= arguments.positions:
+                break
+        state['shard'] += 1
+    save()
+
+
+if __name__ == '__main__':
+    main()
