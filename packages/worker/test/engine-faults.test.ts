@@ -66,6 +66,16 @@ describe('an engine that goes wrong in the middle of a stream', () => {
     expect((await worker.untilHealthy()).engine.state).toBe('ready')
   })
 
+  test('an engine that does not stop when told to is replaced', async () => {
+    const before = await worker.untilHealthy()
+    const execution = await Execution.start(worker.url, fakeRequest({ tokens: 1, ending: 'never-stop' }))
+    await execution.untilTokens(1)
+    execution.disconnect()
+    await until(async () => (await worker.health()).engine.restarts === before.engine.restarts + 1)
+    const next = await Execution.toEnd(worker.url, fakeRequest({ tokens: 1 }))
+    expect(next.terminals).toMatchObject([{ type: 'end' }])
+  })
+
   test('killed again and again: one terminal event each, and healthy each time', async () => {
     await killAgainAndAgain(worker, 4)
   })

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkpointNames, traceManifestSchema, traceRecordSchema } from '@plumbline/protocol'
@@ -117,6 +117,26 @@ test('a real engine that is killed mid-stream ends the job, and comes back with 
   await worker.untilHealthy()
   const after = await Execution.toEnd(worker.url, { ...request, max_tokens: 20 })
   expect(after.text).toBe(before.text)
+})
+
+test('a model file that goes and comes back as another one: crash loop, then the new model with its own tokenizer', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'plumbline-model-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const path = join(folder, 'model.gguf')
+  copyFileSync(STORIES_260K, path)
+  const worker = await realWorker(path)
+  const before = await worker.health()
+  rmSync(path)
+  process.kill(before.engine.pid!, 'SIGKILL')
+  await until(async () => (await worker.health()).status === 'crash_loop')
+  copyFileSync(HAIKU_NANO, path)
+  await worker.untilHealthy()
+  await until(async () => (await worker.health()).model_sha256 !== null)
+  const after = await worker.health()
+  expect(after).toMatchObject({ architecture: 'qwen2', tokenizer_kind: expect.stringContaining('bpe') })
+  expect(after.model_sha256).not.toBe(before.model_sha256)
+  const { terminals } = await Execution.toEnd(worker.url, { job_id: 'x', prompt: 'rain', max_tokens: 5 })
+  expect(terminals).toMatchObject([{ type: 'end' }])
 })
 
 test('a client that disconnects stops the native loop', async () => {

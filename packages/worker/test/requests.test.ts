@@ -159,6 +159,7 @@ describe('HTTP', () => {
     socket.write(
       'POST /execute HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n',
     )
+    socket.setMaxListeners(0)
     const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`
     const line = firstLine(socket)
     for (let n = 0; n < 704 && socket.writable; n++) {

@@ -60,7 +60,7 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
   readonly #watch = new StallWatch(() => this.#replaceStalled())
   #phase: 'starting' | 'loading' | 'ready' | 'backing_off' | 'stopped' = 'stopped'
   #connection: EngineConnection | undefined
-  #active: { readonly number: number; readonly sink: JobSink } | undefined
+  #active: { readonly number: number; readonly sink: JobSink; cancelled: boolean } | undefined
   #jobNumber = 0
   #lastCounter = -1
   #loading = { fraction: 0, stage: '' }
@@ -104,15 +104,23 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
 
   /** Only when `state` is ready and no job is active. */
   generate(request: EngineJob, sink: JobSink): void {
-    this.#active = { number: ++this.#jobNumber, sink }
+    this.#active = { number: ++this.#jobNumber, sink, cancelled: false }
     this.#everBusy = true
     this.#connection?.send({ type: 'generate', job: this.#jobNumber, request })
     this.#watch.start(this.#options.stallMs)
   }
 
-  /** Ends the active job between two tokens; its `onDone` follows. */
+  /** Ends the active job between two tokens; its `onDone` follows, if need be by replacing the engine. */
   cancel(): void {
-    if (this.#active) this.#connection?.send({ type: 'cancel', job: this.#active.number })
+    const active = this.#active
+    if (!active || active.cancelled) return
+    active.cancelled = true
+    this.#connection?.send({ type: 'cancel', job: active.number })
+    const limit = setTimeout(() => {
+      const message = `the engine did not stop a job within ${this.#options.stallMs / 1_000} s and was replaced`
+      if (this.#active === active) this.#connection?.kill(new PlumblineError('ENGINE_STALLED', message))
+    }, this.#options.stallMs)
+    limit.unref()
   }
 
   async stop(): Promise<void> {

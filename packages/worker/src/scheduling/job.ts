@@ -122,7 +122,7 @@ export class Job implements JobSink, EventSource {
       max_tokens: engineJob.maxTokens,
       device,
     }
-    this.#stream.pump()
+    this.#stream.wake()
   }
 
   onTokens(tokens: readonly SampledToken[]): void {
@@ -137,7 +137,7 @@ export class Job implements JobSink, EventSource {
       this.#tokensReceived++
       this.#tokens.push(token)
     }
-    this.#stream.pump()
+    this.#stream.wake()
   }
 
   onDone(result: JobResult): void {
@@ -150,7 +150,7 @@ export class Job implements JobSink, EventSource {
     if (this.#error) return
     if (result.error) this.fail(result.error)
     this.#result = result
-    this.#stream.pump()
+    this.#stream.wake()
   }
 
   /** Ends the job with an error, wherever it is; the tokens that are already here still come first. */
@@ -159,7 +159,7 @@ export class Job implements JobSink, EventSource {
     this.#error = error
     clearTimeout(this.#timeout)
     this.#owner.withdraw(this)
-    this.#stream.pump()
+    this.#stream.wake()
   }
 
   /** Cuts the connection, whatever is still to be sent. */

@@ -36,6 +36,7 @@ export class EventStream {
   #closed = false
   /** The socket has as much as it wants. */
   #full = false
+  #awake = false
 
   /** Sends status and headers at once. */
   constructor(
@@ -68,8 +69,17 @@ export class EventStream {
     return this.#closed
   }
 
-  /** There may be events: makes frames of them for as long as the socket takes them. */
-  pump(): void {
+  /** There are events: at the end of this turn of the event loop, all that have come in it become frames together. */
+  wake(): void {
+    if (this.#awake) return
+    this.#awake = true
+    queueMicrotask(() => {
+      this.#awake = false
+      this.#pump()
+    })
+  }
+
+  #pump(): void {
     while (!this.#full && !this.#closed && !this.#response.writableEnded) {
       let frames = ''
       let terminal = false
@@ -113,7 +123,7 @@ export class EventStream {
     this.#full = false
     // Once everything is written, 'finish' is what ends the watch.
     if (!this.#response.writableEnded) clearTimeout(this.#stall)
-    this.pump()
+    this.#pump()
   }
 
   #onClose(delivered: boolean): void {
