@@ -16,7 +16,7 @@ await main(async () => {
   }
   const folder = join(packageRoot, 'build', sanitize ? 'sanitize' : 'test')
   const options = ['-DPLUMBLINE_TESTS=ON', '-DPLUMBLINE_ADDON=OFF', '-DCMAKE_BUILD_TYPE=Release']
-  if (sanitize) options.push('-DPLUMBLINE_SANITIZE=address,undefined')
+  if (sanitize) options.push('-DPLUMBLINE_SANITIZE=address,undefined', '-DCMAKE_CXX_FLAGS_RELEASE=-O1')
   await buildTree({ folder, options })
   const { status } = spawnSync('ctest', ['--test-dir', folder, '--output-on-failure', '--no-tests=error'], {
     stdio: 'inherit',

@@ -45,7 +45,7 @@ export interface Addon {
   readonly interfaceVersion: number
   load(
     options: Omit<LoadOptions, 'onProgress'>,
-    onProgress?: (fraction: number, stage: LoadStage) => void,
+    onProgress: (fraction: number, stage: LoadStage) => void,
   ): Promise<EngineHandle>
   info(engine: EngineHandle): EngineInfo
   tokenizerMetadata(engine: EngineHandle): TokenizerMetadata

@@ -3,7 +3,6 @@ import { type Addon, addon, type EngineHandle, fromNative, guarded, type NativeJ
 import type {
   EngineInfo,
   GenerateJob,
-  GenerateResult,
   GenerateSink,
   Job,
   LoadOptions,
@@ -31,7 +30,8 @@ export class Engine {
   static async load({ onProgress, ...options }: LoadOptions): Promise<Engine> {
     const native = addon()
     try {
-      return new Engine(native, await native.load(options, onProgress))
+      const handle = await native.load(options, (...step) => isolated(() => onProgress?.(...step)))
+      return new Engine(native, handle)
     } catch (error) {
       throw fromNative(error)
     }
@@ -51,11 +51,9 @@ export class Engine {
       this.#addon.generate(
         this.#handle,
         nativeJob(job),
-        (tokens) => sink.onTokens({ tokens }),
+        (tokens) => isolated(() => sink.onTokens({ tokens })),
         ({ error, ...result }) =>
-          sink.onDone(
-            error === undefined ? result : ({ ...result, error: fromNative(error) } satisfies GenerateResult),
-          ),
+          isolated(() => sink.onDone(error === undefined ? result : { ...result, error: fromNative(error) })),
       ),
     )
     return { cancel: () => this.#addon.cancel(handle) }
@@ -74,6 +72,17 @@ export class Engine {
   /** Cancels what runs, tells its sink, and gives everything back. */
   async dispose(): Promise<void> {
     await guarded(() => this.#addon.dispose(this.#handle))
+  }
+}
+
+/** What a caller's function throws becomes an uncaught exception of a turn of its own: the addon's turn must end well. */
+function isolated(call: () => void): void {
+  try {
+    call()
+  } catch (error) {
+    setImmediate(() => {
+      throw error
+    })
   }
 }
 

@@ -167,7 +167,7 @@ describe('an engine', () => {
       expect(failure(() => addon().info(wrong as never))).toMatchObject({ code: 'INVALID_REQUEST' })
       expect(failure(() => addon().cancel(wrong as never))).toMatchObject({ code: 'INVALID_REQUEST' })
     }
-    const other = await addon().load(loadOptions)
+    const other = await addon().load(loadOptions, () => {})
     expect(failure(() => addon().cancel(other as never))).toMatchObject({ code: 'INVALID_REQUEST' })
     await addon().dispose(other)
   })

@@ -24,7 +24,7 @@ test('a job that runs keeps the process alive to its end', async () => {
   expect(await run('job-keeps-process-alive')).toBe('done 120')
 })
 test('a sink that throws is an uncaught exception, and is still told of the end', async () => {
-  expect(await run('throwing-sink')).toBe('caught from the sink\ndone')
+  expect((await run('throwing-sink')).split('\n').toSorted()).toEqual(['caught from the sink', 'done'])
 })
 test('an engine that is collected without dispose() gives its memory back', times(1, 'collected-without-dispose'))
 test('engines are disposed of while jobs run', times(1, 'dispose-while-job-runs'))

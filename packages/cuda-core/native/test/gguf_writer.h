@@ -3,10 +3,8 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <initializer_list>
 #include <map>
 #include <span>
 #include <string>
@@ -116,11 +114,6 @@ class GgufWriter {
   /// "tensor type T", "tensor offset T", "data T".
   std::size_t mark(const std::string& part) const { return marks_.at(part); }
   const std::map<std::string, std::size_t>& marks() const { return marks_; }
-
-  template <typename T>
-  static void patch(Bytes& file, std::size_t at, T value) {
-    std::memcpy(&file.at(at + sizeof value - 1) - (sizeof value - 1), &value, sizeof value);
-  }
 
  private:
   template <typename T>
