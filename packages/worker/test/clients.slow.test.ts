@@ -1,11 +1,14 @@
 import { expect, test } from 'vitest'
 import { disconnectAgainAndAgain, lazyClient, wideRequest } from './helpers/clients.ts'
+import { HAIKU_REQUESTS } from './helpers/engine-kills.ts'
 import { Execution, fakeRequest } from './helpers/execute.ts'
-import { fakeWorker, residentBytes, until } from './helpers/spawn-worker.ts'
+import { HAIKU_NANO } from './helpers/models.ts'
+import { fakeWorker, realWorker, residentBytes, until } from './helpers/spawn-worker.ts'
 
 test('100 disconnects in a row stop the engine 100 times', async () => {
-  await disconnectAgainAndAgain(await fakeWorker(), 100)
-})
+  const worker = await realWorker(HAIKU_NANO)
+  await disconnectAgainAndAgain(worker, 100, HAIKU_REQUESTS.endless)
+}, 240_000)
 
 test('a client that stops reading costs at most 256 KiB', async () => {
   // With little room for garbage, what the process holds is what it needs.
@@ -23,4 +26,4 @@ test('a client that stops reading costs at most 256 KiB', async () => {
   const after = await park(64)
   expect((await Execution.toEnd(worker.url, fakeRequest({ tokens: 1 }))).terminals).toMatchObject([{ type: 'end' }])
   expect(after - warm).toBeLessThan(64 * 256 * 1024)
-}, 120_000)
+}, 240_000)

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
 import { disconnectAgainAndAgain, lazyClient, wideRequest } from './helpers/clients.ts'
+import { FAKE_REQUESTS } from './helpers/engine-kills.ts'
 import { Execution, fakeRequest } from './helpers/execute.ts'
 import { fakeWorker, until } from './helpers/spawn-worker.ts'
 
 test('a client that disconnects stops the engine, every time', async () => {
   const worker = await fakeWorker()
-  await disconnectAgainAndAgain(worker, 10)
+  await disconnectAgainAndAgain(worker, 10, FAKE_REQUESTS.endless)
 })
 
 test('a client that disconnects while it waits leaves the queue', async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { FakeScript } from './fixtures/fake-script.ts'
-import { killAgainAndAgain } from './helpers/engine-kills.ts'
+import { FAKE_REQUESTS, killAgainAndAgain } from './helpers/engine-kills.ts'
 import { Execution, fakeRequest } from './helpers/execute.ts'
 import { fakeWorker, isAlive, type SpawnedWorker, spawnFakeWorker, until } from './helpers/spawn-worker.ts'
 
@@ -77,7 +77,7 @@ describe('an engine that goes wrong in the middle of a stream', () => {
   })
 
   test('killed again and again: one terminal event each, and healthy each time', async () => {
-    await killAgainAndAgain(worker, 4)
+    await killAgainAndAgain(worker, 4, FAKE_REQUESTS)
   })
 })
 

@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { checkpointNames, traceManifestSchema, traceRecordSchema } from '@plumbline/protocol'
 import { committedAsset } from '@plumbline/protocol/testing'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { disconnectAgainAndAgain } from './helpers/clients.ts'
+import { HAIKU_REQUESTS } from './helpers/engine-kills.ts'
 import { Execution } from './helpers/execute.ts'
 import { HAIKU_NANO, STORIES_260K } from './helpers/models.ts'
 import { realWorker, SpawnedWorker, until } from './helpers/spawn-worker.ts'
@@ -140,15 +142,7 @@ test('a model file that goes and comes back as another one: crash loop, then the
 })
 
 test('a client that disconnects stops the native loop', async () => {
-  const worker = await realWorker(HAIKU_NANO)
-  for (let n = 1; n <= 5; n++) {
-    const request = { job_id: `d${n}`, prompt: 'rain', max_tokens: 2048, ignore_eos: true }
-    const execution = await Execution.start(worker.url, request)
-    await execution.untilTokens(3)
-    execution.disconnect()
-    await until(async () => (await worker.metric('disconnect_stop_seconds_count')) === n)
-  }
-  expect(await worker.metric('disconnect_stop_seconds_bucket{le="1"}')).toBe(5)
+  await disconnectAgainAndAgain(await realWorker(HAIKU_NANO), 5, HAIKU_REQUESTS.endless)
 })
 
 test('/health answers while the model generates', async () => {

@@ -3,9 +3,14 @@ import { expect, onTestFinished } from 'vitest'
 import { Execution, fakeRequest } from './execute.ts'
 import { type SpawnedWorker, until } from './spawn-worker.ts'
 
-export async function disconnectAgainAndAgain(worker: SpawnedWorker, times: number): Promise<void> {
+/** Disconnects in the middle of a stream, and sees to it that the engine stops each time. */
+export async function disconnectAgainAndAgain(
+  worker: SpawnedWorker,
+  times: number,
+  request: () => object,
+): Promise<void> {
   for (let n = 0; n < times; n++) {
-    const execution = await Execution.start(worker.url, fakeRequest({ tokens: 2, ending: 'go-on' }))
+    const execution = await Execution.start(worker.url, request())
     await execution.untilTokens(2)
     execution.disconnect()
     expect(await worker.accessLine(execution.correlationId)).toMatchObject({ outcome: 'client_disconnected' })

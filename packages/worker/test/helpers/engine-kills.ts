@@ -2,17 +2,41 @@ import { expect } from 'vitest'
 import { Execution, fakeRequest } from './execute.ts'
 import type { SpawnedWorker } from './spawn-worker.ts'
 
-/** Kills the engine process in the middle of a stream, by SIGKILL and SIGSEGV in turn, with one whole job after each. */
-export async function killAgainAndAgain(worker: SpawnedWorker, times: number): Promise<void> {
+interface Requests {
+  /** One that goes on long enough to be killed. */
+  endless(): object
+  short(): object
+}
+
+export const FAKE_REQUESTS: Requests = {
+  endless: () => fakeRequest({ tokens: 2, ending: 'go-on' }),
+  short: () => fakeRequest({ tokens: 1 }),
+}
+
+/** Of haiku-nano: 2,000 tokens, and 3. */
+export const HAIKU_REQUESTS: Requests = {
+  endless: () => ({ ...HAIKU_REQUESTS.short(), max_tokens: 2_000, ignore_eos: true }),
+  short: () => ({ job_id: crypto.randomUUID(), messages: [{ role: 'user', content: 'rain' }], max_tokens: 3 }),
+}
+
+/**
+ * Kills the engine process in the middle of a stream, by SIGKILL and SIGSEGV in turn, with one whole job after each. Returns how long
+ * it took each time until the worker was healthy again, in milliseconds.
+ */
+export async function killAgainAndAgain(worker: SpawnedWorker, times: number, requests: Requests): Promise<number[]> {
+  const recoveries: number[] = []
   for (let n = 0; n < times; n++) {
     const { engine, front_pid } = await worker.untilHealthy()
-    const execution = await Execution.start(worker.url, fakeRequest({ tokens: 2, ending: 'go-on' }))
+    const execution = await Execution.start(worker.url, requests.endless())
     await execution.untilTokens(2)
+    const killedAt = performance.now()
     process.kill(engine.pid!, n % 2 === 0 ? 'SIGKILL' : 'SIGSEGV')
     await execution.ended
     expect(execution.terminals).toMatchObject([{ type: 'error', code: 'ENGINE_CRASHED' }])
-    const next = await Execution.toEnd(worker.url, fakeRequest({ tokens: 1 }))
-    expect(next.terminals).toMatchObject([{ type: 'end' }])
     expect((await worker.untilHealthy()).front_pid).toBe(front_pid)
+    recoveries.push(performance.now() - killedAt)
+    const next = await Execution.toEnd(worker.url, requests.short())
+    expect(next.terminals).toMatchObject([{ type: 'end' }])
   }
+  return recoveries
 }
