@@ -42,11 +42,6 @@ class Loader {
     return take(name, width, 0);
   }
 
-  std::optional<Weight> take_optional_vector(const std::string& name, std::uint32_t width, Presence presence) {
-    if (presence == Presence::absent || (presence == Presence::optional && !has(name))) return std::nullopt;
-    return take_vector(name, width);
-  }
-
   /// Copies a vector to the host.
   std::vector<float> take_values(const std::string& name, std::uint32_t width) {
     const gguf::TensorInfo& tensor = find(name, width, 0);
@@ -111,18 +106,22 @@ LayerWeights load_layer(Loader& loader, const Hyperparameters& hyperparameters, 
   const std::uint32_t query_width = heads.heads * heads.key_length;
   const std::uint32_t key_width = heads.kv_heads * heads.key_length;
   const std::uint32_t value_width = heads.kv_heads * heads.value_length;
-  // Optional biases come together: one alone is a damaged file.
-  Presence bias = hyperparameters.traits->qkv_bias;
-  if (bias == Presence::optional && loader.has(prefix + "attn_q.bias")) bias = Presence::required;
+  // Optional biases come together, or the file is damaged.
+  bool has_bias = hyperparameters.traits->qkv_bias == Presence::required;
+  if (hyperparameters.traits->qkv_bias == Presence::optional) {
+    for (const char* const name : {"attn_q.bias", "attn_k.bias", "attn_v.bias"}) has_bias |= loader.has(prefix + name);
+  }
 
   LayerWeights layer;
   layer.attn_norm = loader.take_vector(prefix + "attn_norm.weight", width);
   layer.attn_q = loader.take(prefix + "attn_q.weight", width, query_width);
   layer.attn_k = loader.take(prefix + "attn_k.weight", width, key_width);
   layer.attn_v = loader.take(prefix + "attn_v.weight", width, value_width);
-  layer.attn_q_bias = loader.take_optional_vector(prefix + "attn_q.bias", query_width, bias);
-  layer.attn_k_bias = loader.take_optional_vector(prefix + "attn_k.bias", key_width, bias);
-  layer.attn_v_bias = loader.take_optional_vector(prefix + "attn_v.bias", value_width, bias);
+  if (has_bias) {
+    layer.attn_q_bias = loader.take_vector(prefix + "attn_q.bias", query_width);
+    layer.attn_k_bias = loader.take_vector(prefix + "attn_k.bias", key_width);
+    layer.attn_v_bias = loader.take_vector(prefix + "attn_v.bias", value_width);
+  }
   layer.attn_output = loader.take(prefix + "attn_output.weight", heads.heads * heads.value_length, width);
   layer.ffn_norm = loader.take_vector(prefix + "ffn_norm.weight", width);
   layer.ffn_gate = loader.take(prefix + "ffn_gate.weight", width, hidden);
