@@ -42,11 +42,8 @@ describe('a worker that cannot be asked: exit 5, the cause, and what to do', { t
 test.each([
   [['haiku', '--model', '/nowhere.gguf'], '--model'],
   [['haiku', '--runs', '0'], '--runs'],
-  [['haiku', '--precision', 'sloppy'], '--precision'],
   [['haiku', '--url', 'ftp://x'], '--url'],
   [['haiku', '--url', 'http://x', '--worker-command', 'y'], '--worker-command'],
-  [['haiku', '--no-such-option'], '--no-such-option'],
-  [['sonnet'], 'sonnet'],
 ])('usage: %j is refused with exit 2', async (args, named) => {
   const { exitCode, stderr } = await runHarness(args)
   expect(exitCode).toBe(EXIT.usage)
@@ -109,6 +106,21 @@ test('--runs makes as many runs on one worker, and a summary', { timeout: 120_00
   expect(exitCode).toBe(EXIT.judgedFailed)
   expect(stdout).toContain('genuine in 2 of 2 runs, a haiku in 0')
   expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(120)
+})
+
+test('haiku-rate counts, and says nothing about genuineness', { timeout: 120_000 }, async () => {
+  const { stdout, exitCode } = await runHarness(['haiku-rate', '--challenges', '2', ...haiku('honest').slice(1)])
+  expect(exitCode).toBe(EXIT.ok)
+  const summary = JSON.parse(stdout)
+  expect(summary).toMatchObject({ challenges: 2, unfinished: 0, words: 0, distinct: 2 })
+  expect(stdout).not.toContain('genuine')
+})
+
+test('haiku-rate with answers that never end could not run: exit 5', { timeout: 120_000 }, async () => {
+  const args = ['haiku-rate', '--challenges', '1', ...haiku('no-terminal-event').slice(1)]
+  const { stdout, exitCode } = await runHarness(args)
+  expect(exitCode).toBe(EXIT.couldNotRun)
+  expect(JSON.parse(stdout)).toMatchObject({ challenges: 1, unfinished: 1, words: null })
 })
 
 async function childrenOf(pid: number): Promise<number[]> {

@@ -6,13 +6,14 @@ import { EXIT } from '@plumbline/protocol'
 import { asset, committedAsset, describeWithAssets } from '@plumbline/protocol/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { CheckResult } from '../src/checkers/check.ts'
+import { LOGIT_NOISE } from '../src/evidence/logit-noise.ts'
 import { exchangeTensors } from './helpers/exchange-tensors.ts'
 import { fixtureCommand, runHarness } from './helpers/run-harness.ts'
 
 // Plumbline's own worker, built, on its own engine.
 
-async function judge(...args: string[]) {
-  const result = await runHarness(['haiku', '--json', '--replay-seconds', '10', ...args])
+async function judge(args: string[], environment: NodeJS.ProcessEnv = {}) {
+  const result = await runHarness(['haiku', '--json', '--replay-seconds', '10', ...args], environment)
   if (result.stdout === '') throw new Error(`no verification; stderr: ${result.stderr}`)
   const verification = JSON.parse(result.stdout)
   const notPassed = (verification.genuine as CheckResult[] | undefined)?.filter((check) => check.verdict !== 'pass')
@@ -21,13 +22,13 @@ async function judge(...args: string[]) {
 
 describe('the worker is genuine', { timeout: 300_000 }, () => {
   test.each(['fast', 'exact'])('with haiku-nano, %s', async (precision) => {
-    const { notPassed, verification } = await judge('--precision', precision)
+    const { notPassed, verification } = await judge(['--precision', precision])
     expect(notPassed).toEqual([])
     expect(verification.verdicts.genuine).toBe('pass')
   })
 
   test('five runs on one worker', async () => {
-    const { verification } = await judge('--runs', '5', '--replay-seconds', '2')
+    const { verification } = await judge(['--runs', '5', '--replay-seconds', '2'])
     const runs = verification.runs as { verdicts: { genuine: string } }[]
     expect(runs.map((run) => run.verdicts.genuine)).toEqual(Array(5).fill('pass'))
   })
@@ -35,7 +36,7 @@ describe('the worker is genuine', { timeout: 300_000 }, () => {
 
 describeWithAssets(describe, 'the worker is genuine with stories15M', () => {
   test('fast', { timeout: 300_000 }, async () => {
-    const { notPassed } = await judge('--model', asset('models/stories15M-q8_0.gguf'), '--attempts', '1')
+    const { notPassed } = await judge(['--model', asset('models/stories15M-q8_0.gguf'), '--attempts', '1'])
     expect(notPassed).toEqual([])
   })
 })
@@ -47,10 +48,26 @@ describe('another model behind the claimed name', { timeout: 300_000 }, () => {
   afterAll(() => rmSync(folder, { recursive: true }))
 
   test('haiku-nano with two matrices exchanged: replay fails, and nothing else does', async () => {
-    process.env.PLUMBLINE_FIXTURE_OTHER_MODEL = other
-    const { notPassed, exitCode } = await judge('--worker-command', fixtureCommand('lying-proxy'), '--attempts', '1')
+    const args = ['--worker-command', fixtureCommand('lying-proxy'), '--attempts', '1']
+    const { notPassed, exitCode } = await judge(args, { PLUMBLINE_FIXTURE_OTHER_MODEL: other })
     expect(notPassed?.map((check) => [check.name, check.verdict])).toEqual([['replay', 'fail']])
     expect(exitCode).toBe(EXIT.judgedFailed)
+  })
+})
+
+describe('the logits of the worker are within the noise that the replay tolerates', { timeout: 300_000 }, () => {
+  test.each([
+    ['fast', 'portable'],
+    ['fast', 'avx2'],
+    ['exact', 'portable'],
+  ] as const)('haiku-nano, %s, %s', async (precision, variant) => {
+    const args = ['--precision', precision, '--streams', '2', '--tokens', '200']
+    const { stdout } = await runHarness(['logit-noise', ...args], { PLUMBLINE_CPU_VARIANT: variant })
+    const { places, largest } = JSON.parse(stdout)
+    expect(places).toBe(400)
+    expect(largest).toBeLessThan(LOGIT_NOISE[precision])
+    // The same to the last bit would mean that nothing was compared.
+    expect(largest).toBeGreaterThan(0)
   })
 })
 
