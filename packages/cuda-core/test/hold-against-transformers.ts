@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Engine, type GenerateResult } from '../src/index.ts'
+import { Engine } from '../src/index.ts'
+import { generate } from './generate.ts'
 import { errorsOf, readPrompts } from './transformers-reference.ts'
 
 /**
@@ -27,25 +28,7 @@ export function holdAgainstTransformers(modelPath: () => string, folder: () => s
   test.each([0, 1, 2])('the greedy continuation of prompt %i', async (index) => {
     const { ids, greedy, greedy_top1_top2_gap: gaps } = readPrompts(folder())[index]!
     expect(Math.min(...gaps)).toBeGreaterThan(SMALLEST_GAP)
-    expect(await continueGreedily(engine, ids, greedy.length)).toEqual(greedy)
+    const { tokens } = await generate(engine, { promptTokenIds: Uint32Array.from(ids), maxTokens: greedy.length })
+    expect(tokens.map(({ id }) => id)).toEqual(greedy)
   })
-}
-
-async function continueGreedily(engine: Engine, ids: readonly number[], maxTokens: number): Promise<number[]> {
-  const tokens: number[] = []
-  const result = await new Promise<GenerateResult>((resolve) => {
-    engine.generate(
-      {
-        promptTokenIds: Uint32Array.from(ids),
-        maxTokens,
-        sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, seed: 0n },
-        eosIds: [],
-        ignoreEos: true,
-        logprobs: 0,
-      },
-      { onTokens: (batch) => tokens.push(...batch.tokens.map(({ id }) => id)), onDone: resolve },
-    )
-  })
-  expect(result.stopReason).toBe('MAX_TOKENS')
-  return tokens
 }
