@@ -25,12 +25,12 @@ const limit = (model: string) => 1.2 * statSync(model).size + 200e6
 
 describe('both processes together hold little more than the model', () => {
   test('haiku-nano', async () => {
-    expect(await memoryOf(HAIKU_NANO, 256)).toBeLessThan(limit(HAIKU_NANO))
+    expect(await memoryOf(HAIKU_NANO, 128)).toBeLessThan(limit(HAIKU_NANO))
   })
   describeWithAssets(describe, 'models in the assets folder', () => {
     test.each(['stories15M-q8_0', 'smollm2-135m-instruct-q4_1'])('%s', async (name) => {
       const model = asset(`models/${name}.gguf`)
-      expect(await memoryOf(model, 256)).toBeLessThan(limit(model))
+      expect(await memoryOf(model, 128)).toBeLessThan(limit(model))
     })
   })
 })

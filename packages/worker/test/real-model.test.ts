@@ -121,6 +121,15 @@ test('a real engine that is killed mid-stream ends the job, and comes back with 
   expect(after.text).toBe(before.text)
 })
 
+test('a context length that the model cannot do ends the worker, naming the option', async () => {
+  const worker = new SpawnedWorker(['--model', STORIES_260K, '--port', '0', '--context-length', '4096'])
+  expect(await worker.exited).toEqual({ code: 5, signal: null })
+  expect(worker.lines.at(-1)).toMatchObject({
+    event: 'failed',
+    message: expect.stringMatching(/^--context-length is "4096", must be .*128/),
+  })
+})
+
 test('a model file that goes and comes back as another one: crash loop, then the new model with its own tokenizer', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'plumbline-model-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))

@@ -33,7 +33,7 @@ export async function serve({ values: options }: Configuration, modelFile: Model
   const early = await Promise.race([failed, probed])
   if (early instanceof PlumblineError) {
     flush()
-    throw namedAfterDevice(early, options.device)
+    throw namedAfterOption(early, options)
   }
   const url = await listen(server, options)
   printLifecycleLine({ event: 'listening', url, pid: process.pid })
@@ -41,7 +41,7 @@ export async function serve({ values: options }: Configuration, modelFile: Model
 
   const outcome = await Promise.race([failed, loaded, shutdown.finished])
   if (outcome instanceof PlumblineError) {
-    const { code, message } = outcome
+    const { code, message } = namedAfterOption(outcome, options)
     printLifecycleLine({ event: 'failed', code, message })
     log.fatal({ code, ...outcome.fields }, message)
     flush()
@@ -100,8 +100,18 @@ function announceReady(worker: Worker, url: string, signal: AbortSignal): void {
   void import('./callback.ts').then(({ postCallback }) => postCallback(options.callbackUrl!, body, log, signal))
 }
 
-function namedAfterDevice(error: PlumblineError, device: string): PlumblineError {
-  if (error.code !== 'DEVICE_UNAVAILABLE') return error
-  const message = `--device is "${device}", must be auto, cpu or a CUDA device that can be used here: ${error.message}`
-  return new PlumblineError(error.code, message, error.fields)
+/** What the engine found wrong with an option, as the command line says such things. */
+function namedAfterOption(error: PlumblineError, { device, contextLength }: OptionValues): PlumblineError {
+  switch (error.code) {
+    case 'DEVICE_UNAVAILABLE':
+      return renamed(error, `--device is "${device}", must be auto, cpu or a CUDA device that can be used here`)
+    case 'CONTEXT_OVERFLOW':
+      return renamed(error, `--context-length is "${contextLength}", must be what the model can do`)
+    default:
+      return error
+  }
+}
+
+function renamed(error: PlumblineError, start: string): PlumblineError {
+  return new PlumblineError(error.code, `${start}: ${error.message}`, error.fields)
 }
