@@ -13,6 +13,7 @@ import {
   token,
 } from '../../test/helpers/recorded.ts'
 import type { Evidence } from '../evidence/evidence.ts'
+import { readHealth } from '../probes/health.ts'
 import type { StreamRecord } from '../probes/stream-record.ts'
 import { runChecks, type Verdict } from './check.ts'
 import { GENUINE_CHECKS } from './genuine.ts'
@@ -285,6 +286,13 @@ describe('health and model-sha256', () => {
   test('health fails when the engine was restarted meanwhile', () => {
     const restarted = healthOf({ engine: { state: 'ready', pid: 101, restarts: 1, last_progress_ms: 1 } })
     expect(verdicts({ ...honestEvidence(), healthAfter: restarted })).toEqual({ health: 'fail' })
+  })
+
+  test('health fails when its body breaks the protocol, and leaves no check unknown', () => {
+    const strange = readHealth(200, '{"status":"fine"}')
+    const seen = verdicts({ ...honestEvidence(), healthBefore: strange, healthAfter: strange })
+    expect(seen).toMatchObject({ health: 'fail', process: 'fail', memory: 'fail' })
+    expect(Object.values(seen)).not.toContain('unknown')
   })
 
   test('health fails when the worker is gone', () => {
