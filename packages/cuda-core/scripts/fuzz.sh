@@ -1,0 +1,23 @@
+#!/bin/sh
+# fuzz.sh SECONDS: fuzzes the GGUF reader and the loading of models, under ASan and UBSan. Needs clang. What it finds lies in
+# build/fuzz/findings; what it has learnt, in build/fuzz/corpus, is where the next run goes on.
+set -eu
+seconds=${1:?usage: fuzz.sh SECONDS}
+cd "$(dirname "$0")/.."
+if ! command -v clang++ >/dev/null; then
+  echo "skipped: fuzzing needs clang (Debian, Ubuntu: clang)"
+  exit 0
+fi
+folder=build/fuzz
+mkdir -p "$folder/corpus" "$folder/findings"
+
+cmake -S . -B "$folder" -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O1 \
+  -DPLUMBLINE_ADDON=OFF -DPLUMBLINE_FUZZ=ON -DPLUMBLINE_SANITIZE=address,undefined,fuzzer-no-link >"$folder/build.log" 2>&1 &&
+  cmake --build "$folder" --parallel 2 --target gguf_fuzzer write_corpus >>"$folder/build.log" 2>&1 ||
+  { tail -40 "$folder/build.log" >&2; exit 1; }
+
+"$folder/native/test/fuzz/write_corpus" "$folder/seeds"
+# A file of at most 64 KiB never has a reason to take 512 MiB or 10 s.
+exec env PLUMBLINE_CPU_VARIANT=portable "$folder/native/test/fuzz/gguf_fuzzer" -max_total_time="$seconds" -max_len=65536 \
+  -rss_limit_mb=512 -malloc_limit_mb=64 -timeout=10 -print_final_stats=1 -artifact_prefix="$folder/findings/" \
+  "$folder/corpus" "$folder/seeds"

@@ -1,0 +1,12 @@
+import { expect } from 'vitest'
+import { expectAllSuites, nativeTest } from './native-run.ts'
+
+const suites = 'scripts/test-native.mjs'
+
+nativeTest('the GoogleTest suites pass under ASan and UBSan', process.execPath, [suites, '--sanitize'], expectAllSuites)
+
+nativeTest('the GoogleTest suites pass on 64-bit ARM', process.execPath, [suites, '--aarch64'], expectAllSuites)
+
+nativeTest('fuzzing damaged files for 30 s finds nothing', 'scripts/fuzz.sh', ['30'], (output) => {
+  expect(Number(/stat::number_of_executed_units:\s*(\d+)/.exec(output)?.[1])).toBeGreaterThan(1000)
+})
