@@ -12,6 +12,7 @@ const bundle = await rolldown({
     cli: path('src/cli.ts'),
     'engine-process': path('src/engine-host/engine-process.ts'),
     'inspect-process': path('src/engine-host/inspect-process.ts'),
+    'encoding-thread': path('src/tokenization/encoding-thread.ts'),
   },
   platform: 'node',
   resolve: { conditionNames: ['source', 'import', 'node', 'default'] },

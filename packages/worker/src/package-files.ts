@@ -5,7 +5,8 @@ const fromSource = import.meta.url.endsWith('.ts')
 
 export const PACKAGE_ROOT = fileURLToPath(new URL('../', import.meta.url))
 
-/** A program of engine-host/, to be run by a process of its own. */
-export function engineHostProgram(name: 'engine-process' | 'inspect-process'): string {
-  return fromSource ? `${PACKAGE_ROOT}src/engine-host/${name}.ts` : `${PACKAGE_ROOT}dist/${name}.js`
+/** A file of src/ that a process or a thread of its own runs: `engine-host/engine-process`. In dist/ it has no folder. */
+export function programPath(program: string): string {
+  const [, name] = program.split('/')
+  return fromSource ? `${PACKAGE_ROOT}src/${program}.ts` : `${PACKAGE_ROOT}dist/${name}.js`
 }

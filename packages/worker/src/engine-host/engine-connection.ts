@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { PlumblineError } from '@plumbline/protocol'
-import { engineHostProgram } from '../package-files.ts'
+import { programPath } from '../package-files.ts'
 import { type EngineMessage, engineMessageSchema, type FrontMessage } from './messages.ts'
 import { encodeFrame, FRAME_KIND, type FrameKind, PIPE_FD, PipeFrameReader, PipeGarbageError } from './pipe-frame.ts'
 import { decodeTokenBatch, type SampledToken } from './token-batch.ts'
@@ -95,5 +95,5 @@ function parseJson(payload: Buffer): unknown {
 
 /** For tests only: PLUMBLINE_ENGINE_PROCESS names another program that speaks the pipe, to inject faults. */
 function engineProgram(): string {
-  return process.env.PLUMBLINE_ENGINE_PROCESS ?? engineHostProgram('engine-process')
+  return process.env.PLUMBLINE_ENGINE_PROCESS ?? programPath('engine-host/engine-process')
 }

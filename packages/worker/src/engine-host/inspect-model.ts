@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { ERRORS, type ErrorCode, PlumblineError } from '@plumbline/protocol'
 import { z } from 'zod'
-import { engineHostProgram } from '../package-files.ts'
+import { programPath } from '../package-files.ts'
 
 const errorSchema = z
   .object({
@@ -45,7 +45,7 @@ const MAX_OUTPUT_BYTES = 64 * 1024 * 1024
  * @throws PlumblineError what the reader says about a file that is no GGUF; ENGINE_CRASHED when it ended without a word
  */
 export async function inspectModel(path: string): Promise<Inspection> {
-  const script = engineHostProgram('inspect-process')
+  const script = programPath('engine-host/inspect-process')
   const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, script, path], {
     maxBuffer: MAX_OUTPUT_BYTES,
   }).catch((error: Error & { signal?: string }) => {

@@ -10,6 +10,7 @@ import {
 import type { EngineJob } from '../engine-host/messages.ts'
 import { RetryLaterError } from '../server/error-reply.ts'
 import type { Worker } from '../server/worker.ts'
+import type { PromptEncoder } from '../tokenization/prompt-encoder.ts'
 import type { Tokenizer } from '../tokenization/tokenizer.ts'
 
 interface ReadRequest {
@@ -23,14 +24,14 @@ interface ReadRequest {
 const NAMED_IDS = 8
 
 /** A body of POST /execute as a job for the engine. Throws everything that is wrong with it at once. */
-export function readExecuteRequest(body: unknown, worker: Worker): ReadRequest {
+export async function readExecuteRequest(body: unknown, worker: Worker): Promise<ReadRequest> {
   const { tokenizer, info } = worker
   if (!tokenizer || !info) {
     parseExecuteRequest(body)
     throw new RetryLaterError('LOADING', 'the model is still being loaded', worker.engine.readyInMs)
   }
   const request = parseForModel(body, worker, tokenizer)
-  const promptTokenIds = request.prompt_token_ids ?? encode(request, tokenizer)
+  const promptTokenIds = request.prompt_token_ids ?? (await encode(request, worker.encoder!))
   const room = info.contextLength - promptTokenIds.length
   if (room < 1) {
     const message = `the prompt has ${promptTokenIds.length} tokens, and the context of ${info.contextLength} must have room for one more`
@@ -95,8 +96,8 @@ function modelErrors(body: Partial<ExecuteRequest> | null, worker: Worker, token
   return errors
 }
 
-function encode(request: ExecuteRequest, tokenizer: Tokenizer): number[] {
-  const ids = request.messages ? tokenizer.encodeChat(request.messages) : tokenizer.encodePrompt(request.prompt!)
+async function encode({ prompt, messages }: ExecuteRequest, encoder: PromptEncoder): Promise<number[]> {
+  const ids = await encoder.encode({ prompt, messages })
   if (ids.length > 0) return Array.from(ids)
   throw new InvalidRequestError([
     { field: 'prompt', constraint: 'tokens', message: 'holds no token of this model, must hold at least one' },

@@ -11,7 +11,7 @@ export function executeRoute(server: FastifyInstance, worker: Worker): void {
   const stream = { pingIntervalMs: options.pingIntervalSec * 1_000, stallMs: options.clientStallSec * 1_000 }
 
   server.post('/execute', async (request, reply) => {
-    const { job_id, trace, stop, engineJob } = readExecuteRequest(request.body, worker)
+    const { job_id, trace, stop, engineJob } = await readExecuteRequest(request.body, worker)
     const withTrace =
       trace === 'off' ? engineJob : { ...engineJob, trace: await jobTrace(worker, engineJob, job_id, trace) }
     assertRoom(worker, job_id)

@@ -38,7 +38,7 @@ export async function runTrace(options: OptionValues, model: ModelFile, trace: T
   if (failure instanceof PlumblineError) throw failure
   worker.shuttingDown = true
   try {
-    const { engineJob } = readExecuteRequest(trace.request, worker)
+    const { engineJob } = await readExecuteRequest(trace.request, worker)
     return await generate(worker, { ...engineJob, maxTokens: trace.maxTokens }, trace)
   } finally {
     await worker.engine.stop()

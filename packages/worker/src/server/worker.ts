@@ -6,6 +6,7 @@ import { fileSha256 } from '../telemetry/file-sha256.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import { ProcessMemory } from '../telemetry/process-memory.ts'
+import { PromptEncoder } from '../tokenization/prompt-encoder.ts'
 import { buildTokenizer, type Tokenizer } from '../tokenization/tokenizer.ts'
 import type { TokenizerMetadata } from '../tokenization/tokenizer-metadata.ts'
 
@@ -30,6 +31,7 @@ export class Worker {
   /** Unknown until the model is loaded. */
   tokenizer: Tokenizer | undefined
   tokenizerMetadata: TokenizerMetadata | undefined
+  encoder: PromptEncoder | undefined
   /** Of the model file; null until it has been read through. */
   modelSha256: string | null = null
   #hashing: Promise<void> | undefined
@@ -95,6 +97,8 @@ export class Worker {
   #adoptTokenizer(metadata: TokenizerMetadata): void {
     this.tokenizer = buildTokenizer(metadata)
     this.tokenizerMetadata = metadata
+    this.encoder?.dispose()
+    this.encoder = new PromptEncoder(this.tokenizer, metadata)
     this.modelSha256 = null
     this.#hashing = undefined
   }
