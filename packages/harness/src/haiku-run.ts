@@ -37,9 +37,9 @@ export async function haikuRun(options: RunOptions): Promise<RunRecord> {
   // What was cut short by us says nothing about the worker.
   if (options.signal.aborted) throw new WorkerFailure('interrupted', 'the harness was told to stop')
   const evidence = { ...streams, replays: await gatherReplays(streams, options) }
+  await writeEvidence(folder, evidence, options.environment)
   const verification = verify(evidence)
   const run = { folder, startedAt, durationMs: performance.now() - start, worker, evidence, verification }
-  await writeEvidence(folder, evidence, options.environment)
   await writeJson(folder, 'verification.json', summaryOf(run))
   await writeFile(join(folder, 'report.md'), renderMarkdown(run))
   return run

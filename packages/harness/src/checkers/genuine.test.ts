@@ -147,10 +147,8 @@ describe('replay', () => {
       inKeptSet: true,
       ...draw,
     }))
-    return {
-      ...honestEvidence(),
-      replays: [{ stream: 'haiku', draws: draws.length, replayed, tolerance: 0.01, ms: 1 }],
-    }
+    const [replay] = honestEvidence().replays
+    return { ...honestEvidence(), replays: [{ ...replay!, draws: draws.length, replayed }] }
   }
   const honest = Array.from({ length: 100 }, () => ({}))
 
@@ -165,6 +163,13 @@ describe('replay', () => {
     ['many draws at an edge', [...honest, ...Array.from({ length: 5 }, () => ({ edge: true }))]],
   ])('fails on %s', (_, draws) => {
     expect(verdicts(withDraws(draws))).toEqual({ replay: 'fail' })
+  })
+
+  test('fails on an id that the model does not have, and is unknown when the reference gave up', () => {
+    const [replay] = honestEvidence().replays
+    const impossible = { ...replay!, impossible: { index: 3, tokenId: 26 } }
+    expect(verdicts({ ...honestEvidence(), replays: [impossible] })).toEqual({ replay: 'fail' })
+    expect(verdicts({ ...honestEvidence(), replays: [{ ...replay!, error: 'boom' }] })).toEqual({ replay: 'unknown' })
   })
 
   test('is not measurable, and no pass, when nothing was replayed', () => {

@@ -13,6 +13,13 @@ export const replayCheck: Check = {
     const expected =
       `each token is the seeded draw from the reference's logits: ` +
       `margin within the measured logit noise of ${tolerance}, edge draws at most ${EDGE_SHARE * 100} %`
+    const impossible = replays.find((replay) => replay.impossible !== undefined)
+    if (impossible !== undefined) {
+      const { index, tokenId } = impossible.impossible!
+      return fail(expected, `token ${index} of ${impossible.stream} has id ${tokenId}, which the model does not have`)
+    }
+    const broken = replays.find((replay) => replay.error !== undefined)
+    if (broken !== undefined) throw new Error(`the reference could not replay ${broken.stream}: ${broken.error}`)
     const all = replays.flatMap((replay) => replay.replayed.map((draw) => ({ replay, draw })))
     if (all.length === 0) return notMeasurable(expected, 'no token to replay')
     const wrong = all.filter(({ draw }) => !draw.edge && !isWithin(draw, tolerance))

@@ -23,7 +23,13 @@ export async function withWorker(
   } finally {
     progress.show('ending the worker')
     const reaped = await worker.release()
-    if (reaped !== undefined) await writeJson(options.folder, 'worker_exit.json', reaped)
+    progress.done()
+    if (reaped !== undefined) {
+      await writeJson(options.folder, 'worker_exit.json', reaped)
+      const killed = reaped.processes.filter((process) => process.killed).map(({ role, pid }) => `${role} ${pid}`)
+      if (killed.length > 0)
+        process.stderr.write(`the worker did not end when it was asked to: ${killed.join(', ')} killed\n`)
+    }
   }
   if (options.signal.aborted) throw new WorkerFailure('interrupted', 'the harness was told to stop')
 }

@@ -89,6 +89,14 @@ test('an empty answer has nothing to replay', async () => {
   expect(await replay(answer([]))).toMatchObject({ draws: 0, replayed: [] })
 })
 
-test('an id outside the vocabulary is an error, which makes the check unknown rather than passed', async () => {
-  await expect(replay(answer([0, 1, 512, 3]))).rejects.toThrow('512')
+test('an id outside the vocabulary is told, and what stands before it is replayed', async () => {
+  const { draws, replayed, impossible } = await replay(answer([...honest.slice(0, 5), 512, 3]))
+  expect(impossible).toEqual({ index: 5, tokenId: 512 })
+  expect(draws).toBe(5)
+  expect(replayed).toHaveLength(5)
+})
+
+test('what the reference cannot evaluate is an error in the record', async () => {
+  const { error } = await replay(answer(Array.from({ length: 200 }, () => 300)))
+  expect(error).toContain('128')
 })

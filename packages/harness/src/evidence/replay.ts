@@ -23,6 +23,10 @@ export interface Replay {
   readonly draws: number
   /** The first of them, as many as there was time for. */
   readonly replayed: readonly ReplayedDraw[]
+  /** The first id that the model does not have: nothing behind it can be replayed. */
+  readonly impossible: { readonly index: number; readonly tokenId: number } | undefined
+  /** What kept the reference from replaying on. */
+  readonly error: string | undefined
   /** The logit noise that the edges were judged by. */
   readonly tolerance: number
   readonly ms: number
@@ -60,11 +64,11 @@ export async function replayStream(subject: Subject, stream: StreamRecord, optio
     seed: request.seed ?? 0n,
   }
   const prompt = promptTokenIds(subject, request)
-  const answer = view.tokenIds
-  const endsWithEos = view.end?.stop_reason === 'EOS'
-  const draws = answer.length + (endsWithEos ? 1 : 0)
+  const bad = view.tokenIds.findIndex((id) => id >= subject.vocabSize)
+  const impossible = bad < 0 ? undefined : { index: bad, tokenId: view.tokenIds[bad]! }
+  const answer = view.tokenIds.slice(0, impossible?.index)
+  const draws = answer.length + (view.end?.stop_reason === 'EOS' && impossible === undefined ? 1 : 0)
 
-  const session = subject.model().newSession()
   const history = [...prompt]
   const replayed: ReplayedDraw[] = []
   const judgeDraw = (logits: Float64Array) => {
@@ -79,21 +83,26 @@ export async function replayStream(subject: Subject, stream: StreamRecord, optio
     replayed.push(judged.reduce((best, draw) => (draw.margin < best.margin ? draw : best)))
   }
 
-  let logits = session.append(prompt).at(-1)
-  if (logits !== undefined && draws > 0) judgeDraw(logits)
-  const inTime = () => performance.now() - start < options.timeMs && !options.signal.aborted
-  while (logits !== undefined && replayed.length < draws && inTime()) {
-    const from = replayed.length - 1
-    const block = answer.slice(from, Math.min(from + BLOCK, draws - 1))
-    const rows = session.append(block)
-    block.forEach((tokenId, row) => {
-      history.push(tokenId)
-      logits = rows[row]
-      judgeDraw(rows[row]!)
-    })
-    options.onProgress(replayed.length, draws)
-    // Lets signals and the progress line through.
-    await new Promise((resolve) => setImmediate(resolve))
+  let error: string | undefined
+  try {
+    const session = subject.model().newSession()
+    const inTime = () => performance.now() - start < options.timeMs && !options.signal.aborted
+    if (draws > 0) judgeDraw(session.append(prompt).at(-1)!)
+    while (replayed.length < draws && inTime()) {
+      const from = replayed.length - 1
+      const block = answer.slice(from, Math.min(from + BLOCK, draws - 1))
+      const rows = session.append(block)
+      for (const [row, tokenId] of block.entries()) {
+        history.push(tokenId)
+        judgeDraw(rows[row]!)
+      }
+      options.onProgress(replayed.length, draws)
+      // Lets signals and the progress line through.
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  } catch (thrown) {
+    error = thrown instanceof Error ? thrown.message : String(thrown)
   }
-  return { stream: streamName(stream), draws, replayed, tolerance: options.tolerance, ms: performance.now() - start }
+  const { tolerance } = options
+  return { stream: streamName(stream), draws, replayed, impossible, error, tolerance, ms: performance.now() - start }
 }

@@ -23,7 +23,6 @@ export interface WorkerFailureFacts {
   readonly command?: string
   readonly exitCode?: number | null
   readonly signal?: NodeJS.Signals | null
-  readonly afterMs?: number
   readonly line?: string
   readonly code?: ErrorCode
   readonly lastHealth?: string

@@ -17,7 +17,8 @@ export class WorkerLog {
   follow(child: ChildProcess, onStdoutLine: (line: string) => void): void {
     for (const stream of [child.stdout!, child.stderr!]) {
       createInterface({ input: stream }).on('line', (line) => {
-        this.#file.write(`${line}\n`)
+        // A process that outlived the worker may still hold its pipes.
+        if (!this.#file.writableEnded) this.#file.write(`${line}\n`)
         this.#tail.push(line)
         if (this.#tail.length > TAIL_LINES) this.#tail.shift()
         if (stream === child.stdout) onStdoutLine(line)

@@ -42,6 +42,7 @@ type FailedLine = Extract<LifecycleLine, { event: 'failed' }>
  */
 export class WorkerProcess {
   readonly pid: number
+  readonly #command: string
   readonly #child: ChildProcess
   readonly #graceMs: number
   readonly #log: WorkerLog
@@ -54,8 +55,10 @@ export class WorkerProcess {
   #url = ''
   #reaped: Promise<ReapRecord> | undefined
 
-  private constructor(child: ChildProcess, pid: number, graceMs: number, log: WorkerLog) {
+  private constructor(child: ChildProcess, command: string, graceMs: number, log: WorkerLog) {
+    const pid = child.pid!
     this.pid = pid
+    this.#command = command
     this.#graceMs = graceMs
     this.#child = child
     this.#log = log
@@ -91,9 +94,9 @@ export class WorkerProcess {
         command,
       })
     }
-    const worker = new WorkerProcess(child, child.pid!, options.graceMs, log)
+    const worker = new WorkerProcess(child, command, options.graceMs, log)
     try {
-      await worker.#listening(options, { command })
+      await worker.#listening(options)
       return worker
     } catch (error) {
       await worker.reap()
@@ -101,8 +104,7 @@ export class WorkerProcess {
     }
   }
 
-  async #listening(options: SpawnOptions, facts: WorkerFailureFacts): Promise<void> {
-    const start = performance.now()
+  async #listening(options: SpawnOptions): Promise<void> {
     const timeout = AbortSignal.timeout(options.readyLineTimeoutMs)
     const stop = AbortSignal.any([timeout, options.signal])
     const stopped = new Promise<undefined>((resolve) => {
@@ -118,7 +120,7 @@ export class WorkerProcess {
       return
     }
     if (read?.event === 'failed') await Promise.race([over, sleep(1_000, undefined, { ref: false })])
-    const known = { ...facts, afterMs: performance.now() - start, logTail: this.logTail(), ...this.#exit }
+    const known = this.#facts()
     if (this.#failedLine !== undefined) throw loadFailure(this.#failedLine, known)
     if (line !== undefined) {
       const message = 'the first line on stdout is not the ready line of the protocol'
@@ -151,9 +153,13 @@ export class WorkerProcess {
   async assertServing(): Promise<void> {
     if (this.#failedLine === undefined && this.#exit === undefined) return
     await this.exitWithin(1_000)
-    const facts = { ...this.#exit, logTail: this.logTail() }
+    const facts = this.#facts()
     if (this.#failedLine !== undefined) throw loadFailure(this.#failedLine, facts)
     throw new WorkerFailure('exited', `the worker ended (${exitWords(this.#exit!)})`, facts)
+  }
+
+  #facts(): WorkerFailureFacts {
+    return { command: this.#command, logTail: this.logTail(), ...this.#exit }
   }
 
   logTail(): readonly string[] {

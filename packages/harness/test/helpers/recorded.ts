@@ -164,6 +164,8 @@ export function honestEvidence(): Evidence {
         replayed: [draw(0, 0), draw(1, 1), draw(2, 2), draw(3, 25)],
         tolerance: 0.01,
         ms: 1,
+        impossible: undefined,
+        error: undefined,
       },
     ],
   }
