@@ -68,8 +68,9 @@ struct Matrix {
   std::uint32_t width = 0;
   std::uint32_t stride = 0;
 
-  /// The last row alone.
-  Matrix last_row() const { return {data + std::size_t{rows - 1} * stride, 1, width, stride}; }
+  Matrix last_rows(std::uint32_t count) const {
+    return {data + std::size_t{rows - count} * stride, count, width, stride};
+  }
 };
 
 /// A tensor of the model, in the backend's memory, still in the type that the file has it in.

@@ -63,8 +63,9 @@ class Generation {
     while (!rest.empty()) {
       if (seen_cancelled()) return {};
       const auto chunk = rest.first(std::min<std::size_t>(request_.prefill_chunk, rest.size()));
-      logits = forward(chunk, request_.trace && request_.all_positions_logits);
       rest = rest.subspan(chunk.size());
+      const LogitRows needed = rest.empty() ? LogitRows::last : LogitRows::none;
+      logits = forward(chunk, request_.trace && request_.all_positions_logits ? LogitRows::all : needed);
     }
     return logits.last(evaluator_.vocab_size());
   }
@@ -79,7 +80,7 @@ class Generation {
       }
       emit(index, token, logits);
       // The last token's logits would serve nobody.
-      if (index + 1 < request_.max_tokens && !seen_cancelled()) logits = forward({&history_.back(), 1}, false);
+      if (index + 1 < request_.max_tokens && !seen_cancelled()) logits = forward({&history_.back(), 1}, LogitRows::last);
     }
   }
 
@@ -94,8 +95,8 @@ class Generation {
     job_.notify_();
   }
 
-  std::span<const float> forward(std::span<const std::uint32_t> tokens, bool all_logits) {
-    return evaluator_.forward(tokens, {.all_logits = all_logits, .observer = trace_.get(), .progress = &progress_});
+  std::span<const float> forward(std::span<const std::uint32_t> tokens, LogitRows logits) {
+    return evaluator_.forward(tokens, {.logits = logits, .observer = trace_.get(), .progress = &progress_});
   }
 
   bool seen_cancelled() {

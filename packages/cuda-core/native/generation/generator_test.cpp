@@ -28,7 +28,8 @@ class FakeEvaluator final : public Evaluator {
     if (before) before(calls.size());
     evaluated += tokens.size();
     if (options.progress != nullptr) *options.progress += 1;
-    const std::size_t rows = options.all_logits ? tokens.size() : 1;
+    if (options.logits == LogitRows::none) return {};
+    const std::size_t rows = options.logits == LogitRows::all ? tokens.size() : 1;
     logits.assign(rows * kVocabSize, 0.f);
     logits[(rows - 1) * kVocabSize + (tokens.back() + 1) % kVocabSize] = 5.f;
     return logits;

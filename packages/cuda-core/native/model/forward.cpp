@@ -46,7 +46,10 @@ Matrix forward(const Model& model, KvCache& kv_cache, Workspace& workspace, std:
   Backend& backend = model.backend();
   Viewer viewer(backend, options.observer, first_position);
 
-  workspace.resize(rows, options.all_logits ? rows : 1);
+  const std::uint32_t logits_rows = options.logits == LogitRows::all    ? rows
+                                    : options.logits == LogitRows::last ? 1
+                                                                        : 0;
+  workspace.resize(rows, logits_rows);
   const Workspace& w = workspace;
 
   backend.embedding(weights.token_embd, tokens, w.residual);
@@ -94,9 +97,10 @@ Matrix forward(const Model& model, KvCache& kv_cache, Workspace& workspace, std:
 
   backend.rms_norm(w.residual, weights.output_norm, h.rms_epsilon, w.normed);
   viewer.show(Checkpoint::output_norm, w.normed);
-  backend.linear(options.all_logits ? w.normed : w.normed.last_row(),
-                 std::array{Projection{&weights.head(), nullptr, w.logits}});
-  viewer.show_at(first_position + rows - w.logits.rows, Checkpoint::logits, w.logits);
+  if (logits_rows > 0) {
+    backend.linear(w.normed.last_rows(logits_rows), std::array{Projection{&weights.head(), nullptr, w.logits}});
+    viewer.show_at(first_position + rows - logits_rows, Checkpoint::logits, w.logits);
+  }
   return w.logits;
 }
 

@@ -8,7 +8,7 @@
 namespace plumbline {
 
 /// The graph: evaluates `tokens` at first_position and on, writes their keys and values to the cache, and returns the
-/// logits where the backend has them: one row a token if options.all_logits, else one row. Checks nothing: that is
+/// logits that options.logits asks for, where the backend has them. Checks nothing: that is
 /// Session's part.
 Matrix forward(const Model& model, KvCache& kv_cache, Workspace& workspace, std::span<const std::uint32_t> tokens,
                std::uint32_t first_position, const ForwardOptions& options);

@@ -348,13 +348,17 @@ TEST(Session, ForgetsWhatIsTruncated) {
   EXPECT_EQ(session.position(), 4u);
 }
 
-TEST(Session, GivesLogitsOfOneTokenOrOfAll) {
+TEST(Session, GivesLogitsOfTheLastTokenOfAllOrOfNone) {
   Loaded loaded{Parts()};
   const std::vector<std::uint32_t> tokens = {1, 2, 3};
   Session all(*loaded.model, 8);
-  const auto rows = all.forward(tokens, {.all_logits = true});
+  const auto rows = all.forward(tokens, {.logits = LogitRows::all});
   ASSERT_EQ(rows.size(), 30u);
   EXPECT_EQ(std::vector<float>(rows.begin() + 20, rows.end()), loaded.logits(tokens));
+  Session pieces(*loaded.model, 8);
+  EXPECT_TRUE(pieces.forward(std::span(tokens).first(2), {.logits = LogitRows::none}).empty());
+  const auto last = pieces.forward(std::span(tokens).last(1));
+  EXPECT_EQ(std::vector<float>(last.begin(), last.end()), loaded.logits(tokens));
 }
 
 TEST(Session, CountsLayers) {

@@ -12,9 +12,11 @@
 
 namespace plumbline {
 
+/// Of which of the tokens given the logits are computed.
+enum class LogitRows { none, last, all };
+
 struct ForwardOptions {
-  /// Logits of every token given; otherwise of the last one alone.
-  bool all_logits = false;
+  LogitRows logits = LogitRows::last;
   Observer* observer = nullptr;
   /// Counted up once a layer, so that another thread can see that something moves.
   std::atomic<std::uint64_t>* progress = nullptr;
@@ -36,8 +38,8 @@ class Session {
   /// Forgets everything from `position` on; nothing if it lies beyond the end.
   void truncate(std::uint32_t position);
 
-  /// Evaluates `tokens` at position(), position() + 1, … and returns the logits, [1 or tokens.size(), vocab_size],
-  /// valid until the next call. Throws CONTEXT_OVERFLOW, INVALID_REQUEST (a token id outside the vocabulary); the
+  /// Evaluates `tokens` at position(), position() + 1, … and returns the logits that were asked for, [rows,
+  /// vocab_size], valid until the next call. Throws CONTEXT_OVERFLOW, INVALID_REQUEST (a token id outside the vocabulary); the
   /// position has not moved then. `tokens` must not be empty.
   std::span<const float> forward(std::span<const std::uint32_t> tokens, const ForwardOptions& options = {});
 

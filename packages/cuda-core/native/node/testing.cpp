@@ -83,7 +83,7 @@ Napi::Value evaluate(const Napi::CallbackInfo& info) {
   std::vector<float> logits;
   for (std::span<const std::uint32_t> rest = tokens; !rest.empty();) {
     const auto piece = rest.first(std::min(chunk, rest.size()));
-    const auto rows = session.forward(piece, {.all_logits = true, .observer = observer});
+    const auto rows = session.forward(piece, {.logits = LogitRows::all, .observer = observer});
     logits.insert(logits.end(), rows.begin(), rows.end());
     rest = rest.subspan(piece.size());
   }
