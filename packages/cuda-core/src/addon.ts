@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { ERRORS, type ErrorCode, PlumblineError, type SamplingParameters } from '@plumbline/protocol'
+import type { SamplingParameters } from '@plumbline/protocol'
+// Not from the package's front door: that loads its schemas, which an engine process has no use for.
+import { ERRORS, type ErrorCode, PlumblineError } from '@plumbline/protocol/errors'
 import type {
   DeviceProbe,
   EngineInfo,
