@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkpointNames, traceManifestSchema, traceRecordSchema } from '@plumbline/protocol'
@@ -119,6 +119,25 @@ test('a real engine that is killed mid-stream ends the job, and comes back with 
   await worker.untilHealthy()
   const after = await Execution.toEnd(worker.url, { ...request, max_tokens: 20 })
   expect(after.text).toBe(before.text)
+})
+
+test('a trace of a job whose engine was killed can be read, and is visibly truncated', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'plumbline-traces-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const worker = await realWorker(HAIKU_NANO, ['--trace-dir', folder])
+  const request = { job_id: 'cut', prompt: 'rain', max_tokens: 1_000, ignore_eos: true, trace: 'layers' }
+  const execution = await Execution.start(worker.url, request)
+  await execution.untilTokens(10)
+  process.kill((await worker.health()).engine.pid!, 'SIGKILL')
+  await execution.ended
+  const trace = join(folder, readdirSync(folder)[0]!)
+  const manifest = traceManifestSchema.parse(JSON.parse(readFileSync(join(trace, 'manifest.json'), 'utf8')))
+  expect(manifest.closed).toBeUndefined()
+  const lines = readFileSync(join(trace, 'trace.jsonl'), 'utf8').split('\n')
+  const whole = lines.slice(0, -1).map((line) => traceRecordSchema.parse(JSON.parse(line)))
+  expect(new Set(whole.map((record) => record.pos)).size).toBeGreaterThanOrEqual(10)
+  const last = whole.at(-2)!
+  expect(statSync(join(trace, 'tensors.bin')).size).toBeGreaterThanOrEqual(last.offset + last.nbytes)
 })
 
 test('a context length that the model cannot do ends the worker, naming the option', async () => {

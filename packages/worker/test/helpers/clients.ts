@@ -9,6 +9,7 @@ export async function disconnectAgainAndAgain(
   times: number,
   request: () => object,
 ): Promise<void> {
+  const before = await worker.metric('disconnect_stop_seconds_count')
   for (let n = 0; n < times; n++) {
     const execution = await Execution.start(worker.url, request())
     await execution.untilTokens(2)
@@ -16,9 +17,9 @@ export async function disconnectAgainAndAgain(
     expect(await worker.accessLine(execution.correlationId)).toMatchObject({ outcome: 'client_disconnected' })
     await until(async () => (await worker.health()).queue.active === 0)
   }
-  expect(await worker.metric('disconnect_stop_seconds_count')).toBe(times)
+  expect(await worker.metric('disconnect_stop_seconds_count')).toBe(before + times)
   // 100 ms is the goal, and bench measures it; ten times as much is a defect.
-  expect(await worker.metric('disconnect_stop_seconds_bucket{le="1"}')).toBe(times)
+  expect(await worker.metric('disconnect_stop_seconds_bucket{le="1"}')).toBe(before + times)
   expect((await worker.health()).engine.restarts).toBe(0)
 }
 
