@@ -1,9 +1,9 @@
 #include "backend/cpu/cpu_backend.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
-#include <new>
 
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/thread_pool.h"
@@ -63,15 +63,15 @@ class CpuBackend final : public Backend {
   unsigned threads() const override { return pool_.threads(); }
   Precision precision() const override { return precision_; }
 
+  /// Pages of the system's own, which are zero and cost nothing before they are first written: a long context's cache is
+  /// paid for as it fills.
   Memory allocate(std::size_t bytes) override {
-    void* address = nullptr;
-    try {
-      address = ::operator new(bytes, kAlignment);
-    } catch (const std::bad_alloc&) {
+    if (bytes == 0) return {};
+    void* const address = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (address == MAP_FAILED) {
       throw Error(ErrorCode::out_of_memory, "out of memory: " + std::to_string(bytes) + " bytes asked for",
                   {{"bytes", std::uint64_t{bytes}}});
     }
-    std::memset(address, 0, bytes);
     return Memory(*this, address, bytes);
   }
 
@@ -143,9 +143,7 @@ class CpuBackend final : public Backend {
   }
 
  private:
-  static constexpr std::align_val_t kAlignment{64};
-
-  void release(void* address, std::size_t) noexcept override { ::operator delete(address, kAlignment); }
+  void release(void* address, std::size_t bytes) noexcept override { ::munmap(address, bytes); }
 
   static std::size_t values(const Matrix& matrix) { return std::size_t{matrix.rows} * matrix.width; }
   static const float* floats(const Weight& weight) { return reinterpret_cast<const float*>(weight.data); }
