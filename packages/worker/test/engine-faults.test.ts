@@ -66,16 +66,6 @@ describe('an engine that goes wrong in the middle of a stream', () => {
     expect((await worker.untilHealthy()).engine.state).toBe('ready')
   })
 
-  test('an engine that does not stop when told to is replaced', async () => {
-    const before = await worker.untilHealthy()
-    const execution = await Execution.start(worker.url, fakeRequest({ tokens: 1, ending: 'never-stop' }))
-    await execution.untilTokens(1)
-    execution.disconnect()
-    await until(async () => (await worker.health()).engine.restarts === before.engine.restarts + 1)
-    const next = await Execution.toEnd(worker.url, fakeRequest({ tokens: 1 }))
-    expect(next.terminals).toMatchObject([{ type: 'end' }])
-  })
-
   test('killed again and again: one terminal event each, and healthy each time', async () => {
     await killAgainAndAgain(worker, 4, FAKE_REQUESTS)
   })
@@ -103,6 +93,16 @@ test('three losses in a row are a crash loop, with a pause before the engine is 
   await Execution.toEnd(worker.url, fakeRequest({ tokens: 1 }))
   await Execution.toEnd(worker.url, fakeRequest({ tokens: 1, ending: 'segv' }))
   expect((await worker.untilHealthy()).engine.restarts).toBe(4)
+})
+
+test('an engine that does not stop when told to is replaced', async () => {
+  const worker = await fakeWorker(['--engine-stall-sec', '1'])
+  const execution = await Execution.start(worker.url, fakeRequest({ tokens: 1, ending: 'never-stop' }))
+  await execution.untilTokens(1)
+  execution.disconnect()
+  await until(async () => (await worker.health()).engine.restarts === 1)
+  const next = await Execution.toEnd(worker.url, fakeRequest({ tokens: 1 }))
+  expect(next.terminals).toMatchObject([{ type: 'end' }])
 })
 
 test('no engine process is left when the front process is killed', async () => {

@@ -48,8 +48,13 @@ interface SupervisorEvents {
 
 /** Without progress for so long, a running job is called stalled. */
 const STALLED_MS = 1_000
-/** Loading may stay at one stage for so many times the stall limit: it reports less often than computing does. */
-const LOAD_PATIENCE = 6
+/**
+ * Of stall limits: how long loading may stay at one stage, and how long a job that goes on computing may take to stop when told to.
+ * Neither reports as often as computing does, layer by layer.
+ */
+const PATIENCE = 6
+/** An estimate beyond that says no more than that it will take long. */
+const LONGEST_ESTIMATE_MS = 60_000
 const CRASH_LOOP_LOSSES = 3
 const MAX_BACK_OFF_MS = 60_000
 const STOP_LIMIT_MS = 1_500
@@ -99,7 +104,7 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
     })
     this.#connection = connection
     connection.send({ type: 'load', options: engine, sendTokenizer: modelFile !== this.#loadedFile })
-    this.#watch.start(stallMs * LOAD_PATIENCE)
+    this.#watch.start(stallMs * PATIENCE)
   }
 
   /** Only when `state` is ready and no job is active. */
@@ -116,10 +121,11 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
     if (!active || active.cancelled) return
     active.cancelled = true
     this.#connection?.send({ type: 'cancel', job: active.number })
+    const limitMs = this.#options.stallMs * PATIENCE
     const limit = setTimeout(() => {
-      const message = `the engine did not stop a job within ${this.#options.stallMs / 1_000} s and was replaced`
+      const message = `the engine did not stop a job within ${limitMs / 1_000} s and was replaced`
       if (this.#active === active) this.#connection?.kill(new PlumblineError('ENGINE_STALLED', message))
-    }, this.#options.stallMs)
+    }, limitMs)
     limit.unref()
   }
 
@@ -186,8 +192,8 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
     if (this.#phase === 'backing_off') return this.#retryAt - now + this.#loadMs
     const elapsed = now - this.#loadStartedAt
     const { fraction } = this.#loading
-    if (fraction > 0.05) return (elapsed * (1 - fraction)) / fraction
-    return Math.max(this.#loadMs - elapsed, 1_000)
+    const left = fraction > 0.05 ? (elapsed * (1 - fraction)) / fraction : this.#loadMs - elapsed
+    return Math.min(Math.max(left, 1_000), LONGEST_ESTIMATE_MS)
   }
 
   #onMessage(connection: EngineConnection, modelFile: string, message: EngineMessage): void {

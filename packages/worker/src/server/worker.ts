@@ -60,8 +60,8 @@ export class Worker {
     })
     this.engine.on('output', (line) => log.warn({ engine_output: line }, 'the engine process printed something'))
     this.engine.on('idle', () => {
-      void this.frontMemory.refresh()
-      void this.engineMemory.refresh()
+      this.frontMemory.refresh()
+      this.engineMemory.refresh()
       void this.hashModel()
     })
     this.metrics.observe({
@@ -84,13 +84,15 @@ export class Worker {
 
   /** Resolves once the sha256 of the model file is known, or cannot be known. */
   hashModel(): Promise<void> {
-    this.#hashing ??= fileSha256(this.modelFile.path).then(
+    if (this.#hashing) return this.#hashing
+    const hashing = fileSha256(this.modelFile.path).then(
       (sha256) => {
-        this.modelSha256 = sha256
+        if (this.#hashing === hashing) this.modelSha256 = sha256
       },
       (error) => this.log.warn({ err: error }, 'the model file cannot be hashed'),
     )
-    return this.#hashing
+    this.#hashing = hashing
+    return hashing
   }
 
   /** The model has been loaded for the first time, or its file is another one than before. */

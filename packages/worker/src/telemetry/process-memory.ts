@@ -17,12 +17,17 @@ export class ProcessMemory {
 
   /** The last reading; a newer one is under way when it is old. */
   get bytes(): number {
-    if (performance.now() - this.#readAt > FRESH_MS) void this.refresh()
+    this.refresh()
     return this.#bytes
   }
 
-  async refresh(): Promise<void> {
+  refresh(): void {
+    if (performance.now() - this.#readAt < FRESH_MS) return
     this.#readAt = performance.now()
+    void this.#read()
+  }
+
+  async #read(): Promise<void> {
     const pid = this.#pid()
     this.#bytes = pid === null ? 0 : await proportionalSetSize(pid)
   }
