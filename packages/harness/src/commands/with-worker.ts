@@ -18,6 +18,7 @@ export async function withWorker(
       progress.show(`worker: ${status}`, done === undefined ? '' : `${Math.round(done * 100)} %`)
     },
   })
+  progress.show(`worker: healthy after ${(worker.healthyMs / 1000).toFixed(1)} s`)
   try {
     await use(worker)
   } finally {
