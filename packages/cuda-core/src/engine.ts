@@ -1,4 +1,4 @@
-import { PlumblineError } from '@plumbline/protocol'
+import { PlumblineError } from '@plumbline/protocol/errors'
 import { type Addon, addon, type EngineHandle, fromNative, guarded, type NativeJob } from './addon.ts'
 import type {
   EngineInfo,
@@ -26,7 +26,7 @@ export class Engine {
     this.info = guarded(() => native.info(handle))
   }
 
-  /** Loads away from the JavaScript thread. */
+  /** Loads away from the JavaScript thread. ENGINE_BUSY while this thread has another engine, loaded or loading. */
   static async load({ onProgress, ...options }: LoadOptions): Promise<Engine> {
     const native = addon()
     try {

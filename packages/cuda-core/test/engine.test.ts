@@ -167,9 +167,6 @@ describe('an engine', () => {
       expect(failure(() => addon().info(wrong as never))).toMatchObject({ code: 'INVALID_REQUEST' })
       expect(failure(() => addon().cancel(wrong as never))).toMatchObject({ code: 'INVALID_REQUEST' })
     }
-    const other = await addon().load(loadOptions, () => {})
-    expect(failure(() => addon().cancel(other as never))).toMatchObject({ code: 'INVALID_REQUEST' })
-    await addon().dispose(other)
   })
 
   test('writes a trace when asked', async () => {
@@ -208,13 +205,21 @@ describe('loading', () => {
   const folder = mkdtempSync(join(tmpdir(), 'plumbline-'))
   afterAll(() => rmSync(folder, { recursive: true }))
 
-  test('the same model twice gives two engines', async () => {
-    const [first, second] = await Promise.all([Engine.load(loadOptions), Engine.load(loadOptions)])
-    const [one, other] = await Promise.all([generate(first), generate(second)])
-    expect(one.tokens).toEqual(other.tokens)
+  test('twice is ENGINE_BUSY, until the first engine is disposed of', async () => {
+    const loading = Engine.load(loadOptions)
+    await expect(Engine.load(loadOptions)).rejects.toEqual(withCode('ENGINE_BUSY'))
+    const first = await loading
+    await expect(Engine.load(loadOptions)).rejects.toEqual(withCode('ENGINE_BUSY'))
+    const { tokens } = await generate(first)
     await first.dispose()
-    expect((await generate(second)).tokens).toEqual(one.tokens)
+    const second = await Engine.load(loadOptions)
+    expect((await generate(second)).tokens).toEqual(tokens)
     await second.dispose()
+  })
+
+  test('that failed can be tried again', async () => {
+    await expect(Engine.load({ ...loadOptions, contextLength: 129 })).rejects.toEqual(withCode('CONTEXT_OVERFLOW'))
+    await (await Engine.load(loadOptions)).dispose()
   })
 
   test.each([

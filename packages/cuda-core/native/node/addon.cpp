@@ -1,5 +1,5 @@
 // The addon's exports. Nothing here or below is global: each environment (the process, each worker thread) has its own
-// engines, held by its own handles.
+// engine.
 #include <napi.h>
 
 #include "node/convert.h"
@@ -19,6 +19,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
     exports.Set(name, Napi::Function::New(env, function, name));
   };
+  env.SetInstanceData(new EngineHandle::Environment);  // deleted with the environment
   exports.Set("interfaceVersion", kInterfaceVersion);
   add("load", guarded<EngineHandle::load>);
   add("info", guarded<EngineHandle::info>);

@@ -80,7 +80,12 @@ class EngineHandle::DisposeWorker final : public Napi::AsyncWorker {
 
 Napi::Value EngineHandle::load(const Napi::CallbackInfo& info) {
   const EngineOptions options = engine_options(Fields(info[0], "options"));
+  auto& environment = *info.Env().GetInstanceData<Environment>();
+  if (const auto other = environment.engine.lock(); other && other->open_) {
+    throw Error(ErrorCode::engine_busy, "an engine is already loaded or loading in this thread: dispose of it first");
+  }
   const auto handle = std::make_shared<EngineHandle>(info.Env());
+  environment.engine = handle;
   handle->on_progress_ = Napi::Persistent(info[1].As<Napi::Function>());
   handle->open(info.Env());
   auto* const worker = new LoadWorker(info.Env(), handle, options);  // deletes itself when it is done

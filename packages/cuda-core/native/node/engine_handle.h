@@ -10,7 +10,7 @@
 
 namespace plumbline::node {
 
-/// One engine as its JavaScript environment sees it. Lives on the JavaScript thread; only `signal` is called from others.
+/// One engine as its JavaScript environment sees it; there is one at a time in each. Lives on the JavaScript thread; only `signal` is called from others.
 ///
 /// Whatever happens elsewhere (load progress, tokens, the end of a job) is signalled through one thread-safe function,
 /// at most once until it has been seen, and then everything that is there is drained at once.
@@ -22,6 +22,11 @@ class EngineHandle : public std::enable_shared_from_this<EngineHandle> {
  public:
   static constexpr napi_type_tag kTypeTag = {0x706c756d626c696eu, 0x65656e67696e6501u};
   static constexpr const char* kHandleName = "an engine handle";
+
+  /// What an environment remembers: its one engine.
+  struct Environment {
+    std::weak_ptr<EngineHandle> engine;
+  };
 
   // What JavaScript calls.
   static Napi::Value load(const Napi::CallbackInfo& info);
@@ -67,6 +72,7 @@ class EngineHandle : public std::enable_shared_from_this<EngineHandle> {
   Napi::Env env_;
   Signal signal_;
   std::atomic<bool> signalled_ = false;
+  /// From the begin of the load until everything is given back.
   bool open_ = false;
   bool hooked_ = false;
 
