@@ -172,7 +172,7 @@ test.each(['logits', 'layers', 'ops'] as const)(
   },
 )
 
-test('logits are those that are computed anyway: of the prompt's last position and of each token', async () => {
+test('logits are those that are computed anyway: of the last position of the prompt and of each token', async () => {
   const { records } = await traced('served', 'logits')
   expect(records.map(({ pos, n }) => [pos, n])).toEqual([4, 5, 6, 7, 8, 9].map((pos) => [pos, 1]))
 })
