@@ -1,3 +1,4 @@
+import { defaultSampling } from '@plumbline/haiku-nano'
 import { type ExecuteRequestBody, type Health, LIMITS } from '@plumbline/protocol'
 import { type Challenge, makeChallenge } from '../challenge/challenge.ts'
 import { isHaiku } from '../checkers/haiku.ts'
@@ -16,8 +17,6 @@ import { promptTokenIds, type Subject } from './subject.ts'
 
 /** Most tokens of a haiku: three times what one needs. */
 const HAIKU_TOKENS = 128
-/** The default sampling of a challenge; figures about haiku-nano are made with it. */
-const SAMPLING = { temperature: 0.7, top_p: 0.95 }
 
 export interface GatherOptions {
   readonly endpoint: Endpoint
@@ -51,7 +50,7 @@ export function challengeRequest(subject: Subject, challenge: Challenge, jobId: 
       : { prompt: challenge.prompt }),
     max_tokens: HAIKU_TOKENS,
     seed: challenge.seed,
-    ...SAMPLING,
+    ...defaultSampling,
   }
 }
 
