@@ -16,8 +16,8 @@ const bundle = await rolldown({
   },
   platform: 'node',
   resolve: { conditionNames: ['source', 'import', 'node', 'default'] },
-  // cuda-core finds its addon beside itself; pino-pretty is for terminals only.
-  external: ['@plumbline/cuda-core', 'pino-pretty'],
+  // cuda-core finds its addon beside itself, and shares its error class with the engine process; pino-pretty is for terminals only.
+  external: ['@plumbline/cuda-core', '@plumbline/protocol/errors', 'pino-pretty'],
   onLog(level, log) {
     if (level === 'warn' || level === 'error') throw new Error(log.message)
   },

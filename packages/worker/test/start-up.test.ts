@@ -67,7 +67,7 @@ describe('what is wrong ends the process before anything listens, with one line'
   test('a device that is not there', async () => {
     const worker = spawnFakeWorker(['--device', 'cuda:0'], { load: { noDevice: true } })
     expect(await worker.exited).toEqual({ code: 5, signal: null })
-    expect(worker.stderr).toContain('--device is "cuda:0", must be')
+    expect(worker.stderr).toMatch(/^plumbline-worker: --device is "cuda:0", must be [^\n]+\n$/)
     expect(worker.stdout).toBe('')
   })
 })

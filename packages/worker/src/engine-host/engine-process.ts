@@ -4,6 +4,8 @@
  */
 import { Socket } from 'node:net'
 import type { DeviceName, Engine, Job, TokenizerMetadata } from '@plumbline/cuda-core'
+// Not from the package's front door: that loads its schemas, which this process has no use for.
+import { PlumblineError } from '@plumbline/protocol/errors'
 import type { EngineJob, EngineMessageWire, EngineOptions, FrontMessage } from './messages.ts'
 import { encodeFrame, FRAME_KIND, PIPE_FD, PipeFrameReader } from './pipe-frame.ts'
 import { encodeTokenBatch } from './token-batch.ts'
@@ -22,12 +24,9 @@ function send(message: EngineMessageWire): void {
 }
 
 function errorOf(thrown: unknown) {
-  const { code, message, fields } = thrown as { code?: unknown; message?: string; fields?: Record<string, unknown> }
-  return {
-    code: (typeof code === 'string' ? code : 'INTERNAL') as 'INTERNAL',
-    message: message ?? String(thrown),
-    fields: fields ?? {},
-  }
+  const { code, message, fields } = PlumblineError.from(thrown)
+  const plain = Object.entries(fields).map(([name, value]) => [name, typeof value === 'bigint' ? String(value) : value])
+  return { code, message, fields: Object.fromEntries(plain) as Record<string, unknown> }
 }
 
 async function load(options: EngineOptions, sendTokenizer: boolean): Promise<void> {

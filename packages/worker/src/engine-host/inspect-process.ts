@@ -1,6 +1,6 @@
 /** A process of its own for one `inspect`: reads the GGUF that its argument names, and prints what it is as one JSON value. */
 import { inspectGguf } from '@plumbline/cuda-core'
-import { PlumblineError } from '@plumbline/protocol'
+import { PlumblineError } from '@plumbline/protocol/errors'
 
 const plain = (_key: string, value: unknown): unknown => {
   if (typeof value === 'bigint') return String(value)

@@ -56,7 +56,9 @@ export class Worker {
     })
     this.queue = new JobQueue(this.engine, options.maxQueue)
     this.engine.on('lost', (reason) => {
-      if (!this.shuttingDown) log.error({ code: reason.code, restarts: this.engine.restarts }, reason.message)
+      // A first load that fails is told by whoever waits for it.
+      if (this.info && !this.shuttingDown)
+        log.error({ code: reason.code, restarts: this.engine.restarts }, reason.message)
     })
     this.engine.on('output', (line) => log.warn({ engine_output: line }, 'the engine process printed something'))
     this.engine.on('idle', () => {
