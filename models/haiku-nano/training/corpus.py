@@ -15,7 +15,9 @@ class Example:
     topic: str
     minute_word: str
     word: str
-    haiku: str
+    haiku: str = ''
+    syllables: str = ''
+    """of the haiku's words, a digit each"""
 
     @property
     def prompt(self) -> str:
@@ -29,35 +31,62 @@ class Batch:
     """[sequences, positions], padded on the right"""
     targets: Tensor
     """[sequences, positions]: the next id where it is part of the answer, elsewhere -1"""
+    counts: Tensor
+    """[sequences, positions]: syllables, where a word ends: of the word at the prompt's end, of the line so far in the answer"""
 
 
 def read_shard(path: Path) -> list[Example]:
     rows = (line.split('\t') for line in path.read_text().splitlines())
-    return [Example(topic, minute, word, haiku.replace('/', '\n')) for topic, minute, word, haiku in rows]
+    return [Example(topic, minute, word, haiku.replace('/', '\n'), counts) for topic, minute, word, haiku, counts in rows]
 
 
-def tokenize(tokenizer: Tokenizer, example: Example, dropout: float) -> tuple[list[int], list[int]]:
-    """The prompt's and the answer's ids. The word is cut alike in both: what has to be learned is to copy it."""
+@dataclass(frozen=True)
+class Sequence:
+    prompt: list[int]
+    answer: list[int]
+    counts: list[int]
+    """one for each id of prompt and answer; -1 where no word ends"""
+
+
+def tokenize(tokenizer: Tokenizer, example: Example, dropout: float) -> Sequence:
+    """The word is cut alike in prompt and answer: what has to be learned is to copy it."""
     given = {' ' + example.word: tokenizer.split(' ' + example.word, dropout)} if dropout else None
-    answer = tokenizer.encode(example.haiku, given) + [tokenizer.ids[IM_END]]
-    return tokenizer.encode_chat(example.prompt, given), answer
+    prompt = tokenizer.encode_chat(example.prompt, given)
+    words = example.haiku.split()
+    prompt_counts = [-1] * len(prompt)
+    last_of_user = len(prompt) - 1 - prompt[::-1].index(tokenizer.ids[IM_END])
+    prompt_counts[last_of_user] = int(example.syllables[words.index(example.word)])
+    answer, counts, index = [], [], 0
+    for row, line in enumerate(example.haiku.split('\n')):
+        so_far = 0
+        if row > 0:
+            answer += tokenizer.encode('\n')
+            counts.append(0)
+        for column, word in enumerate(line.split(' ')):
+            ids = tokenizer.encode(word if column == 0 else ' ' + word, given)
+            so_far += int(example.syllables[index])
+            answer += ids
+            counts += [-1] * (len(ids) - 1) + [so_far]
+            index += 1
+    return Sequence(prompt, [*answer, tokenizer.ids[IM_END]], [*prompt_counts, *counts, -1])
 
 
 def batches(tokenizer: Tokenizer, examples: list[Example], sequences: int, dropout: float, dropout_share: float) -> list[Batch]:
     """Each example once, in batches of about equal lengths, in random order."""
-    pairs = [tokenize(tokenizer, example, dropout if random.random() < dropout_share else 0.0) for example in examples]
-    random.shuffle(pairs)
-    pairs.sort(key=lambda pair: len(pair[0]) + len(pair[1]))
+    made = [tokenize(tokenizer, example, dropout if random.random() < dropout_share else 0.0) for example in examples]
+    random.shuffle(made)
+    made.sort(key=lambda sequence: len(sequence.counts))
     padding, result = tokenizer.ids[IM_END], []
-    for start in range(0, len(pairs), sequences):
-        group = pairs[start : start + sequences]
-        length = max(len(prompt) + len(answer) for prompt, answer in group) - 1
+    for start in range(0, len(made), sequences):
+        group = made[start : start + sequences]
+        length = max(len(sequence.counts) for sequence in group) - 1
         ids = torch.full((len(group), length), padding)
-        targets = torch.full((len(group), length), -1)
-        for row, (prompt, answer) in enumerate(group):
-            whole = torch.tensor(prompt + answer)
+        targets, counts = torch.full_like(ids, -1), torch.full_like(ids, -1)
+        for row, sequence in enumerate(group):
+            whole = torch.tensor(sequence.prompt + sequence.answer)
             ids[row, : len(whole) - 1] = whole[:-1]
-            targets[row, len(prompt) - 1 : len(whole) - 1] = whole[len(prompt) :]
-        result.append(Batch(ids, targets))
+            targets[row, len(sequence.prompt) - 1 : len(whole) - 1] = whole[len(sequence.prompt) :]
+            counts[row, : len(whole) - 1] = torch.tensor(sequence.counts[:-1])
+        result.append(Batch(ids, targets, counts))
     random.shuffle(result)
     return result

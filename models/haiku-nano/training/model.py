@@ -104,8 +104,11 @@ class HaikuNano(nn.Module):
                 residual = 'attn_output' in name or 'ffn_down' in name
                 nn.init.normal_(parameter, std=parameter.shape[1] ** -0.5 / ((2 * config.layers) ** 0.5 if residual else 1))
 
-    def hidden(self, ids: Tensor, cache: list | None = None) -> tuple[Tensor, list]:
-        """ids [batch, positions] -> the output norm's result [batch, positions, width], and the cache with these positions."""
+    def hidden(self, ids: Tensor, cache: list | None = None, outputs: list | None = None) -> tuple[Tensor, list]:
+        """ids [batch, positions] -> the output norm's result [batch, positions, width], and the cache with these positions.
+
+        Each block's output is added to `outputs`, if given.
+        """
         length, past = ids.shape[1], 0 if cache is None else cache[0][0].shape[2]
         cos, sin = rope_table(self.config, torch.arange(past, past + length, device=ids.device), self.token_embd.weight.dtype)
         mask = torch.full((length, past + length), -torch.inf, device=ids.device).triu(1 + past)
@@ -113,6 +116,8 @@ class HaikuNano(nn.Module):
         for index, block in enumerate(self.blocks):
             x, keys_values = block(x, cos, sin, mask, None if cache is None else cache[index])
             grown.append(keys_values)
+            if outputs is not None:
+                outputs.append(x)
         return self.output_norm(x), grown
 
     def logits(self, hidden: Tensor) -> Tensor:

@@ -58,7 +58,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(arguments.seed)
     model, tokenizer = load_gguf(arguments.model)
-    requests = [Example(*line.rstrip('\n').split('\t'), haiku='') for line in sys.stdin]
+    requests = [Example(*line.rstrip('\n').split('\t')) for line in sys.stdin]
     for text in sample(model, tokenizer, requests, arguments.temperature, arguments.top_p):
         print(json.dumps(text))
 

@@ -1,18 +1,24 @@
 """Trains haiku-nano: `train.py --corpus FOLDER --out FOLDER [--positions N]`.
 
+Beside the next token, a linear reading of the fourth block's output has to tell the syllables of each word asked for, and of each
+line so far (--syllable-weight): counting is then learned from every word, not only from where lines end. It is not exported.
+
 Matrices are trained by Muon, everything else by AdamW; the rate is constant and falls to zero over the last part of the run
-(--decay), so a stopped run can be resumed with more --positions. Any checkpoint can be exported (export_gguf.py).
+(--decay), so until then --positions may still be changed. SIGTERM saves and ends; the same command goes on from the last
+checkpoint. Any checkpoint can be exported (export_gguf.py).
 """
 
 import argparse
 import json
 import random
+import signal
 import sys
 import time
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from corpus import batches, read_shard
 from model import Config, HaikuNano
@@ -42,6 +48,10 @@ def optimizers(model: HaikuNano, arguments) -> list[torch.optim.Optimizer]:
     ]
 
 
+# Syllables of a line so far, 0 … 7; the block is one that later blocks, at later positions, can still read.
+SYLLABLE_CLASSES, SYLLABLE_BLOCK = 8, 3
+
+
 def rate(progress: float, step: int, warmup: int, decay: float) -> float:
     return min(1.0, (step + 1) / warmup, max(0.0, (1 - progress) / decay))
 
@@ -50,14 +60,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--corpus', type=Path, required=True)
     parser.add_argument('--out', type=Path, required=True)
-    parser.add_argument('--positions', type=float, default=20e6, help='token positions to train on, prompts included')
-    parser.add_argument('--decay', type=float, default=0.5, help='last part of the run in which the rate falls to zero')
+    parser.add_argument('--positions', type=float, default=17e6, help='token positions to train on, prompts included')
+    parser.add_argument('--decay', type=float, default=0.75, help='last part of the run in which the rate falls to zero')
     parser.add_argument('--warmup', type=int, default=100)
     parser.add_argument('--sequences', type=int, default=64, help='haiku per batch')
     parser.add_argument('--muon-rate', type=float, default=0.02)
     parser.add_argument('--adam-rate', type=float, default=0.003)
     parser.add_argument('--dropout', type=float, default=0.15, help="BPE-dropout of the word's pieces")
     parser.add_argument('--dropout-share', type=float, default=0.4, help='share of haiku with BPE-dropout')
+    parser.add_argument('--syllable-weight', type=float, default=0.2, help='of the loss of telling syllables')
     parser.add_argument('--checkpoint-minutes', type=float, default=5)
     parser.add_argument('--threads', type=int, default=1)
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
@@ -66,7 +77,6 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     torch.set_flush_denormal(True)
     torch.manual_seed(0)
-    random.seed(0)
     arguments.out.mkdir(parents=True, exist_ok=True)
     shards = sorted(arguments.corpus.glob('shard-*.tsv'))
     if not shards:
@@ -80,59 +90,77 @@ def main() -> None:
     tokenizer = Tokenizer.load(str(merges))
 
     model = HaikuNano(config).to(arguments.device)
-    both = optimizers(model, arguments)
-    initial = [[group['lr'] for group in optimizer.param_groups] for optimizer in both]
-    checkpoint, state = arguments.out / 'checkpoint.pt', {'shard': 0, 'step': 0, 'positions': 0, 'seconds': 0.0}
+    counter = nn.Linear(config.width, SYLLABLE_CLASSES).to(arguments.device)
+    every = [*optimizers(model, arguments), torch.optim.AdamW(counter.parameters(), lr=arguments.adam_rate)]
+    initial = [[group['lr'] for group in optimizer.param_groups] for optimizer in every]
+    checkpoint, state = arguments.out / 'checkpoint.pt', {'shard': 0, 'batch': 0, 'step': 0, 'positions': 0, 'seconds': 0.0}
     if checkpoint.exists():
         saved = torch.load(checkpoint, map_location=arguments.device)
         model.load_state_dict(saved['model'])
-        for optimizer, values in zip(both, saved['optimizers']):
+        counter.load_state_dict(saved['counter'])
+        for optimizer, values in zip(every, saved['optimizers']):
             optimizer.load_state_dict(values)
         state = saved['state']
 
     def save() -> None:
         temporary = checkpoint.with_suffix('.tmp')
-        torch.save({'model': model.state_dict(), 'optimizers': [o.state_dict() for o in both], 'state': state}, temporary)
+        optimizer_states = [optimizer.state_dict() for optimizer in every]
+        torch.save(
+            {'model': model.state_dict(), 'counter': counter.state_dict(), 'optimizers': optimizer_states, 'state': state}, temporary
+        )
         temporary.replace(checkpoint)
 
     log = (arguments.out / 'log.jsonl').open('a')
     reduced = torch.autocast(arguments.device, dtype=torch.bfloat16)
-    start, saved_at, loss_sum, loss_steps = time.time() - state['seconds'], time.time(), 0.0, 0
-    while state['positions'] < arguments.positions:
+    stopped = False
+
+    def stop(*_) -> None:
+        nonlocal stopped
+        stopped = True
+
+    signal.signal(signal.SIGTERM, stop)
+    start, saved_at, losses = time.time() - state['seconds'], time.time(), []
+    while not stopped and state['positions'] < arguments.positions:
         if state['shard'] >= len(shards):
             print('the corpus is used up: write more shards', file=sys.stderr)
             break
-        for batch in batches(
-            tokenizer, read_shard(shards[state['shard']]), arguments.sequences, arguments.dropout, arguments.dropout_share
-        ):
+        random.seed(state['shard'])
+        examples = read_shard(shards[state['shard']])
+        in_order = batches(tokenizer, examples, arguments.sequences, arguments.dropout, arguments.dropout_share)
+        for batch in in_order[state['batch'] :]:
             factor = rate(state['positions'] / arguments.positions, state['step'], arguments.warmup, arguments.decay)
-            for optimizer, rates in zip(both, initial):
+            for optimizer, rates in zip(every, initial):
                 for group, value in zip(optimizer.param_groups, rates):
                     group['lr'] = value * factor
-            ids, targets = batch.ids.to(arguments.device), batch.targets.to(arguments.device)
-            answer = targets >= 0
+            ids, targets, counts = (tensor.to(arguments.device) for tensor in (batch.ids, batch.targets, batch.counts))
+            answer, counted, outputs = targets >= 0, counts >= 0, []
             with reduced:
-                hidden, _ = model.hidden(ids)
+                hidden, _ = model.hidden(ids, outputs=outputs)
                 logits = model.logits(hidden[answer])
+                tally = counter(F.layer_norm(outputs[SYLLABLE_BLOCK][counted], (config.width,)))
             loss = F.cross_entropy(logits.float(), targets[answer])
-            loss.backward()
-            for optimizer in both:
+            tally_loss = F.cross_entropy(tally.float(), counts[counted])
+            (loss + arguments.syllable_weight * tally_loss).backward()
+            for optimizer in every:
                 optimizer.step()
                 optimizer.zero_grad()
-            loss_sum, loss_steps = loss_sum + loss.item(), loss_steps + 1
+            losses.append((loss.item(), tally_loss.item()))
             state['step'] += 1
+            state['batch'] += 1
             state['positions'] += ids.numel()
             state['seconds'] = time.time() - start
             if state['step'] % 50 == 0:
-                log.write(json.dumps({**state, 'loss': round(loss_sum / loss_steps, 4), 'rate': round(factor, 4)}) + '\n')
+                mean, tally_mean = (round(sum(column) / len(losses), 4) for column in zip(*losses))
+                log.write(json.dumps({**state, 'loss': mean, 'syllable_loss': tally_mean, 'rate': round(factor, 4)}) + '\n')
                 log.flush()
-                loss_sum, loss_steps = 0.0, 0
+                losses = []
             if time.time() - saved_at > 60 * arguments.checkpoint_minutes:
                 save()
                 saved_at = time.time()
-            if state['positions'] >= arguments.positions:
+            if stopped or state['positions'] >= arguments.positions:
                 break
-        state['shard'] += 1
+        else:
+            state['shard'], state['batch'] = state['shard'] + 1, 0
     save()
 
 
