@@ -1,7 +1,7 @@
-import { mkdtempSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { fixtureWorker } from '../../test/helpers/run-harness.ts'
 import { readProcessFacts } from '../probes/process-facts.ts'
 import { acquireWorker } from './acquire-worker.ts'
@@ -11,6 +11,7 @@ import { WorkerFailure } from './worker-failure.ts'
 import { WorkerProcess } from './worker-process.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'plumbline-harness-'))
+afterAll(() => rmSync(folder, { recursive: true }))
 
 function spawnFixture(command: WorkerCommand, readyLineTimeoutMs = 30_000, signal = new AbortController().signal) {
   return WorkerProcess.spawn({
