@@ -58,8 +58,12 @@ class EngineHandle::LoadWorker final : public Napi::AsyncWorker {
 /// Waits on the pool for the generator's thread, and gives the weights back there.
 class EngineHandle::DisposeWorker final : public Napi::AsyncWorker {
  public:
-  DisposeWorker(Napi::Env env, std::shared_ptr<EngineHandle> handle)
-      : AsyncWorker(env), deferred_(env), handle_(std::move(handle)), engine_(std::move(handle_->engine_)) {}
+  DisposeWorker(Napi::Env env, const Napi::Object& object, std::shared_ptr<EngineHandle> handle)
+      : AsyncWorker(env),
+        deferred_(env),
+        object_(Napi::Persistent(object)),
+        handle_(std::move(handle)),
+        engine_(std::move(handle_->engine_)) {}
   Napi::Promise promise() const { return deferred_.Promise(); }
 
  protected:
@@ -74,6 +78,8 @@ class EngineHandle::DisposeWorker final : public Napi::AsyncWorker {
 
  private:
   Napi::Promise::Deferred deferred_;
+  /// Keeps the handle from being collected, and the signal closed, while the generator's thread may still use it.
+  Napi::ObjectReference object_;
   std::shared_ptr<EngineHandle> handle_;
   std::unique_ptr<Engine> engine_;
 };
@@ -169,7 +175,7 @@ Napi::Value EngineHandle::memory_used(const Napi::CallbackInfo& info) {
 Napi::Value EngineHandle::dispose(const Napi::CallbackInfo& info) {
   const auto handle = alive(info);
   if (handle->active_) handle->active_->job->cancel();
-  auto* const worker = new DisposeWorker(info.Env(), handle);  // deletes itself when it is done
+  auto* const worker = new DisposeWorker(info.Env(), info[0].As<Napi::Object>(), handle);  // deletes itself when it is done
   const Napi::Promise promise = worker->promise();
   worker->Queue();
   return promise;

@@ -37,6 +37,9 @@ class EngineHandle : public std::enable_shared_from_this<EngineHandle> {
   static Napi::Value memory_used(const Napi::CallbackInfo& info);
   static Napi::Value dispose(const Napi::CallbackInfo& info);
 
+  /// Nobody can use the engine any more, nor dispose of it. No job runs: one would keep the handle.
+  void collected() noexcept { shut_down(); }
+
   explicit EngineHandle(Napi::Env env) : env_(env) {}
   ~EngineHandle() { shut_down(); }
   EngineHandle(const EngineHandle&) = delete;

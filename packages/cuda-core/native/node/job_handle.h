@@ -17,6 +17,9 @@ struct JobHandle {
     return info.Env().Undefined();
   }
 
+  /// The job goes on without it.
+  void collected() noexcept {}
+
   std::shared_ptr<Job> job;
 };
 

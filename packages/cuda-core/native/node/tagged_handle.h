@@ -8,7 +8,7 @@
 
 namespace plumbline::node {
 
-/// An opaque JavaScript object around a shared_ptr. The tag, one for each type, is checked at every use: an object of
+/// An opaque JavaScript object around a shared_ptr, whose target is told (`collected()`) when JavaScript has dropped it. The tag, one for each type, is checked at every use: an object of
 /// another kind is a typed error and never a pointer of the wrong type.
 template <typename T>
 class TaggedHandle {
@@ -40,6 +40,7 @@ class TaggedHandle {
   }
   static void finalize(napi_env, void* target, void*) {
     const std::unique_ptr<std::shared_ptr<T>> owned(static_cast<std::shared_ptr<T>*>(target));
+    (*owned)->collected();
   }
 };
 
