@@ -55,6 +55,13 @@ describe('an engine that goes wrong in the middle of a stream', () => {
     await Execution.toEnd(worker.url, fakeRequest({ tokens: 1 }))
   })
 
+  test('a token that the vocabulary does not have ends the job', async () => {
+    const execution = await Execution.toEnd(worker.url, fakeRequest({ tokens: 10, unknownAt: 4 }))
+    expect(execution.tokens.length).toBe(4)
+    expect(execution.terminals).toMatchObject([{ type: 'error', code: 'INTERNAL' }])
+    await Execution.toEnd(worker.url, fakeRequest({ tokens: 1 }))
+  })
+
   test('no progress for a second shows in /health as stalled', async () => {
     await worker.untilHealthy()
     const execution = await Execution.start(worker.url, fakeRequest({ tokens: 1, ending: 'hang' }))

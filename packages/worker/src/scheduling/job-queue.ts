@@ -88,22 +88,13 @@ export class JobQueue implements JobOwner {
     const startedAt = performance.now()
     this.#active = job
     this.#engine.generate(job.engineJob, {
-      onTokens: (tokens) => guarded(job, () => job.onTokens(tokens)),
+      onTokens: (tokens) => job.onTokens(tokens),
       onDone: (result) => {
         this.#active = undefined
         this.#meanMs += NEWEST * (performance.now() - startedAt - this.#meanMs)
-        guarded(job, () => job.onDone(result))
+        job.onDone(result)
       },
     })
     job.start()
-  }
-}
-
-/** A mistake in handling one job ends that job, with its terminal event, and nothing else. */
-function guarded(job: Job, action: () => void): void {
-  try {
-    action()
-  } catch (error) {
-    job.fail(PlumblineError.from(error))
   }
 }

@@ -174,7 +174,15 @@ export class Job implements JobSink, EventSource {
       return started
     }
     const token = this.#stopMatched === undefined ? this.#tokens.shift() : undefined
-    if (token) return this.#tokenEvent(token)
+    if (token) {
+      try {
+        return this.#tokenEvent(token)
+      } catch (error) {
+        // A token that has no text, as a damaged vocabulary may have them.
+        this.#tokens = []
+        this.fail(PlumblineError.from(error))
+      }
+    }
     if (this.#error) return this.#errorEvent(this.#error)
     if (this.#result) return this.#endEvent(this.#result)
     return undefined
@@ -197,8 +205,8 @@ export class Job implements JobSink, EventSource {
   }
 
   #tokenEvent({ index, id, logprob, top }: SampledToken): TokenEvent {
-    this.#countToken()
     const { t, stopped } = this.#text.push(this.#description.decodeBytes(id))
+    this.#countToken()
     if (stopped !== undefined) {
       this.#stopMatched = stopped
       this.#tokens = []
