@@ -95,5 +95,5 @@ function parseJson(payload: Buffer): unknown {
 
 /** For tests only: PLUMBLINE_ENGINE_PROCESS names another program that speaks the pipe, to inject faults. */
 function engineProgram(): string {
-  return process.env.PLUMBLINE_ENGINE_PROCESS ?? programPath('engine-host/engine-process')
+  return process.env.PLUMBLINE_ENGINE_PROCESS || programPath('engine-host/engine-process')
 }
