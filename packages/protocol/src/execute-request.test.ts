@@ -36,9 +36,52 @@ describe('parseExecuteRequest', () => {
   it('takes a seed as a safe integer or as decimal digits, up to 2^64 - 1', () => {
     expect(parseExecuteRequest({ ...valid, seed: 7 }).seed).toBe(7n)
     expect(parseExecuteRequest({ ...valid, seed: '18446744073709551615' }).seed).toBe(2n ** 64n - 1n)
-    for (const seed of ['18446744073709551616', -1, 2 ** 53, 1.5, '', ' 1', '0x10', null]) {
-      expect(refusals({ ...valid, seed }), String(seed)).toHaveLength(1)
+    for (const seed of ['18446744073709551616', -1, 2 ** 53, 1.5, '', ' 1', '0x10', null, 'abc', '1.5', '\u0661']) {
+      expect(refusals({ ...valid, seed }), String(seed)).toEqual(['seed: custom'])
     }
+  })
+
+  it('a seed that is no number hides no other error', () => {
+    expect(refusals({ ...valid, max_tokens: 0, seed: '12a' })).toEqual(['max_tokens: minimum 1', 'seed: custom'])
+  })
+
+  it('answers a body full of mistakes with a short list', () => {
+    expect(refusals({ job_id: 'a', prompt_token_ids: Array(100_000).fill(-1) })).toEqual(['prompt_token_ids: custom'])
+    const unknown = Object.fromEntries(Array.from({ length: 50_000 }, (_, index) => [`field${index}`, 1]))
+    expect(refusals({ ...valid, ...unknown })).toHaveLength(33)
+    const messages = Array(1_000).fill({ role: 'tool', content: '' })
+    expect(refusals({ job_id: 'a', messages })).toHaveLength(33)
+  })
+
+  it('counts characters as code points, in a prompt and in messages alike', () => {
+    const emoji = '\u{1f600}'
+    const of = (count: number) => [{ role: 'user', content: emoji.repeat(count) }]
+    expect(refusals({ job_id: 'a', prompt: emoji.repeat(32_768) })).toEqual([])
+    expect(refusals({ job_id: 'a', prompt: emoji.repeat(32_769) })).toEqual(['prompt: maximum 32768'])
+    expect(refusals({ job_id: 'a', messages: of(32_768) })).toEqual([])
+    expect(refusals({ job_id: 'a', messages: [...of(20_000), ...of(12_769)] })).toEqual(['messages: custom'])
+  })
+
+  it('says what a value must be in words of its own', () => {
+    const said = (body: unknown) => {
+      try {
+        parseExecuteRequest(body)
+      } catch (error) {
+        return (error as InvalidRequestError).errors.map(({ field, message }) => `${field} ${message}`)
+      }
+      return []
+    }
+    expect(
+      said({ prompt: '', stop: 'x', temperature: '1', top_k: -1, repetition_penalty: 0, max_tokens: 1.5 }),
+    ).toEqual([
+      'job_id is required',
+      'prompt must hold at least 1 characters',
+      'max_tokens must be of type int',
+      'temperature must be of type number',
+      'top_k must be at least 0',
+      'repetition_penalty must be more than 0',
+      'stop must be of type array',
+    ])
   })
 
   it('lists everything that is wrong at once', () => {

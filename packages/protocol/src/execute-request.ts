@@ -10,10 +10,12 @@ export const LIMITS = {
   stopStrings: 4,
   stopCharacters: 256,
   messages: 1_024,
-  promptTokenIds: 1_048_576,
+  promptTokenIds: 131_072,
   logprobs: 20,
   /** Of a request body: 32,768 characters of prompt as JSON escapes of six bytes each, and room for the rest. */
   bodyBytes: 1_048_576,
+  /** Of one answer: a small body can hold hundreds of thousands of mistakes. */
+  fieldErrors: 32,
 } as const
 
 const MAX_INT32 = 2 ** 31 - 1
@@ -22,23 +24,40 @@ const MAX_INT32 = 2 ** 31 - 1
 const text = (maximum: number) =>
   z
     .string()
-    .min(1, `must hold at least 1 character`)
-    .max(maximum, `must hold at most ${maximum} characters`)
+    .min(1)
+    .max(maximum)
     .refine((value) => value.isWellFormed(), 'must be well-formed Unicode (it holds a lone surrogate)')
     .refine((value) => !value.includes('\0'), 'must not hold a NUL character')
 
+const isSeed = (value: unknown) =>
+  typeof value === 'string'
+    ? /^\d{1,20}$/.test(value) && BigInt(value) <= MAX_SEED
+    : Number.isSafeInteger(value) && (value as number) >= 0
+
 const seed = z
-  .union(
-    [
-      z.int().min(0),
-      z
-        .string()
-        .regex(/^\d{1,20}$/)
-        .refine((digits) => BigInt(digits) <= MAX_SEED),
-    ],
-    'must be an unsigned 64-bit integer, as a string or as a safe integer',
-  )
+  .custom<string | number>(isSeed, 'must be an unsigned 64-bit integer, as a string or as a safe integer')
   .transform((value) => BigInt(value))
+
+const isTokenId = (id: unknown) => Number.isInteger(id) && (id as number) >= 0 && (id as number) <= MAX_INT32
+
+/** Looked through as a whole: an issue for each of 100,000 elements would be an answer of megabytes. */
+const tokenIds = z
+  .custom<number[]>((value) => Array.isArray(value), 'must be an array')
+  .superRefine((ids, context) => {
+    const wrong = ids.findIndex((id) => !isTokenId(id))
+    if (ids.length < 1 || ids.length > LIMITS.promptTokenIds) {
+      context.addIssue({ code: 'custom', message: `must hold 1 to ${LIMITS.promptTokenIds} elements` })
+    } else if (wrong !== -1) {
+      context.addIssue({ code: 'custom', message: `must hold token ids, but the element at index ${wrong} is none` })
+    }
+  })
+
+/** In code points, as zod counts the characters of a string. */
+function characters(value: string): number {
+  let count = 0
+  for (const _ of value) count++
+  return count
+}
 
 const messageSchema = z.strictObject({
   role: z.enum(['system', 'user', 'assistant'], 'must be system, user or assistant'),
@@ -55,12 +74,13 @@ export const executeRequestSchema = z
       .min(1)
       .max(LIMITS.messages)
       .refine(
-        (messages) => messages.reduce((sum, message) => sum + message.content.length, 0) <= LIMITS.promptCharacters,
+        (messages) =>
+          messages.reduce((sum, message) => sum + characters(message.content), 0) <= LIMITS.promptCharacters,
         `must hold at most ${LIMITS.promptCharacters} characters together`,
       )
       .optional(),
     /** Evaluated as they are; the worker checks them against its vocabulary. */
-    prompt_token_ids: z.array(z.int().min(0).max(MAX_INT32)).min(1).max(LIMITS.promptTokenIds).optional(),
+    prompt_token_ids: tokenIds.optional(),
     max_tokens: z.int().min(1).max(LIMITS.maxTokens).default(256),
     temperature: z.number().min(0).max(2).default(0.7),
     top_k: z.int().min(0).max(MAX_INT32).default(0),
@@ -90,32 +110,54 @@ export type ExecuteRequest = z.output<typeof executeRequestSchema>
 export type ExecuteRequestBody = z.input<typeof executeRequestSchema>
 export type ChatMessage = z.output<typeof messageSchema>
 
-/** zod's issues as field errors. Messages name constraints, never values: a prompt must not come back in an error. */
-export function fieldErrors(issues: readonly z.core.$ZodIssue[]): FieldError[] {
-  return issues.flatMap((issue): FieldError[] => {
-    const field = issue.path.map(String).join('.') || 'body'
+/**
+ * zod's issues as field errors, the first ones of very many. Messages name constraints, never values: a prompt must not come back
+ * in an error.
+ */
+function fieldErrors(issues: readonly z.core.$ZodIssue[]): FieldError[] {
+  const errors = issues.flatMap((issue): FieldError[] => {
+    const path = issue.path.map(String)
     if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({
-        field: [...issue.path.map(String), key.slice(0, 64)].join('.'),
+      return issue.keys.slice(0, LIMITS.fieldErrors + 1).map((key) => ({
+        field: [...path, key.slice(0, 64)].join('.'),
         constraint: 'known_field',
         message: 'is not a field of this request',
       }))
     }
-    return [{ field, constraint: constraintOf(issue), message: issue.message }]
+    return [{ field: path.join('.') || 'body', ...explain(issue) }]
   })
+  if (errors.length <= LIMITS.fieldErrors) return errors
+  const more = { field: 'body', constraint: 'error_count', message: `has more errors than these ${LIMITS.fieldErrors}` }
+  return [...errors.slice(0, LIMITS.fieldErrors), more]
 }
 
-function constraintOf(issue: z.core.$ZodIssue): string {
+/** zod's own wording is for programmers: ours says what the value must be. */
+function explain(issue: z.core.$ZodIssue): { constraint: string; message: string } {
   switch (issue.code) {
-    case 'too_small':
-      return `minimum ${issue.minimum}`
-    case 'too_big':
-      return `maximum ${issue.maximum}`
     case 'invalid_type':
-      return `type ${issue.expected}`
+      return {
+        constraint: `type ${issue.expected}`,
+        message: issue.message.endsWith('undefined') ? 'is required' : `must be of type ${issue.expected}`,
+      }
+    case 'too_small':
+      return {
+        constraint: `minimum ${issue.minimum}`,
+        message: bound(issue, issue.inclusive ? 'at least' : 'more than', issue.minimum),
+      }
+    case 'too_big':
+      return {
+        constraint: `maximum ${issue.maximum}`,
+        message: bound(issue, issue.inclusive ? 'at most' : 'less than', issue.maximum),
+      }
     default:
-      return issue.code
+      return { constraint: issue.code, message: issue.message }
   }
+}
+
+function bound({ origin }: { origin: string }, comparison: string, limit: number | bigint): string {
+  if (origin === 'string') return `must hold ${comparison} ${limit} characters`
+  if (origin === 'array') return `must hold ${comparison} ${limit} elements`
+  return `must be ${comparison} ${limit}`
 }
 
 /** Parses a request body, or throws an InvalidRequestError that lists everything that is wrong with it. */
