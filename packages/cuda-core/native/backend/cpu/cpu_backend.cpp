@@ -1,6 +1,9 @@
 #include "backend/cpu/cpu_backend.h"
 
 #include <sys/mman.h>
+#if defined(PLUMBLINE_X86_VARIANTS)
+#include <cpuid.h>
+#endif
 
 #include <algorithm>
 #include <cstdlib>
@@ -20,12 +23,20 @@ struct Variant {
   bool supported;
 };
 
+#if defined(PLUMBLINE_X86_VARIANTS)
+/// clang's __builtin_cpu_supports does not know F16C.
+bool has_f16c() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+#endif
+
 /// Best last.
 std::vector<Variant> variants() {
   std::vector<Variant> out = {{&portable::kKernels, true}};
 #if defined(PLUMBLINE_X86_VARIANTS)
   __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
+  const bool avx2 = __builtin_cpu_supports("avx2") && has_f16c();
   out.push_back({&avx2::kKernels, avx2});
   out.push_back({&avx512::kKernels, avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                                         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")});
