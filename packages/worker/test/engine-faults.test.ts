@@ -102,6 +102,31 @@ test('three losses in a row are a crash loop, with a pause before the engine is 
   expect((await worker.untilHealthy()).engine.restarts).toBe(4)
 })
 
+test('a job that was cancelled between two crashes does not speak for the engine; one that met its stop string does', async () => {
+  const worker = await fakeWorker()
+  const crash = async () => {
+    await worker.untilHealthy()
+    await Execution.toEnd(worker.url, fakeRequest({ tokens: 1, ending: 'segv' }))
+  }
+  const stopped = () => Execution.toEnd(worker.url, fakeRequest({ text: 'a.b', ending: 'go-on' }, { stop: ['.'] }))
+  const cancelled = async () => {
+    await worker.untilHealthy()
+    const execution = await Execution.start(worker.url, fakeRequest({ tokens: 1, ending: 'go-on' }))
+    await execution.untilTokens(1)
+    execution.disconnect()
+    await until(async () => (await worker.health()).queue.active === 0)
+  }
+  await crash()
+  await crash()
+  await worker.untilHealthy()
+  await stopped()
+  for (let loss = 0; loss < 3; loss++) {
+    await crash()
+    if (loss < 2) await cancelled()
+  }
+  await until(async () => (await worker.health()).status === 'crash_loop')
+})
+
 test('an engine that does not stop when told to is replaced', async () => {
   const worker = await fakeWorker(['--engine-stall-sec', '1'])
   const execution = await Execution.start(worker.url, fakeRequest({ tokens: 1, ending: 'never-stop' }))

@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Execution, fakeRequest } from './helpers/execute.ts'
 import { fakeWorker, type SpawnedWorker, spawnFakeWorker, until } from './helpers/spawn-worker.ts'
@@ -140,4 +141,19 @@ test('the metrics count what the streams held', async () => {
   await worker.accessLine(execution.correlationId)
   const after = await read()
   expect(after.map((value, index) => value - before[index]!)).toEqual([7, (body.prompt as string).length, 1, 6])
+})
+
+test('requests that are sent on one connection without waiting are all answered, one after the other', async () => {
+  const { hostname, port } = new URL(worker.url)
+  const requests = [1, 2, 3].map((tokens) => {
+    const body = JSON.stringify(fakeRequest({ tokens }))
+    return `POST /execute HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+  })
+  let answers = ''
+  const socket = connect(Number(port), hostname, () => socket.write(requests.join('')))
+  socket.setEncoding('utf8').on('data', (text) => (answers += text))
+  const count = (event: string) => answers.split(`event: ${event}\n`).length - 1
+  await until(() => count('end') === 3)
+  socket.destroy()
+  expect([count('started'), count('token'), count('error')]).toEqual([3, 6, 0])
 })

@@ -55,6 +55,8 @@ const STALLED_MS = 1_000
 const PATIENCE = 6
 /** An estimate beyond that says no more than that it will take long. */
 const LONGEST_ESTIMATE_MS = 60_000
+/** What a driver may take until it has said which device there is. */
+const PROBE_LIMIT_MS = 5_000
 const CRASH_LOOP_LOSSES = 3
 const MAX_BACK_OFF_MS = 60_000
 const STOP_LIMIT_MS = 1_500
@@ -65,8 +67,9 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
   readonly #watch = new StallWatch(() => this.#replaceStalled())
   #phase: 'starting' | 'loading' | 'ready' | 'backing_off' | 'stopped' = 'stopped'
   #connection: EngineConnection | undefined
-  #active: { readonly number: number; readonly sink: JobSink; cancelled: boolean } | undefined
+  #active: { readonly number: number; readonly sink: JobSink; cancelled: boolean; complete: boolean } | undefined
   #jobNumber = 0
+  #probed = false
   #lastCounter = -1
   #loading = { fraction: 0, stage: '' }
   #loadStartedAt = 0
@@ -87,7 +90,7 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
   }
 
   start(): void {
-    const { engine, stallMs } = this.#options
+    const { engine } = this.#options
     const modelFile = fileIdentity(engine.modelPath)
     this.#phase = 'starting'
     this.#lastCounter = -1
@@ -104,22 +107,27 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
     })
     this.#connection = connection
     connection.send({ type: 'load', options: engine, sendTokenizer: modelFile !== this.#loadedFile })
-    this.#watch.start(stallMs * PATIENCE)
+    this.#probed = false
+    this.#watch.start(PROBE_LIMIT_MS)
   }
 
   /** Only when `state` is ready and no job is active. */
   generate(request: EngineJob, sink: JobSink): void {
-    this.#active = { number: ++this.#jobNumber, sink, cancelled: false }
+    this.#active = { number: ++this.#jobNumber, sink, cancelled: false, complete: false }
     this.#everBusy = true
     this.#connection?.send({ type: 'generate', job: this.#jobNumber, request })
     this.#watch.start(this.#options.stallMs)
   }
 
-  /** Ends the active job between two tokens; its `onDone` follows, if need be by replacing the engine. */
-  cancel(): void {
+  /**
+   * Ends the active job between two tokens; its `onDone` follows, if need be by replacing the engine. `complete`: the job has all
+   * that it was there for, and speaks for the engine as one does that came to its end.
+   */
+  cancel(complete: boolean): void {
     const active = this.#active
     if (!active || active.cancelled) return
     active.cancelled = true
+    active.complete = complete
     this.#connection?.send({ type: 'cancel', job: active.number })
     const limitMs = this.#options.stallMs * PATIENCE
     const limit = setTimeout(() => {
@@ -203,7 +211,8 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
         this.#watch.news()
         break
       case 'device':
-        this.#watch.news()
+        this.#probed = true
+        this.#watch.start(this.#options.stallMs * PATIENCE)
         this.emit('device', message)
         break
       case 'loading':
@@ -256,7 +265,7 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
     this.#watch.news()
     this.#active = undefined
     const { stopReason, tokens, prefillMs, decodeMs, error: wire } = message
-    if (stopReason !== 'ERROR') this.#losses = 0
+    if (stopReason === 'EOS' || stopReason === 'MAX_TOKENS' || active.complete) this.#losses = 0
     const error = wire && new PlumblineError(wire.code, wire.message, wire.fields)
     // After a CUDA error the device context is of no more use, and only a new process gets a new one.
     const replace = error?.code === 'CUDA_ERROR'
@@ -270,6 +279,11 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
 
   #replaceStalled(): void {
     const seconds = (this.#watch.silenceMs / 1_000).toFixed(1)
+    if (!this.#probed) {
+      const message = `the device did not answer within ${seconds} s`
+      this.#connection?.kill(new PlumblineError('DEVICE_UNAVAILABLE', message))
+      return
+    }
     const what = this.#active ? 'computed no layer' : 'made no progress with loading'
     this.#connection?.kill(new PlumblineError('ENGINE_STALLED', `the engine ${what} for ${seconds} s and was replaced`))
   }

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TraceLevel } from '@plumbline/protocol'
 import type { EngineJob, JobTrace } from '../engine-host/messages.ts'
@@ -23,6 +22,5 @@ export async function jobTrace(
   })
   const time = manifest.started_at.replaceAll(/[:.]/g, '-')
   const directory = join(worker.options.traceDir!, `${time}-${jobId.replaceAll(/[^A-Za-z0-9_-]/g, '_').slice(0, 64)}`)
-  await mkdir(directory)
   return { directory, level, allPositionsLogits: false, values: 'first8', manifest }
 }

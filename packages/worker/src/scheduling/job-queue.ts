@@ -73,7 +73,7 @@ export class JobQueue implements JobOwner {
   withdraw(job: Job): void {
     const place = this.#waiting.indexOf(job)
     if (place >= 0) this.#waiting.splice(place, 1)
-    else if (job === this.#active) this.#engine.cancel()
+    else if (job === this.#active) this.#engine.cancel(job.complete)
   }
 
   closed(job: Job): void {

@@ -162,6 +162,11 @@ export class Job implements JobSink, EventSource {
     this.#stream.wake()
   }
 
+  /** A stop string has been met: the engine's part ends early, but as it should. */
+  get complete(): boolean {
+    return this.#stopMatched !== undefined
+  }
+
   /** Cuts the connection, whatever is still to be sent. */
   destroy(): void {
     this.#stream.destroy()

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { isTerminal, type StreamEvent } from '@plumbline/protocol'
 import { encodeSseFrame, SSE_PING } from '../streaming/sse-frame.ts'
 
@@ -30,6 +31,8 @@ export class EventStream {
   readonly #response: ServerResponse
   readonly #options: EventStreamOptions
   readonly #source: EventSource
+  readonly #socket: Socket
+  readonly #onSocketClose = () => this.#onClose(this.#response.writableFinished)
   readonly #ping: NodeJS.Timeout
   #stall: NodeJS.Timeout | undefined
   #nextId = 0
@@ -57,12 +60,15 @@ export class EventStream {
     response.flushHeaders()
     response.on('drain', () => this.#onDrain())
     response.on('finish', () => this.#onClose(true))
-    response.on('close', () => this.#onClose(response.writableFinished))
+    response.on('close', this.#onSocketClose)
     response.on('error', () => undefined) // 'close' follows
     this.#ping = setInterval(() => {
       if (!this.#full && !response.writableEnded) this.#write(SSE_PING)
     }, options.pingIntervalMs)
-    if (response.socket?.destroyed !== false) queueMicrotask(() => this.#onClose(false))
+    // The request's socket: a response that waits behind another on its connection has none yet, nor hears of its end.
+    this.#socket = response.req.socket
+    this.#socket.on('close', this.#onSocketClose)
+    if (this.#socket.destroyed) queueMicrotask(this.#onSocketClose)
   }
 
   get closed(): boolean {
@@ -129,6 +135,7 @@ export class EventStream {
   #onClose(delivered: boolean): void {
     if (this.#closed) return
     this.#closed = true
+    this.#socket.off('close', this.#onSocketClose)
     clearInterval(this.#ping)
     clearTimeout(this.#stall)
     this.#source.onClosed(delivered)

@@ -30,10 +30,15 @@ export async function serve({ values: options }: Configuration, modelFile: Model
   const server = await buildServer(worker)
   const shutdown = new Shutdown(worker, server)
 
-  const early = await Promise.race([failed, probed])
+  const early = await Promise.race([failed, probed, shutdown.finished])
   if (early instanceof PlumblineError) {
     flush()
     throw namedAfterOption(early, options)
+  }
+  if (worker.shuttingDown) {
+    await shutdown.finished
+    flush()
+    return EXIT.ok
   }
   const url = await listen(server, options)
   printLifecycleLine({ event: 'listening', url, pid: process.pid })
