@@ -43,6 +43,9 @@ describe('parseExecuteRequest', () => {
 
   it('a seed that is no number hides no other error', () => {
     expect(refusals({ ...valid, max_tokens: 0, seed: '12a' })).toEqual(['max_tokens: minimum 1', 'seed: custom'])
+    expect(refusals({ job_id: 'a', seed: '12a' })).toEqual(['seed: custom', 'prompt: custom'])
+    const two = { prompt: 'x', prompt_token_ids: 'x' }
+    expect(refusals({ job_id: 'a', ...two })).toEqual(['prompt_token_ids: custom', 'prompt: custom'])
   })
 
   it('answers a body full of mistakes with a short list', () => {

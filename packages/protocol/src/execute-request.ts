@@ -34,23 +34,27 @@ const isSeed = (value: unknown) =>
     ? /^\d{1,20}$/.test(value) && BigInt(value) <= MAX_SEED
     : Number.isSafeInteger(value) && (value as number) >= 0
 
-const seed = z
-  .custom<string | number>(isSeed, 'must be an unsigned 64-bit integer, as a string or as a safe integer')
-  .transform((value) => BigInt(value))
+// Neither `abort` nor a transform (parseExecuteRequest makes the bigint): both would keep the rules of the whole object from running.
+const seed = z.custom<string | number>(isSeed, {
+  error: 'must be an unsigned 64-bit integer, as a string or as a safe integer',
+  abort: false,
+})
 
 const isTokenId = (id: unknown) => Number.isInteger(id) && (id as number) >= 0 && (id as number) <= MAX_INT32
 
 /** Looked through as a whole: an issue for each of 100,000 elements would be an answer of megabytes. */
-const tokenIds = z
-  .custom<number[]>((value) => Array.isArray(value), 'must be an array')
-  .superRefine((ids, context) => {
-    const wrong = ids.findIndex((id) => !isTokenId(id))
-    if (ids.length < 1 || ids.length > LIMITS.promptTokenIds) {
-      context.addIssue({ code: 'custom', message: `must hold 1 to ${LIMITS.promptTokenIds} elements` })
-    } else if (wrong !== -1) {
-      context.addIssue({ code: 'custom', message: `must hold token ids, but the element at index ${wrong} is none` })
-    }
-  })
+const tokenIds = z.custom<number[]>().superRefine((ids, context) => {
+  if (!Array.isArray(ids)) {
+    context.addIssue({ code: 'custom', message: 'must be an array' })
+    return
+  }
+  const wrong = ids.findIndex((id) => !isTokenId(id))
+  if (ids.length < 1 || ids.length > LIMITS.promptTokenIds) {
+    context.addIssue({ code: 'custom', message: `must hold 1 to ${LIMITS.promptTokenIds} elements` })
+  } else if (wrong !== -1) {
+    context.addIssue({ code: 'custom', message: `must hold token ids, but the element at index ${wrong} is none` })
+  }
+})
 
 /** In code points, as zod counts the characters of a string. */
 function characters(value: string): number {
@@ -105,7 +109,7 @@ export const executeRequestSchema = z
     },
   )
 
-export type ExecuteRequest = z.output<typeof executeRequestSchema>
+export type ExecuteRequest = Omit<z.output<typeof executeRequestSchema>, 'seed'> & { seed?: bigint }
 /** What a client sends. */
 export type ExecuteRequestBody = z.input<typeof executeRequestSchema>
 export type ChatMessage = z.output<typeof messageSchema>
@@ -163,8 +167,9 @@ function bound({ origin }: { origin: string }, comparison: string, limit: number
 /** Parses a request body, or throws an InvalidRequestError that lists everything that is wrong with it. */
 export function parseExecuteRequest(body: unknown): ExecuteRequest {
   const result = executeRequestSchema.safeParse(body)
-  if (result.success) return result.data
-  throw new InvalidRequestError(fieldErrors(result.error.issues))
+  if (!result.success) throw new InvalidRequestError(fieldErrors(result.error.issues))
+  const { seed, ...request } = result.data
+  return seed === undefined ? request : { ...request, seed: BigInt(seed) }
 }
 
 export const cancelRequestSchema = z.strictObject({ job_id: text(LIMITS.jobIdCharacters) })

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { gzipSync } from 'node:zlib'
 import type { ErrorBody } from '@plumbline/protocol'
 import { request } from 'undici'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -58,7 +59,7 @@ describe('POST /execute refuses before it admits', () => {
         'messages.0.role',
         'prompt',
         'colour',
-        'prompt_token_ids.1',
+        'prompt_token_ids',
         'trace',
       ]),
     )
@@ -76,8 +77,8 @@ describe('POST /execute refuses before it admits', () => {
     ['a prompt of 32,769 characters', { job_id: 'a', prompt: 'x'.repeat(32_769) }, 'prompt'],
     ['a job_id of 129 characters', { job_id: 'a'.repeat(129), prompt: 'x' }, 'job_id'],
     ['a NUL character', { job_id: 'a', prompt: 'a\0b' }, 'prompt'],
-    ['an id outside the vocabulary', { job_id: 'a', prompt_token_ids: [0, 999] }, 'prompt_token_ids.1'],
-    ['a negative id', { job_id: 'a', prompt_token_ids: [-1] }, 'prompt_token_ids.0'],
+    ['an id outside the vocabulary', { job_id: 'a', prompt_token_ids: [0, 999] }, 'prompt_token_ids'],
+    ['a negative id', { job_id: 'a', prompt_token_ids: [-1] }, 'prompt_token_ids'],
     ['five stop strings', { job_id: 'a', prompt: 'x', stop: ['a', 'b', 'c', 'd', 'e'] }, 'stop'],
     ['an unsafe integer as seed', { job_id: 'a', prompt: 'x', seed: 2 ** 53 }, 'seed'],
     ['a trace without --trace-dir', { job_id: 'a', prompt: 'x', trace: 'logits' }, 'trace'],
@@ -125,6 +126,15 @@ describe('POST /execute refuses before it admits', () => {
     expect(execution.terminals).toMatchObject([{ type: 'end', stop_reason: 'MAX_TOKENS', tokens_out: room }])
   })
 
+  test('a hundred thousand mistakes are answered with a short list', async () => {
+    const unknown = Object.fromEntries(Array.from({ length: 60_000 }, (_, n) => [`f${n}`, 0]))
+    const answer = await execute({ job_id: 'a', prompt: 'x', ...unknown })
+    expect(answer.status).toBe(400)
+    expect(answer.text.length).toBeLessThan(10_000)
+    const ids = await execute({ job_id: 'a', prompt_token_ids: Array(200_000).fill(-1) })
+    expect([ids.status, ids.body.code]).toEqual([400, 'CONTEXT_OVERFLOW'])
+  })
+
   test('a job_id that is active is a 409, and free again when the stream has ended', async () => {
     const first = await Execution.start(worker.url, fakeRequest({ tokens: 1, ending: 'go-on' }))
     await first.untilTokens(1)
@@ -168,6 +178,15 @@ describe('HTTP', () => {
     expect(await line).toBe('HTTP/1.1 413 Payload Too Large')
     socket.destroy()
     expect(residentBytes(worker.child.pid!) - before).toBeLessThan(40 * 1024 * 1024)
+  })
+
+  test('a body that is compressed is a 415, not broken JSON', async () => {
+    const answer = await fetch(`${worker.url}/execute`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' },
+      body: gzipSync(JSON.stringify({ job_id: 'a', prompt: 'x' })),
+    })
+    expect(answer.status).toBe(415)
   })
 
   test('a content type that is not JSON is a 415', async () => {

@@ -20,9 +20,6 @@ interface ReadRequest {
   readonly engineJob: EngineJob
 }
 
-/** How many wrong ids of a prompt are named one by one. */
-const NAMED_IDS = 8
-
 /** A body of POST /execute as a job for the engine. Throws everything that is wrong with it at once. */
 export async function readExecuteRequest(body: unknown, worker: Worker): Promise<ReadRequest> {
   const { tokenizer, info } = worker
@@ -30,20 +27,18 @@ export async function readExecuteRequest(body: unknown, worker: Worker): Promise
     parseExecuteRequest(body)
     throw new RetryLaterError('LOADING', 'the model is still being loaded', worker.engine.readyInMs)
   }
+  const given = (body as Partial<ExecuteRequest> | null)?.prompt_token_ids
+  if (Array.isArray(given)) assertFits(given.length, info.contextLength) // before each id is looked at
   const request = parseForModel(body, worker, tokenizer)
   const promptTokenIds = request.prompt_token_ids ?? (await encode(request, worker.encoder!))
-  const room = info.contextLength - promptTokenIds.length
-  if (room < 1) {
-    const message = `the prompt has ${promptTokenIds.length} tokens, and the context of ${info.contextLength} must have room for one more`
-    throw new PlumblineError('CONTEXT_OVERFLOW', message)
-  }
+  assertFits(promptTokenIds.length, info.contextLength)
   return {
     job_id: request.job_id,
     trace: request.trace,
     stop: request.stop,
     engineJob: {
       promptTokenIds,
-      maxTokens: Math.min(request.max_tokens, room),
+      maxTokens: Math.min(request.max_tokens, info.contextLength - promptTokenIds.length),
       sampling: {
         temperature: request.temperature,
         topK: request.top_k,
@@ -57,6 +52,12 @@ export async function readExecuteRequest(body: unknown, worker: Worker): Promise
       logprobs: request.logprobs,
     },
   }
+}
+
+function assertFits(promptTokens: number, contextLength: number): void {
+  if (promptTokens < contextLength) return
+  const message = `the prompt has ${promptTokens} tokens, and the context of ${contextLength} must have room for one more`
+  throw new PlumblineError('CONTEXT_OVERFLOW', message)
 }
 
 /** The contract's rules and this model's rules, all broken ones in one error. */
@@ -79,11 +80,10 @@ function modelErrors(body: Partial<ExecuteRequest> | null, worker: Worker, token
   const vocabSize = Math.min(tokenizer.vocabSize, worker.info!.vocabSize)
   const errors: FieldError[] = []
   const ids: unknown[] = Array.isArray(body?.prompt_token_ids) ? body.prompt_token_ids : []
-  for (let index = 0; index < ids.length && errors.length < NAMED_IDS; index++) {
-    if (Number.isInteger(ids[index]) && (ids[index] as number) >= vocabSize) {
-      const message = `must be below ${vocabSize}, the size of the vocabulary`
-      errors.push({ field: `prompt_token_ids.${index}`, constraint: `maximum ${vocabSize - 1}`, message })
-    }
+  const outside = ids.findIndex((id) => Number.isInteger(id) && (id as number) >= vocabSize)
+  if (outside !== -1) {
+    const message = `must hold ids below ${vocabSize}, the size of the vocabulary; the element at index ${outside} is not`
+    errors.push({ field: 'prompt_token_ids', constraint: `maximum ${vocabSize - 1}`, message })
   }
   if (Array.isArray(body?.messages) && worker.tokenizerMetadata?.chatTemplate === undefined) {
     const message = 'this model has no chat template: give prompt or prompt_token_ids instead'
