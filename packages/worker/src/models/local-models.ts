@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { PACKAGE_ROOT } from '../package-files.ts'
 import { modelsFolder } from './models-folder.ts'
@@ -19,7 +19,7 @@ export function modelFolders(environment: NodeJS.ProcessEnv = process.env): stri
 export function listModels(folders: readonly string[] = modelFolders()): LocalModel[] {
   return folders.filter(isFolder).flatMap((folder) =>
     readdirSync(folder)
-      .filter((file) => file.endsWith('.gguf'))
+      .filter((file) => file.endsWith('.gguf') && isFile(join(folder, file)))
       .sort()
       .map((file) => {
         const path = join(folder, file)
@@ -31,9 +31,12 @@ export function listModels(folders: readonly string[] = modelFolders()): LocalMo
 /** The file of the model of that name, its Q8_0 when the name says no type; undefined when there is none. */
 export function findModel(name: string, folders: readonly string[] = modelFolders()): string | undefined {
   if (basename(name) !== name) return undefined
-  return folders
-    .flatMap((folder) => [join(folder, `${name}.gguf`), join(folder, `${name}-q8_0.gguf`)])
-    .find((path) => existsSync(path))
+  return folders.flatMap((folder) => [join(folder, `${name}.gguf`), join(folder, `${name}-q8_0.gguf`)]).find(isFile)
 }
 
 const isFolder = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+
+/** Not a folder, nor a link that leads nowhere. */
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false
+}

@@ -44,6 +44,12 @@ export function createHttpServer({ log, metrics, apiToken }: HttpServerOptions):
     if (!OPEN_PATHS.has(request.routeOptions.url ?? '')) checkToken?.(request.headers.authorization)
   })
 
+  server.addHook('preParsing', async ({ headers }) => {
+    const encoding = headers['content-encoding'] ?? 'identity'
+    if (encoding !== 'identity') {
+      throw new PlumblineError('UNSUPPORTED_MEDIA_TYPE', 'the body is encoded (Content-Encoding), send it plain')
+    }
+  })
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     try {
