@@ -63,6 +63,7 @@ export interface Addon {
   cancel(job: JobHandle): void
   inspect(options: { modelPath: string }): Omit<GgufInspection, 'problem'> & { problem?: NativeError }
   probeDevice(options: { device: string }): DeviceProbe
+  endWithParent(): boolean
 
   sample(options: {
     logits: Float32Array
@@ -138,7 +139,7 @@ export interface EvaluatedCheckpoint {
 }
 
 /** That of native/node/addon.cpp: an addon from before the last change of the interface is refused. */
-const INTERFACE_VERSION = 1
+const INTERFACE_VERSION = 2
 const HOW_TO_BUILD = 'build it with: pnpm --filter @plumbline/cuda-core build:native'
 
 let loaded: Addon | undefined

@@ -69,7 +69,7 @@ export class Engine {
     return guarded(() => this.#addon.memoryUsed(this.#handle))
   }
 
-  /** Cancels what runs, tells its sink, and gives everything back. */
+  /** Cancels what runs (its trace stays without `closed`: cut short), tells its sink, and gives everything back. */
   async dispose(): Promise<void> {
     await guarded(() => this.#addon.dispose(this.#handle))
   }

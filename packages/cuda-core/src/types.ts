@@ -78,7 +78,7 @@ export interface GenerateJob {
   readonly ignoreEos: boolean
   /** How many of the likeliest tokens each record lists with their log-probabilities; 0: no log-probabilities at all. */
   readonly logprobs: number
-  /** Positions evaluated at once; cancellation is seen between chunks. */
+  /** Positions evaluated at once. */
   readonly prefillChunk?: number
   readonly trace?: TraceJob
 }
@@ -141,7 +141,7 @@ export interface GenerateSink {
 }
 
 export interface Job {
-  /** Atomic; seen between tokens and between prefill chunks. After the end it does nothing. */
+  /** Atomic; seen between two layers. After the end it does nothing. */
   cancel(): void
 }
 

@@ -179,7 +179,7 @@ describe('an engine', () => {
       const records = readFileSync(join(directory, 'trace.jsonl'), 'utf8').trim().split('\n')
       expect(result.trace).toMatchObject({ records: records.length })
       const manifest = JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8'))
-      expect(manifest).toMatchObject({ run: 'r', closed: { records: records.length } })
+      expect(manifest).toMatchObject({ run: 'r', closed: { records: records.length, stop_reason: 'MAX_TOKENS' } })
       expect(manifest.closed.generated_token_ids).toHaveLength(2)
     } finally {
       rmSync(directory, { recursive: true, force: true })

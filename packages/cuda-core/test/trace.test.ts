@@ -11,7 +11,7 @@ import {
   traceRecordSchema,
 } from '@plumbline/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Engine } from '../src/index.ts'
+import { Engine, type Job } from '../src/index.ts'
 import { evaluate } from '../src/testing.ts'
 import { type Generated, generate, job, loadOptions, stories260K } from './generate.ts'
 
@@ -155,6 +155,7 @@ describe('a trace of a generation', () => {
     expect(trace.manifest.closed).toMatchObject({
       records: trace.records.length,
       generated_token_ids: trace.tokens.map(({ id }) => id),
+      stop_reason: 'MAX_TOKENS',
       trace_sha256: sha256(trace.jsonl),
       tensors_sha256: sha256(trace.tensors),
     })
@@ -175,4 +176,42 @@ test.each(['logits', 'layers', 'ops'] as const)(
 test('logits are those that are computed anyway: of the last position of the prompt and of each token', async () => {
   const { records } = await traced('served', 'logits')
   expect(records.map(({ pos, n }) => [pos, n])).toEqual([4, 5, 6, 7, 8, 9].map((pos) => [pos, 1]))
+})
+
+/** The manifest of a trace whose job goes on until `end` ends it, at its first token. */
+async function manifestOfEnded(name: string, end: (job: Job) => unknown): Promise<TraceManifest> {
+  const directory = join(folder, name)
+  await new Promise<void>((resolve) => {
+    let begun = false
+    const running = engine.generate(
+      {
+        ...job,
+        maxTokens: 120,
+        trace: { directory, level: 'logits', allPositionsLogits: true, values: 'first8', manifest },
+      },
+      {
+        onTokens() {
+          if (!begun) end(running)
+          begun = true
+        },
+        onDone: () => resolve(),
+      },
+    )
+  })
+  return traceManifestSchema.parse(JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8')))
+}
+
+test('the trace of a cancelled job says that it was', async () => {
+  const { closed } = await manifestOfEnded('cancelled', (job) => job.cancel())
+  expect(closed).toMatchObject({ stop_reason: 'CANCELLED' })
+})
+
+test('the trace of a job whose engine is disposed of does not look complete', async () => {
+  let disposed: Promise<void> | undefined
+  const { closed } = await manifestOfEnded('disposed', () => {
+    disposed = engine.dispose()
+  })
+  expect(closed).toBeUndefined()
+  await disposed
+  engine = await Engine.load(loadOptions)
 })

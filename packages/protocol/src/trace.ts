@@ -112,6 +112,8 @@ export const traceManifestSchema = z.strictObject({
   closed: z
     .strictObject({
       ended_at: z.iso.datetime(),
+      /** How the generation ended; CANCELLED also when what asked for it had met a stop string. */
+      stop_reason: z.enum(['EOS', 'MAX_TOKENS', 'CANCELLED']),
       records: z.int().min(0),
       generated_token_ids: z.array(z.int().min(0)),
       trace_sha256: sha256,

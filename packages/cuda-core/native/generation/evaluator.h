@@ -15,7 +15,7 @@ class Evaluator {
   virtual std::uint32_t context_length() const = 0;
   /// Forgets the sequence.
   virtual void reset() = 0;
-  /// As Session::forward.
+  /// As Session::forward: no logits from a pass that was cancelled.
   virtual std::span<const float> forward(std::span<const std::uint32_t> tokens, const ForwardOptions& options) = 0;
 };
 

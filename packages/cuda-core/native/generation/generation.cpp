@@ -22,6 +22,20 @@ class Stopwatch {
 
 }  // namespace
 
+std::string_view name_of(StopReason reason) {
+  switch (reason) {
+    case StopReason::eos:
+      return "EOS";
+    case StopReason::max_tokens:
+      return "MAX_TOKENS";
+    case StopReason::cancelled:
+      return "CANCELLED";
+    case StopReason::error:
+      return "ERROR";
+  }
+  return "";
+}
+
 class Generation {
  public:
   Generation(Job& job, Evaluator& evaluator, std::atomic<std::uint64_t>& progress)
@@ -52,8 +66,10 @@ class Generation {
     const Stopwatch decode_time;
     if (!logits.empty()) decode(sampler, logits);
     result_.decode_milliseconds = decode_time.milliseconds();
-    // Not after an error: a trace without a close counts as truncated, and that one is.
-    if (trace_) trace_->close(std::span(history_).subspan(request_.prompt.size()));
+    // A trace without a close counts as truncated. That of a job that failed (above, by what it threw) or was abandoned is.
+    if (trace_ && !job_.abandoned_.load(std::memory_order_relaxed)) {
+      trace_->close(std::span(history_).subspan(request_.prompt.size()), name_of(result_.stop_reason));
+    }
   }
 
   /// The logits behind the prompt; empty if the job was cancelled.
@@ -67,6 +83,7 @@ class Generation {
       const LogitRows needed = rest.empty() ? LogitRows::last : LogitRows::none;
       logits = forward(chunk, request_.trace && request_.all_positions_logits ? LogitRows::all : needed);
     }
+    if (seen_cancelled()) return {};
     return logits.last(evaluator_.vocab_size());
   }
 
@@ -96,11 +113,13 @@ class Generation {
   }
 
   std::span<const float> forward(std::span<const std::uint32_t> tokens, LogitRows logits) {
-    return evaluator_.forward(tokens, {.logits = logits, .observer = trace_.get(), .progress = &progress_});
+    return evaluator_.forward(
+        tokens,
+        {.logits = logits, .observer = trace_.get(), .progress = &progress_, .cancelled = &job_.cancelled_});
   }
 
   bool seen_cancelled() {
-    if (!job_.cancelled_.load(std::memory_order_relaxed)) return false;
+    if (!job_.cancelled_.load(std::memory_order_acquire)) return false;
     result_.stop_reason = StopReason::cancelled;
     return true;
   }

@@ -39,7 +39,7 @@ Generator::~Generator() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    if (job_) job_->cancel();
+    if (job_) job_->abandon();
   }
   wake_.notify_one();
   thread_.join();

@@ -17,7 +17,7 @@ class Generator {
  public:
   /// `evaluator` must outlive it.
   explicit Generator(Evaluator& evaluator);
-  /// Cancels what runs and waits for the thread: at most one token or one prefill chunk.
+  /// Abandons what runs and waits for the thread: at most for one layer.
   ~Generator();
   Generator(const Generator&) = delete;
   Generator& operator=(const Generator&) = delete;

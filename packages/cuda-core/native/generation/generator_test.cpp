@@ -28,7 +28,7 @@ class FakeEvaluator final : public Evaluator {
     if (before) before(calls.size());
     evaluated += tokens.size();
     if (options.progress != nullptr) *options.progress += 1;
-    if (options.logits == LogitRows::none) return {};
+    if (options.logits == LogitRows::none || *options.cancelled) return {};
     const std::size_t rows = options.logits == LogitRows::all ? tokens.size() : 1;
     logits.assign(rows * kVocabSize, 0.f);
     logits[(rows - 1) * kVocabSize + (tokens.back() + 1) % kVocabSize] = 5.f;
@@ -203,6 +203,24 @@ TEST(Generator, StopsBetweenPrefillChunksWhenCancelled) {
   EXPECT_EQ(running->wait().stop_reason, StopReason::cancelled);
   EXPECT_EQ(evaluator.calls.size(), 2u);
   EXPECT_EQ(running->job->result()->tokens, 0u);
+}
+
+TEST(Generator, StopsInTheMiddleOfTheLastChunkWhenCancelled) {
+  FakeEvaluator evaluator;
+  Generator generator(evaluator);
+  std::promise<void> reached, cancelled;
+  evaluator.before = [&](std::size_t call) {
+    if (call != 1) return;
+    reached.set_value();
+    cancelled.get_future().wait();
+  };
+  const auto running = start(generator, request(5));
+  reached.get_future().wait();
+  running->job->cancel();
+  cancelled.set_value();
+  EXPECT_EQ(running->wait().stop_reason, StopReason::cancelled);
+  EXPECT_EQ(running->job->result()->tokens, 0u);
+  EXPECT_EQ(start(generator, request(3))->wait().tokens, 3u);
 }
 
 TEST(Generator, TurnsWhatIsThrownIntoTheResultAndGoesOn) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "error.h"
@@ -23,7 +24,7 @@ struct GenerationRequest {
   bool ignore_eos = false;
   /// How many of the likeliest tokens a record lists; 0: no log-probabilities at all.
   std::uint32_t top_log_probabilities = 0;
-  /// Positions evaluated at once; a cancellation is seen between chunks.
+  /// Positions evaluated at once.
   std::uint32_t prefill_chunk = 32;
   std::optional<TraceOptions> trace = {};
   /// Logits at every position of the prompt, for the trace.
@@ -31,6 +32,9 @@ struct GenerationRequest {
 };
 
 enum class StopReason { eos, max_tokens, cancelled, error };
+
+/// As `end` events and manifests spell it.
+std::string_view name_of(StopReason reason);
 
 struct TraceSummary {
   std::uint64_t records = 0;
@@ -55,8 +59,13 @@ class Job {
   Job(GenerationRequest request, std::function<void()> notify)
       : request_(std::move(request)), notify_(std::move(notify)), tokens_(request_.max_tokens) {}
 
-  /// From any thread; seen between tokens and between prefill chunks.
+  /// From any thread; seen between two layers.
   void cancel() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
+  /// Cancels because nobody is left to wait for the end: a trace stays without its close, visibly cut short.
+  void abandon() noexcept {
+    abandoned_.store(true, std::memory_order_relaxed);
+    cancelled_.store(true, std::memory_order_release);
+  }
 
   /// By the taking thread. Ask for the result first, then take the tokens: with a result, no token comes after.
   std::span<const TokenRecord> take_tokens() { return tokens_.take(); }
@@ -73,6 +82,7 @@ class Job {
   const std::function<void()> notify_;
   TokenQueue tokens_;
   std::atomic<bool> cancelled_ = false;
+  std::atomic<bool> abandoned_ = false;
   std::atomic<bool> ended_ = false;
   GenerationResult result_;
 };

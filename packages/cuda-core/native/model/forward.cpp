@@ -36,8 +36,9 @@ const Weight* pointer(const std::optional<Weight>& weight) { return weight ? &*w
 
 }  // namespace
 
-Matrix forward(const Model& model, KvCache& kv_cache, Workspace& workspace, std::span<const std::uint32_t> tokens,
-               std::uint32_t first_position, const ForwardOptions& options) {
+std::optional<Matrix> forward(const Model& model, KvCache& kv_cache, Workspace& workspace,
+                              std::span<const std::uint32_t> tokens, std::uint32_t first_position,
+                              const ForwardOptions& options) {
   const Hyperparameters& h = model.hyperparameters();
   const Weights& weights = model.weights();
   const RopePairing pairing = h.traits->rope_pairing;
@@ -45,6 +46,9 @@ Matrix forward(const Model& model, KvCache& kv_cache, Workspace& workspace, std:
   const auto rows = static_cast<std::uint32_t>(tokens.size());
   Backend& backend = model.backend();
   Viewer viewer(backend, options.observer, first_position);
+  const auto cancelled = [&] {
+    return options.cancelled != nullptr && options.cancelled->load(std::memory_order_relaxed);
+  };
 
   const std::uint32_t logits_rows = options.logits == LogitRows::all    ? rows
                                     : options.logits == LogitRows::last ? 1
@@ -57,6 +61,7 @@ Matrix forward(const Model& model, KvCache& kv_cache, Workspace& workspace, std:
   backend.rope_angles(weights.rope_frequencies, first_position, w.angles);
 
   for (std::uint32_t i = 0; i < h.layers; ++i) {
+    if (cancelled()) return std::nullopt;
     const LayerWeights& layer = weights.layers[i];
 
     backend.rms_norm(w.residual, layer.attn_norm, h.rms_epsilon, w.normed);
@@ -95,6 +100,7 @@ Matrix forward(const Model& model, KvCache& kv_cache, Workspace& workspace, std:
     if (options.progress != nullptr) options.progress->fetch_add(1, std::memory_order_relaxed);
   }
 
+  if (cancelled()) return std::nullopt;
   backend.rms_norm(w.residual, weights.output_norm, h.rms_epsilon, w.normed);
   viewer.show(Checkpoint::output_norm, w.normed);
   if (logits_rows > 0) {

@@ -361,6 +361,39 @@ TEST(Session, GivesLogitsOfTheLastTokenOfAllOrOfNone) {
   EXPECT_EQ(std::vector<float>(last.begin(), last.end()), loaded.logits(tokens));
 }
 
+TEST(Session, GivesUpBetweenLayersWhenCancelledAndStaysWhereItWas) {
+  /// Sets the flag at the given checkpoint.
+  class Canceller final : public Observer {
+   public:
+    explicit Canceller(std::string at) : at_(std::move(at)) {}
+    bool wants(Checkpoint) const override { return true; }
+    void observe(const Observation& observation) override {
+      last = name_of(observation.checkpoint, observation.layer);
+      if (last == at_) cancelled = true;
+    }
+    std::atomic<bool> cancelled = false;
+    std::string last;
+
+   private:
+    std::string at_;
+  };
+  Loaded loaded{Parts()};
+  Session session(*loaded.model, 8);
+  const std::vector<std::uint32_t> first = {1, 2};
+  const std::vector<std::uint32_t> given_up = {9, 8, 7};
+  const std::vector<std::uint32_t> next = {3, 4};
+  session.forward(first);
+  for (const auto& [at, last] : {std::pair("token_embd", "token_embd"), std::pair("blk.0.attn_k", "blk.0.output"),
+                                 std::pair("blk.1.ffn_up", "blk.1.output")}) {
+    Canceller canceller(at);
+    EXPECT_TRUE(session.forward(given_up, {.observer = &canceller, .cancelled = &canceller.cancelled}).empty());
+    EXPECT_EQ(canceller.last, last);
+    EXPECT_EQ(session.position(), 2u);
+  }
+  const auto after = session.forward(next);
+  EXPECT_EQ(std::vector<float>(after.begin(), after.end()), loaded.logits({1, 2, 3, 4}));
+}
+
 TEST(Session, CountsLayers) {
   Loaded loaded{Parts()};
   Session session(*loaded.model, 8);

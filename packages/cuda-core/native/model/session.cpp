@@ -1,6 +1,7 @@
 #include "model/session.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include "error.h"
@@ -45,9 +46,10 @@ std::span<const float> Session::forward(std::span<const std::uint32_t> tokens, c
                     std::to_string(vocab_size),
                 {{"token_id", std::uint64_t{tokens[i]}}, {"index", std::uint64_t{i}}});
   }
-  const Matrix logits = plumbline::forward(model_, kv_cache_, workspace_, tokens, position_, options);
-  logits_.resize(std::size_t{logits.rows} * vocab_size);
-  model_.backend().copy_out(logits, logits_);
+  const std::optional<Matrix> logits = plumbline::forward(model_, kv_cache_, workspace_, tokens, position_, options);
+  if (!logits) return {};
+  logits_.resize(std::size_t{logits->rows} * vocab_size);
+  model_.backend().copy_out(*logits, logits_);
   position_ += static_cast<std::uint32_t>(tokens.size());
   return logits_;
 }

@@ -20,12 +20,14 @@ struct ForwardOptions {
   Observer* observer = nullptr;
   /// Counted up once a layer, so that another thread can see that something moves.
   std::atomic<std::uint64_t>* progress = nullptr;
+  /// Looked at before each layer: once it is set, the pass is given up.
+  const std::atomic<bool>* cancelled = nullptr;
 };
 
 /// One sequence of tokens on a model: its KV cache and the buffers of its forward pass.
 ///
-/// A prompt is evaluated by calling `forward` with consecutive pieces of it (and looking for a cancellation in between);
-/// the logits are the same, to the bit in `exact`, however it is cut. Then one token a call.
+/// A prompt is evaluated by calling `forward` with consecutive pieces of it; the logits are the same, to the bit in
+/// `exact`, however it is cut. Then one token a call.
 class Session {
  public:
   /// `context_length`: the most positions it can hold. Throws CONTEXT_OVERFLOW if the model was not trained for as many,
@@ -39,8 +41,8 @@ class Session {
   void truncate(std::uint32_t position);
 
   /// Evaluates `tokens` at position(), position() + 1, … and returns the logits that were asked for, [rows,
-  /// vocab_size], valid until the next call. Throws CONTEXT_OVERFLOW, INVALID_REQUEST (a token id outside the vocabulary); the
-  /// position has not moved then. `tokens` must not be empty.
+  /// vocab_size], valid until the next call. A pass that was cancelled returns none, and the position has not moved; nor has
+  /// it where this throws: CONTEXT_OVERFLOW, INVALID_REQUEST (a token id outside the vocabulary). `tokens` must not be empty.
   std::span<const float> forward(std::span<const std::uint32_t> tokens, const ForwardOptions& options = {});
 
   std::size_t kv_cache_bytes() const { return kv_cache_.bytes(); }

@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "node/convert.h"
+#include "node/end_with_parent.h"
 #include "node/engine_handle.h"
 #include "node/inspect.h"
 #include "node/job_handle.h"
@@ -13,7 +14,7 @@ namespace plumbline::node {
 namespace {
 
 /// Counts up with every change that src/addon.ts must know of: an addon that is older than its caller is refused.
-constexpr std::uint32_t kInterfaceVersion = 1;
+constexpr std::uint32_t kInterfaceVersion = 2;
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
@@ -31,6 +32,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("cancel", guarded<JobHandle::cancel>);
   add("inspect", guarded<inspect>);
   add("probeDevice", guarded<probe_device>);
+  add("endWithParent", guarded<end_with_parent>);
 
   add("sample", guarded<testing::sample>);
   add("noise", guarded<testing::noise>);

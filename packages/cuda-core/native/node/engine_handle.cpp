@@ -174,7 +174,7 @@ Napi::Value EngineHandle::memory_used(const Napi::CallbackInfo& info) {
 
 Napi::Value EngineHandle::dispose(const Napi::CallbackInfo& info) {
   const auto handle = alive(info);
-  if (handle->active_) handle->active_->job->cancel();
+  if (handle->active_) handle->active_->job->abandon();
   auto* const worker = new DisposeWorker(info.Env(), info[0].As<Napi::Object>(), handle);  // deletes itself when it is done
   const Napi::Promise promise = worker->promise();
   worker->Queue();

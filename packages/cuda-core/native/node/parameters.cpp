@@ -3,16 +3,6 @@
 namespace plumbline::node {
 namespace {
 
-const char* name(StopReason reason) {
-  switch (reason) {
-    case StopReason::eos: return "EOS";
-    case StopReason::max_tokens: return "MAX_TOKENS";
-    case StopReason::cancelled: return "CANCELLED";
-    case StopReason::error: return "ERROR";
-  }
-  return "";
-}
-
 TraceLevel trace_level(const std::string& text) {
   if (text == "logits") return TraceLevel::logits;
   if (text == "layers") return TraceLevel::layers;
@@ -102,7 +92,7 @@ Napi::Object to_js(Napi::Env env, const TokenRecord& record) {
 Napi::Object to_js(Napi::Env env, const GenerationResult& result) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("tokens", result.tokens);
-  object.Set("stopReason", name(result.stop_reason));
+  object.Set("stopReason", std::string(name_of(result.stop_reason)));
   object.Set("prefillMs", result.prefill_milliseconds);
   object.Set("decodeMs", result.decode_milliseconds);
   if (result.error) object.Set("error", node::to_js(env, *result.error).Value());

@@ -174,13 +174,13 @@ void TraceWriter::observe(const Observation& observation) {
   }
 }
 
-void TraceWriter::close(std::span<const std::uint32_t> generated_token_ids) {
+void TraceWriter::close(std::span<const std::uint32_t> generated_token_ids, std::string_view stop_reason) {
   std::string text;
   Members members(text);
   if (stopped_) members.add("stopped", std::string_view(*stopped_));
   members.begin("closed") += '{';
   Members closed(text);
-  closed.add("ended_at", std::string_view(now())).add("records", records_);
+  closed.add("ended_at", std::string_view(now())).add("stop_reason", stop_reason).add("records", records_);
   append_array(closed.begin("generated_token_ids"),
                std::vector<std::uint64_t>(generated_token_ids.begin(), generated_token_ids.end()));
   closed.add("trace_sha256", std::string_view(records_file_->sha256()))

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "model/observer.h"
 #include "trace/trace_file.h"
@@ -35,8 +36,8 @@ class TraceWriter final : public Observer {
   bool wants(Checkpoint checkpoint) const override;
   void observe(const Observation& observation) override;
 
-  /// Completes the manifest with the counts and hashes. Without this call the trace counts as truncated.
-  void close(std::span<const std::uint32_t> generated_token_ids);
+  /// Completes the manifest with how the generation ended, counts and hashes. Without this call the trace counts as truncated.
+  void close(std::span<const std::uint32_t> generated_token_ids, std::string_view stop_reason);
 
   std::uint64_t records() const { return records_; }
   /// Why it stopped before the generation did, if it did.

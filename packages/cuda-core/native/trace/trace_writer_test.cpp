@@ -117,7 +117,7 @@ TEST_F(TraceWriterTest, IsTruncatedUntilItIsClosed) {
   TraceWriter writer(options());
   writer.observe(observation(std::vector<float>{1.0f}));
   EXPECT_EQ(text("manifest.json"), "{\"v\":1,\"run\":\"x\"}\n");
-  writer.close(std::vector<std::uint32_t>{7, 8});
+  writer.close(std::vector<std::uint32_t>{7, 8}, "EOS");
   const auto sha256 = [&](const std::string& name) {
     const std::string bytes = text(name);
     Sha256 hash;
@@ -126,7 +126,7 @@ TEST_F(TraceWriterTest, IsTruncatedUntilItIsClosed) {
   };
   const std::string manifest = text("manifest.json");
   EXPECT_EQ(manifest.find(R"({"v":1,"run":"x","closed":{"ended_at":"20)"), 0u) << manifest;
-  EXPECT_NE(manifest.find(R"(Z","records":1,"generated_token_ids":[7,8],"trace_sha256":")" + sha256("trace.jsonl") +
+  EXPECT_NE(manifest.find(R"(Z","stop_reason":"EOS","records":1,"generated_token_ids":[7,8],"trace_sha256":")" + sha256("trace.jsonl") +
                           R"(","tensors_sha256":")" + sha256("tensors.bin") + "\"}}\n"),
             std::string::npos)
       << manifest;
@@ -141,7 +141,7 @@ TEST_F(TraceWriterTest, AFullDiskStopsTheTraceAndNothingElse) {
   EXPECT_FALSE(writer.wants(Checkpoint::logits));
   writer.observe(observation(std::vector<float>{1.0f}));
   EXPECT_NE(text("manifest.json").find(R"("stopped":"tensors.bin: No space left on device")"), std::string::npos);
-  writer.close({});
+  writer.close({}, "MAX_TOKENS");
   EXPECT_NE(text("manifest.json").find(R"("stopped":"tensors.bin: No space left on device","closed":{)"),
             std::string::npos);
   EXPECT_NE(text("manifest.json").find(R"("records":0)"), std::string::npos);
