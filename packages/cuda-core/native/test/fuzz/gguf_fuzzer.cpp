@@ -25,7 +25,8 @@ void read_everything(const plumbline::gguf::File& file) {
     sum += file.metadata().find(entry.key)->offset;
     const auto* const array = std::get_if<plumbline::gguf::ArrayView>(&entry.value);
     if (array == nullptr || array->element != plumbline::gguf::ValueType::string) continue;
-    for (const std::string_view text : *file.metadata().strings(entry.key)) {
+    const plumbline::gguf::StringArray strings = file.metadata().strings(entry.key).value();
+    for (const std::string_view text : strings) {
       for (const char letter : text) sum += static_cast<std::uint8_t>(letter);
     }
   }
