@@ -1,10 +1,18 @@
 // Bundles src/ and what it depends on into dist/: a start reads a dozen files instead of a thousand, which halves what it costs.
 // dist/ is flat, so that src/package-files.ts finds the package from there as it does from src/.
+import { spawnSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 
 const path = (relative) => fileURLToPath(new URL(`../${relative}`, import.meta.url))
+
+/** As src/version.ts has it. */
+function commit() {
+  const args = ['describe', '--always', '--dirty', '--abbrev=40', '--exclude=*']
+  const { status, stdout } = spawnSync('git', args, { cwd: path('.'), encoding: 'utf8' })
+  return status === 0 ? stdout.trim() : null
+}
 
 rmSync(path('dist'), { recursive: true, force: true })
 const bundle = await rolldown({
@@ -18,6 +26,7 @@ const bundle = await rolldown({
   resolve: { conditionNames: ['source', 'import', 'node', 'default'] },
   // cuda-core finds its addon beside itself, and shares its error class with the engine process; pino-pretty is for terminals only.
   external: ['@plumbline/cuda-core', '@plumbline/protocol/errors', 'pino-pretty'],
+  transform: { define: { PLUMBLINE_COMMIT: JSON.stringify(commit()) } },
   onLog(level, log) {
     if (level === 'warn' || level === 'error') throw new Error(log.message)
   },

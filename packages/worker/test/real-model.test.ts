@@ -96,17 +96,6 @@ test('`trace` writes a trace without a server, with logits at every position', a
   expect([Math.min(...positions), Math.max(...positions)]).toEqual([0, 4])
 })
 
-test.each([
-  [['--prompt', 'x', '--prompt-token-ids', '1'], /prompt: give exactly one of prompt, messages/],
-  [['--prompt', 'x', '--level', 'deep'], /--level is "deep", must be logits, layers, ops/],
-  [['--prompt-token-ids', '1,x'], /prompt_token_ids/],
-  [['--messages', '/nowhere.json'], /--messages is "\/nowhere.json", must be/],
-])('`trace %j` is refused', async (args, line) => {
-  const run = new SpawnedWorker(['trace', '--model', STORIES_260K, '--out', join(traces, 'never'), ...args])
-  expect(await run.exited).toEqual({ code: 2, signal: null })
-  expect(run.stderr).toMatch(line)
-})
-
 test('a real engine that is killed mid-stream ends the job, and comes back with the same answers', async () => {
   const worker = await realWorker(HAIKU_NANO)
   const request = { job_id: 'x', prompt: 'rain', max_tokens: 1500, ignore_eos: true, seed: 7 }

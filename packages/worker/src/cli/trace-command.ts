@@ -1,5 +1,12 @@
 import { readFileSync } from 'node:fs'
-import { LIMITS, TRACE_LEVELS, type TraceLevel } from '@plumbline/protocol'
+import {
+  InvalidRequestError,
+  LIMITS,
+  PlumblineError,
+  parseExecuteRequest,
+  TRACE_LEVELS,
+  type TraceLevel,
+} from '@plumbline/protocol'
 import type { Command } from 'commander'
 import { invalidOption, resolveConfiguration } from '../config/configuration.ts'
 import { OPTIONS } from '../config/options.ts'
@@ -21,20 +28,24 @@ export function addTraceCommand(program: Command): void {
     .option('--max-tokens <N>', 'tokens to generate; 0 = evaluate the prompt only', '16')
     .option('--temperature <T>', '0 = greedy', '0')
     .option('--seed <N>', 'unsigned 64-bit integer', '0')
+    .option('--unfused', 'run the unfused twins of fused kernels (the CPU backend fuses none)')
   addOptions(
     trace,
     ENGINE_OPTIONS.map((name) => OPTIONS[name]),
   )
-  trace.action(async (given: Record<string, string>) => {
+  trace.action(async ({ unfused = false, ...given }: Record<string, string> & { unfused?: boolean }) => {
     const configuration = resolveConfiguration(flagsOf(given), process.env)
     const maxTokens = oneNumber('--max-tokens', given.maxTokens!, LIMITS.maxTokens)
     const request = {
       job_id: 'trace',
       ...prompt(given),
       max_tokens: Math.max(maxTokens, 1),
-      temperature: Number(given.temperature),
+      temperature: decimal('--temperature', given.temperature!),
       seed: given.seed,
     }
+    const level = oneOf('--level', given.level!, TRACE_LEVELS.slice(1)) as Exclude<TraceLevel, 'off'>
+    const values = oneOf('--values', given.values!, ['first8', 'all'] as const)
+    checkRequest(request)
     const [{ findModelFile }, { runTrace }] = await Promise.all([
       import('./model-file.ts'),
       import('../server/run-trace.ts'),
@@ -44,8 +55,9 @@ export function addTraceCommand(program: Command): void {
       request,
       maxTokens,
       directory: given.out!,
-      level: oneOf('--level', given.level!, TRACE_LEVELS.slice(1)) as Exclude<TraceLevel, 'off'>,
-      values: oneOf('--values', given.values!, ['first8', 'all'] as const),
+      level,
+      values,
+      unfused,
     })
     process.stdout.write(`${JSON.stringify(result)}\n`)
   })
@@ -55,8 +67,40 @@ function prompt({ prompt, messages, promptTokenIds }: Record<string, string | un
   return {
     ...(prompt !== undefined && { prompt }),
     ...(messages !== undefined && { messages: readMessages(messages) }),
-    ...(promptTokenIds !== undefined && { prompt_token_ids: promptTokenIds.split(',').map(Number) }),
+    ...(promptTokenIds !== undefined && { prompt_token_ids: tokenIds(promptTokenIds) }),
   }
+}
+
+/** Before a model is loaded: what is wrong with a request, in the words of the command line. */
+function checkRequest(request: unknown): void {
+  try {
+    parseExecuteRequest(request)
+  } catch (error) {
+    if (!(error instanceof InvalidRequestError)) throw error
+    const { field, constraint, message } = error.errors[0]!
+    const given = PROMPTS.filter((name) => name in (request as object))
+    if (field === 'prompt' && given.length !== 1) {
+      const option = PROMPTS.map(flagOf).join(', ')
+      throw new PlumblineError('INVALID_OPTION', `give exactly one of ${option}`, { option, constraint })
+    }
+    const [name, ...inside] = field.split('.')
+    const option = flagOf(name!)
+    const place = inside.length === 0 ? '' : ` (${inside.join('.')})`
+    throw new PlumblineError('INVALID_OPTION', `${option}${place} ${message}`, { option, constraint })
+  }
+}
+
+const PROMPTS = ['prompt', 'messages', 'prompt_token_ids']
+const flagOf = (field: string) => `--${field.replaceAll('_', '-')}`
+
+function tokenIds(text: string): number[] {
+  if (/^\d+(,\d+)*$/.test(text)) return text.split(',').map(Number)
+  throw invalidOption('--prompt-token-ids', text, 'must be token ids with commas between them: 1,2,3')
+}
+
+function decimal(flag: string, text: string): number {
+  if (/^\d*\.?\d+$/.test(text)) return Number(text)
+  throw invalidOption(flag, text, 'must be a number of 0 or more')
 }
 
 function readMessages(path: string): unknown {

@@ -1,6 +1,7 @@
 /**
  * The engine process: holds the native core, so that a crash of it takes no HTTP connection along (DESIGN decision 1).
- * It is started by engine-connection.ts, speaks frames on descriptor 3, and ends when that pipe does.
+ * It is started by engine-connection.ts, speaks frames on descriptor 3, and ends when that pipe does. On Linux the kernel ends it
+ * with its front, too, in case it is stopped and can end nothing.
  */
 import { Socket } from 'node:net'
 import type { DeviceName, Engine, Job, TokenizerMetadata } from '@plumbline/cuda-core'
@@ -34,6 +35,7 @@ async function load(options: EngineOptions, sendTokenizer: boolean): Promise<voi
   const heartbeat = setInterval(() => send({ type: 'loading', ...loading }), PROGRESS_INTERVAL_MS)
   try {
     const core = await import('@plumbline/cuda-core')
+    core.endWithParent()
     const device = options.device as DeviceName
     send({ type: 'device', ...core.probeDevice(device) })
     engine = await core.Engine.load({
@@ -113,12 +115,11 @@ function onMessage(message: FrontMessage): void {
   }
 }
 
-/** The front is gone, or wants this process gone: let a running job close its trace, free the device, and leave. */
+/** The front is gone, or wants this process gone: free the device, and leave. The trace of a running job stays without its close. */
 async function end(): Promise<void> {
   if (ending) return
   ending = true
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), DISPOSE_LIMIT_MS)
-  active?.job.cancel()
   await engine?.dispose().catch(() => undefined)
   process.exit(0)
 }

@@ -19,6 +19,7 @@ export async function jobTrace(
     tokenizer: worker.tokenizerMetadata!,
     job,
     level,
+    unfused: false,
   })
   const time = manifest.started_at.replaceAll(/[:.]/g, '-')
   const directory = join(worker.options.traceDir!, `${time}-${jobId.replaceAll(/[^A-Za-z0-9_-]/g, '_').slice(0, 64)}`)

@@ -12,11 +12,12 @@ import { type ModelFile, Worker } from './worker.ts'
 export interface TraceRequest {
   /** As a body of POST /execute. */
   readonly request: unknown
-  /** Over the request's own: a trace may be of the prompt alone. */
+  /** Below the request's own: a trace may be of the prompt alone. */
   readonly maxTokens: number
   readonly directory: string
   readonly level: Exclude<TraceLevel, 'off'>
   readonly values: 'first8' | 'all'
+  readonly unfused: boolean
 }
 
 export interface TraceSummary {
@@ -39,14 +40,15 @@ export async function runTrace(options: OptionValues, model: ModelFile, trace: T
   worker.shuttingDown = true
   try {
     const { engineJob } = await readExecuteRequest(trace.request, worker)
-    return await generate(worker, { ...engineJob, maxTokens: trace.maxTokens }, trace)
+    const maxTokens = Math.min(engineJob.maxTokens, trace.maxTokens)
+    return await generate(worker, { ...engineJob, maxTokens }, trace)
   } finally {
     await worker.engine.stop()
   }
 }
 
 async function generate(worker: Worker, job: EngineJob, trace: TraceRequest): Promise<TraceSummary> {
-  const { level, directory, values } = trace
+  const { level, directory, values, unfused } = trace
   await worker.hashModel()
   const manifest = traceManifest({
     modelName: worker.modelFile.name,
@@ -55,6 +57,7 @@ async function generate(worker: Worker, job: EngineJob, trace: TraceRequest): Pr
     tokenizer: worker.tokenizerMetadata!,
     job,
     level,
+    unfused,
   })
   const text = new AnswerText([])
   const ids: number[] = []

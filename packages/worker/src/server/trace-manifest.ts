@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import type { TraceLevel, TraceManifest } from '@plumbline/protocol'
 import type { EngineInfo, EngineJob } from '../engine-host/messages.ts'
 import type { TokenizerMetadata } from '../tokenization/tokenizer-metadata.ts'
-import { VERSION } from '../version.ts'
+import { COMMIT, VERSION } from '../version.ts'
 
 export interface TraceSubject {
   readonly modelName: string
@@ -11,10 +11,20 @@ export interface TraceSubject {
   readonly tokenizer: TokenizerMetadata
   readonly job: EngineJob
   readonly level: Exclude<TraceLevel, 'off'>
+  /** Whether the unfused twins of fused kernels were asked for. */
+  readonly unfused: boolean
 }
 
 /** manifest.json as it is when a trace begins (DESIGN 3.4). */
-export function traceManifest({ modelName, modelSha256, info, tokenizer, job, level }: TraceSubject): TraceManifest {
+export function traceManifest({
+  modelName,
+  modelSha256,
+  info,
+  tokenizer,
+  job,
+  level,
+  unfused,
+}: TraceSubject): TraceManifest {
   const { sampling } = job
   return {
     v: 1,
@@ -28,7 +38,7 @@ export function traceManifest({ modelName, modelSha256, info, tokenizer, job, le
       layers: info.layers,
       vocab_size: info.vocabSize,
     },
-    tokenizer_sha256: sha256(JSON.stringify([tokenizer.model, tokenizer.pre, tokenizer.tokens, tokenizer.merges])),
+    tokenizer_sha256: tokenizerSha256(tokenizer),
     chat_template_sha256: tokenizer.chatTemplate === undefined ? null : sha256(tokenizer.chatTemplate),
     prompt_token_ids: [...job.promptTokenIds],
     sampling: {
@@ -40,15 +50,22 @@ export function traceManifest({ modelName, modelSha256, info, tokenizer, job, le
       seed: sampling.seed,
     },
     max_tokens: job.maxTokens,
-    engine: { name: 'plumbline', version: VERSION, commit: null },
+    engine: { name: 'plumbline', version: VERSION, commit: COMMIT },
     backend: info.backend,
     device: info.device,
     precision: info.precision,
     dtypes: { weights: info.quantKind, activations: 'F32', kv_cache: 'F32' },
     not_observed: [],
-    unfused: false,
+    unfused,
     started_at: new Date().toISOString(),
   }
+}
+
+/** Of everything that decides how text is cut into tokens. */
+function tokenizerSha256({ chatTemplate: _, ...tokenizer }: TokenizerMetadata): string {
+  const plain = (_key: string, value: unknown) => (ArrayBuffer.isView(value) ? Array.from(value as Int32Array) : value)
+  const members = Object.entries(tokenizer).sort(([a], [b]) => (a < b ? -1 : 1))
+  return sha256(JSON.stringify(members, plain))
 }
 
 function sha256(text: string): string {
