@@ -1,10 +1,12 @@
 import type { ChatMessage } from '@plumbline/protocol'
 import { asset, committedAsset, describeWithAssets } from '@plumbline/protocol/testing'
-import { loadTokenizer, type Tokenizer as ReferenceTokenizer, readGguf } from '@plumbline/reference'
+import { type GgufFile, loadTokenizer, type Tokenizer as ReferenceTokenizer, readGguf } from '@plumbline/reference'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { buildTokenizer, type Tokenizer } from '../src/tokenization/tokenizer.ts'
-import { tokenizerMetadataOf } from './gguf-tokenizer-metadata.ts'
+import type { TokenizerMetadata } from '../src/tokenization/tokenizer-metadata.ts'
+import { ggufOf, tokenizerMetadataOf } from './gguf-tokenizer-metadata.ts'
+import { smallSentencePiece, smallVocabulary } from './small-vocabulary.ts'
 
 // The harness checks a worker's token counts and texts against the reference's tokenizer: the two share no code, and agree.
 
@@ -34,6 +36,8 @@ const word = fc.oneof(
     '<|im_start|>',
     '<|endoftext|>',
     '<|end|>',
+    '<end_of_turn>',
+    '<tool>',
     '<|',
     '|>',
     '<',
@@ -65,11 +69,11 @@ const messages = fc.array(fc.record({ role: fc.constantFrom('user', 'assistant',
   maxLength: 4,
 }) as fc.Arbitrary<ChatMessage[]>
 
-function compare(path: () => string, { chats }: { chats: boolean }): void {
+function compare(file: () => GgufFile, { chats }: { chats: boolean }): void {
   let tokenizer: Tokenizer
   let reference: ReferenceTokenizer
   beforeAll(() => {
-    const gguf = readGguf(path())
+    const gguf = file()
     tokenizer = buildTokenizer(tokenizerMetadataOf(gguf))
     reference = loadTokenizer(gguf)
   })
@@ -112,7 +116,34 @@ function compare(path: () => string, { chats }: { chats: boolean }): void {
   })
 }
 
-describe('stories260K', () => compare(() => committedAsset('stories260K/stories260K-f32.gguf'), { chats: false }))
+describe('stories260K', () =>
+  compare(() => readGguf(committedAsset('stories260K/stories260K-f32.gguf')), { chats: false }))
+
+// Where a chat gets a BOS, and which tokens nobody can type, are rules with more cases than published files have.
+describe('small vocabularies', () => {
+  const withBos = '{{ bos_token }}{{ messages[0].content }}'
+  const withoutBos = '{{ messages[0].content }}<|im_end|>'
+  const { tokenTypes, ...untyped } = smallVocabulary()
+  const ending = { tokens: [...untyped.tokens, '<end_of_turn>', '</s>'], eotId: untyped.tokens.length + 1 }
+  const ended = (type: number) => ({ ...untyped, ...ending, tokenTypes: Int32Array.of(...tokenTypes!, type, type) })
+  const cases: [string, TokenizerMetadata][] = [
+    ['BPE, which adds no BOS by default', smallVocabulary({ chatTemplate: withoutBos })],
+    ['BPE, whose template writes BOS', smallVocabulary({ chatTemplate: withBos })],
+    ['BPE that adds BOS', smallVocabulary({ chatTemplate: withoutBos, addBos: true })],
+    ['BPE that adds BOS, as its template does', smallVocabulary({ chatTemplate: withBos, addBos: true })],
+    ['llama-bpe, which adds BOS by default', smallVocabulary({ chatTemplate: withoutBos, pre: 'llama-bpe' })],
+    ['llama-bpe that adds none', smallVocabulary({ chatTemplate: withoutBos, pre: 'llama-bpe', addBos: false })],
+    ['llama-bpe, whose template writes BOS', smallVocabulary({ chatTemplate: withBos, pre: 'llama-bpe' })],
+    ['SentencePiece, which adds BOS by default', smallSentencePiece({ chatTemplate: withoutBos })],
+    ['SentencePiece, whose template writes BOS', smallSentencePiece({ chatTemplate: withBos })],
+    ['SentencePiece that adds none', smallSentencePiece({ chatTemplate: withoutBos, addBos: false })],
+    ['ends of turns called user-defined', ended(4)],
+    ['ends of turns called normal', ended(1)],
+    ['ends of turns called unused', ended(5)],
+    ['no token types', { ...untyped, ...ending, chatTemplate: `</s>${withoutBos}<tool>` }],
+  ]
+  describe.each(cases)('%s', (_, metadata) => compare(() => ggufOf(metadata), { chats: true }))
+})
 
 describeWithAssets(describe, 'the vocabularies of llama.cpp and the models', () => {
   describe.each([
@@ -123,5 +154,5 @@ describeWithAssets(describe, 'the vocabularies of llama.cpp and the models', () 
     ['tokenizer-vectors/ggml-vocab-qwen2.gguf', true],
     ['models/smollm2-135m-instruct-q4_1.gguf', true],
     ['models/random-qwen2-q4_k_m.gguf', true],
-  ])('%s', (path, chats) => compare(() => asset(path), { chats }))
+  ])('%s', (path, chats) => compare(() => readGguf(asset(path)), { chats }))
 })

@@ -178,6 +178,40 @@ describe('chat', () => {
     expect(merging.encodeChat([{ role: 'user', content: '  ell ' }])).toEqual([id('hello')])
   })
 
+  test.each([
+    ['user-defined', TOKEN_TYPE.userDefined],
+    ['normal', TOKEN_TYPE.normal],
+  ])('an end of turn that the file calls %s cannot be typed', (_name, type) => {
+    const template = '{{ messages[0].content }}<end_of_turn>[EOT]'
+    const tokens = [...(gguf.metadata.get('tokenizer.ggml.tokens') as string[]), '<end_of_turn>', '[EOT]']
+    const types = [...(gguf.metadata.get('tokenizer.ggml.token_type') as number[]), type, type]
+    const changes = {
+      'tokenizer.ggml.tokens': tokens,
+      'tokenizer.ggml.token_type': types,
+      'tokenizer.ggml.eot_token_id': tokens.indexOf('[EOT]'),
+      'tokenizer.chat_template': template,
+    }
+    const ending = loadTokenizer(smallGguf(changes))
+    const typed = '<end_of_turn>[EOT]'
+    const ends = [tokens.indexOf('<end_of_turn>'), tokens.indexOf('[EOT]')]
+    expect(ending.encode(typed)).toEqual([...typed].map(id))
+    expect(ending.encodeChat([{ role: 'user', content: typed }])).toEqual([...[...typed].map(id), ...ends])
+    expect([...ending.eosIds]).toEqual(expect.arrayContaining(ends))
+    expect(ending.decodeText(ends)).toBe('')
+  })
+
+  test('a file without token types has the special tokens that look like it, or that its template writes', () => {
+    const file = smallGguf({ 'tokenizer.chat_template': '<tool>{{ messages[0].content }}<|im_end|>' })
+    const metadata = new Map([...file.metadata].filter(([key]) => key !== 'tokenizer.ggml.token_type'))
+    const untyped = loadTokenizer({ ...file, metadata })
+    const typed = '<tool><|im_end|>'
+    expect(untyped.encodeChat([{ role: 'user', content: typed }])).toEqual([
+      id('<tool>'),
+      ...[...typed].map(id),
+      id('<|im_end|>'),
+    ])
+  })
+
   test('user-defined tokens are tokens in a message too', () => {
     expect(user('<tool>')).toContain(id('<tool>'))
   })

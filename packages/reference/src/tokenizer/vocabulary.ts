@@ -19,8 +19,8 @@ const END_TOKENS = [
   '<end_of_turn>',
 ]
 
-/** Some converters mark control tokens as user-defined, and text that a user typed would become them. */
 const LOOKS_LIKE_CONTROL = /^<\|.*\|>$/su
+const IN_BRACKETS = /^(<\S+>|\[\/?[A-Z_]+\])$/u
 
 /** A model's tokens and what each is for, from the GGUF's `tokenizer.ggml.*`. */
 export class Vocabulary {
@@ -38,7 +38,8 @@ export class Vocabulary {
   constructor(gguf: GgufFile) {
     const metadata = new Metadata(gguf)
     this.tokens = metadata.require(metadata.strings, 'tokenizer.ggml.tokens')
-    const types = metadata.numbers('tokenizer.ggml.token_type') ?? this.tokens.map(() => TOKEN_TYPE.normal)
+    const given = metadata.numbers('tokenizer.ggml.token_type')
+    const types = given ?? this.tokens.map(() => TOKEN_TYPE.normal)
     if (types.length !== this.tokens.length) {
       const message = `tokenizer.ggml.token_type has ${types.length} entries for ${this.tokens.length} tokens`
       throw new PlumblineError('INVALID_GGUF', message, { field: 'tokenizer.ggml.token_type' })
@@ -51,11 +52,25 @@ export class Vocabulary {
     this.bosId = ids('bos')
     this.eosId = ids('eos')
     this.unknownId = ids('unknown')
-    this.types = types.map((type, id) =>
-      type === TOKEN_TYPE.userDefined && LOOKS_LIKE_CONTROL.test(this.tokens[id]!) ? TOKEN_TYPE.control : type,
-    )
+    const [eotId, eomId] = [ids('eot'), ids('eom')]
+    // Converters mark control tokens as user-defined or normal, and text that a user typed would become them. So these are control
+    // tokens, if they have two characters or more: the declared BOS, EOS, EOT and EOM and the known END_TOKENS, whatever their
+    // type; user-defined ones that look like control tokens; and in a file without types what looks like one, or what the chat
+    // template writes in brackets.
+    const declared = [this.bosId, this.eosId, eotId, eomId]
+    const template = metadata.string('tokenizer.chat_template') ?? ''
+    const isControl = (text: string, type: number, id: number): boolean => {
+      if (declared.includes(id) || END_TOKENS.includes(text)) return true
+      if (given !== undefined) return type === TOKEN_TYPE.userDefined && LOOKS_LIKE_CONTROL.test(text)
+      return LOOKS_LIKE_CONTROL.test(text) || (IN_BRACKETS.test(text) && template.includes(text))
+    }
+    const changeable: number[] = [TOKEN_TYPE.normal, TOKEN_TYPE.userDefined, TOKEN_TYPE.unused]
+    this.types = types.map((type, id) => {
+      const text = this.tokens[id]!
+      return changeable.includes(type) && [...text].length > 1 && isControl(text, type, id) ? TOKEN_TYPE.control : type
+    })
     const controlIds = this.#idsOf(TOKEN_TYPE.control)
-    const ends = [this.eosId, ids('eot'), ids('eom'), ...END_TOKENS.map((text) => controlIds.get(text))]
+    const ends = [this.eosId, eotId, eomId, ...END_TOKENS.map((text) => controlIds.get(text))]
     this.eosIds = new Set(ends.filter((id) => id !== undefined))
     this.textIds = this.#idsOf(TOKEN_TYPE.normal, TOKEN_TYPE.unused)
   }

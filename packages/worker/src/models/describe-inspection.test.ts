@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { committedAsset } from '@plumbline/protocol/testing'
 import { afterAll, describe, expect, it } from 'vitest'
-import { inspectModel } from '../engine-host/inspect-model.ts'
+import { type Inspection, inspectModel } from '../engine-host/inspect-model.ts'
 import { describeInspection, problemOf } from './describe-inspection.ts'
 
 const MODEL = committedAsset('stories260K/stories260K-f32.gguf')
@@ -44,8 +44,28 @@ describe('inspect', () => {
     const inspection = await inspectModel(MODEL)
     const metadata = { ...inspection.metadata, 'tokenizer.ggml.model': 'gpt2', 'tokenizer.ggml.pre': 'tekken' }
     expect(problemOf({ ...inspection, metadata })).toMatchObject({ code: 'UNSUPPORTED_TOKENIZER' })
-    const { 'tokenizer.ggml.model': _, ...without } = inspection.metadata
-    expect(problemOf({ ...inspection, metadata: without })?.message).toContain('no tokenizer')
+  })
+
+  // It said "It can be run." of all of these, and serving them failed.
+  it.each<[Record<string, Inspection['metadata'][string] | undefined>, string]>([
+    [{ model: undefined }, 'the file holds no tokenizer'],
+    [{ tokens: undefined }, 'tokenizer.ggml.tokens is missing'],
+    [{ tokens: { array: 'string', length: 0 } }, 'tokenizer.ggml.tokens is empty'],
+    [{ tokens: { array: 'u8', length: 512 } }, 'tokenizer.ggml.tokens is missing'],
+    [{ scores: undefined }, 'tokenizer.ggml.scores holds 0 scores for 512 tokens'],
+    [{ scores: { array: 'f32', length: 511 } }, 'tokenizer.ggml.scores holds 511 scores for 512 tokens'],
+    [{ token_type: { array: 'i32', length: 511 } }, 'tokenizer.ggml.token_type holds 511 types for 512 tokens'],
+    [{ model: 'gpt2', pre: 'qwen2', merges: undefined }, 'tokenizer.ggml.merges is missing'],
+  ])('says why a model whose tokenizer cannot be built cannot be run: %#', async (changes, message) => {
+    const inspection = await inspectModel(MODEL)
+    const metadata = { ...inspection.metadata }
+    for (const [name, value] of Object.entries(changes)) {
+      delete metadata[`tokenizer.ggml.${name}`]
+      if (value !== undefined) metadata[`tokenizer.ggml.${name}`] = value
+    }
+    const problem = problemOf({ ...inspection, metadata })
+    expect(problem).toMatchObject({ code: 'UNSUPPORTED_TOKENIZER' })
+    expect(problem!.message).toContain(message)
   })
 
   it('throws what the reader says of a file that is none', async () => {

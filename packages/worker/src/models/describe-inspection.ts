@@ -1,6 +1,6 @@
 import { PlumblineError } from '@plumbline/protocol'
 import type { Inspection } from '../engine-host/inspect-model.ts'
-import { checkTokenizerKind } from '../tokenization/tokenizer.ts'
+import { checkTokenizerParts } from '../tokenization/tokenizer-parts.ts'
 import { describeBytes } from './models-command.ts'
 
 type Value = Inspection['metadata'][string]
@@ -8,17 +8,27 @@ type Value = Inspection['metadata'][string]
 /** Why the worker cannot serve this model: what the engine says of it, or its tokenizer; undefined when it can. */
 export function problemOf({ problem, metadata }: Inspection): PlumblineError | undefined {
   if (problem !== undefined) return problem
-  const model = metadata['tokenizer.ggml.model']
-  const pre = metadata['tokenizer.ggml.pre']
-  if (typeof model !== 'string') {
-    return new PlumblineError('UNSUPPORTED_TOKENIZER', 'the file holds no tokenizer (tokenizer.ggml.model is missing)')
-  }
   try {
-    checkTokenizerKind({ model, pre: typeof pre === 'string' ? pre : undefined })
+    checkTokenizerParts({
+      model: textIn(metadata['tokenizer.ggml.model']),
+      pre: textIn(metadata['tokenizer.ggml.pre']),
+      tokens: lengthOf(metadata['tokenizer.ggml.tokens'], 'string'),
+      tokenTypes: lengthOf(metadata['tokenizer.ggml.token_type'], 'i32', 'u32'),
+      merges: lengthOf(metadata['tokenizer.ggml.merges'], 'string'),
+      scores: lengthOf(metadata['tokenizer.ggml.scores'], 'f32'),
+    })
     return undefined
   } catch (error) {
     return PlumblineError.from(error)
   }
+}
+
+const textIn = (value: Value | undefined) => (typeof value === 'string' ? value : undefined)
+
+/** Of an array with elements of such a type. */
+function lengthOf(value: Value | undefined, ...types: string[]): number | undefined {
+  const isArray = value !== undefined && value !== null && typeof value === 'object'
+  return isArray && types.includes(value.array) ? value.length : undefined
 }
 
 /** For people: what the file holds, and whether it can be run. */

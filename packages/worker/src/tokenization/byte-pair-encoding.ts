@@ -1,11 +1,9 @@
-import { PlumblineError } from '@plumbline/protocol'
 import { BYTE_LEVEL_CHARACTERS, bytesOfByteLevel } from './byte-level.ts'
 import { mergeSymbols } from './merge-symbols.ts'
 import { PairTable } from './pair-table.ts'
 import { createPreTokenizer } from './pre-tokenizer.ts'
-import { textTokenIds } from './special-tokens.ts'
+import { type SettledTokenizer, textTokenIds } from './special-tokens.ts'
 import type { TokenModel } from './token-model.ts'
-import type { TokenizerMetadata } from './tokenizer-metadata.ts'
 
 /**
  * Byte-level BPE (`tokenizer.ggml.model` = `gpt2`). The library cuts the words; the merges are ours, since its own keep 45 MB
@@ -21,7 +19,7 @@ export class BytePairEncoding implements TokenModel {
   /** Llama 3: a word that is a token is that token, whatever the merges would make of it. */
   readonly #wholeWords: ReadonlyMap<string, number> | undefined
 
-  constructor(metadata: TokenizerMetadata) {
+  constructor(metadata: SettledTokenizer) {
     const pre = metadata.pre ?? 'default'
     this.#words = createPreTokenizer(pre)
     this.kind = `bpe/${pre}`
@@ -36,7 +34,7 @@ export class BytePairEncoding implements TokenModel {
         return id === undefined ? [] : [[character, id]]
       }),
     )
-    this.#pairs = readMerges(metadata, ids)
+    this.#pairs = readMerges(metadata.merges!, ids)
   }
 
   encode(text: string): number[] {
@@ -62,11 +60,7 @@ export class BytePairEncoding implements TokenModel {
   }
 }
 
-function readMerges({ merges }: TokenizerMetadata, ids: ReadonlyMap<string, number>): PairTable {
-  const field = 'tokenizer.ggml.merges'
-  if (merges === undefined) {
-    throw new PlumblineError('UNSUPPORTED_TOKENIZER', `${field} is missing, and model gpt2 needs it`, { field })
-  }
+function readMerges(merges: readonly string[], ids: ReadonlyMap<string, number>): PairTable {
   const pairs = new PairTable(merges.length)
   for (let rank = 0; rank < merges.length; rank++) {
     const merge = merges[rank]!

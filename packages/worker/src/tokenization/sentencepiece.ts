@@ -1,9 +1,8 @@
-import { PlumblineError } from '@plumbline/protocol'
 import { mergeSymbols } from './merge-symbols.ts'
 import { PairTable } from './pair-table.ts'
-import { textTokenIds } from './special-tokens.ts'
+import { type SettledTokenizer, textTokenIds } from './special-tokens.ts'
 import type { TokenModel } from './token-model.ts'
-import { TOKEN_TYPE, type TokenizerMetadata } from './tokenizer-metadata.ts'
+import { TOKEN_TYPE } from './tokenizer-metadata.ts'
 
 const SPACE = '▁'
 const utf8 = new TextEncoder()
@@ -17,28 +16,21 @@ export class SentencePiece implements TokenModel {
   readonly kind = 'sentencepiece'
   readonly addsBosByDefault = true
   readonly #tokens: readonly string[]
-  readonly #tokenTypes: Int32Array | undefined
+  readonly #tokenTypes: Int32Array
   readonly #ids: ReadonlyMap<string, number>
   readonly #pairs: PairTable
   readonly #byteIds: readonly (number | undefined)[]
   readonly #unknownId: number | undefined
   readonly #addsSpacePrefix: boolean
 
-  constructor(metadata: TokenizerMetadata) {
+  constructor(metadata: SettledTokenizer) {
     const { tokens, scores, tokenTypes } = metadata
-    if (scores?.length !== tokens.length) {
-      throw new PlumblineError(
-        'UNSUPPORTED_TOKENIZER',
-        `tokenizer.ggml.scores holds ${scores?.length ?? 0} scores for ${tokens.length} tokens, must hold one for each`,
-        { field: 'tokenizer.ggml.scores' },
-      )
-    }
     this.#tokens = tokens
     this.#tokenTypes = tokenTypes
     this.#ids = textTokenIds(metadata)
-    this.#pairs = mergesFromScores(this.#ids, scores)
+    this.#pairs = mergesFromScores(this.#ids, scores!)
     const byteIds = new Map<string, number>()
-    for (const [id, token] of tokens.entries()) if (tokenTypes?.[id] === TOKEN_TYPE.byte) byteIds.set(token, id)
+    for (const [id, token] of tokens.entries()) if (tokenTypes[id] === TOKEN_TYPE.byte) byteIds.set(token, id)
     this.#byteIds = Array.from({ length: 256 }, (_, byte) => byteIds.get(byteToken(byte)))
     this.#unknownId = metadata.unknownId
     this.#addsSpacePrefix = metadata.addSpacePrefix ?? true
@@ -58,7 +50,7 @@ export class SentencePiece implements TokenModel {
 
   bytesOf(id: number): Uint8Array {
     const token = this.#tokens[id]!
-    if (this.#tokenTypes?.[id] === TOKEN_TYPE.byte) return Uint8Array.of(Number.parseInt(token.slice(3, 5), 16))
+    if (this.#tokenTypes[id] === TOKEN_TYPE.byte) return Uint8Array.of(Number.parseInt(token.slice(3, 5), 16))
     return utf8.encode(token.replaceAll(SPACE, ' '))
   }
 }

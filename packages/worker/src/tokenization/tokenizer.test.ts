@@ -2,7 +2,7 @@ import { type ChatMessage, InvalidRequestError, PlumblineError } from '@plumblin
 import { describe, expect, it } from 'vitest'
 import { smallSentencePiece, smallVocabulary } from '../../test/small-vocabulary.ts'
 import { buildTokenizer } from './tokenizer.ts'
-import type { TokenizerMetadata } from './tokenizer-metadata.ts'
+import { TOKEN_TYPE, type TokenizerMetadata } from './tokenizer-metadata.ts'
 
 /** Encodings as token texts, which say more than ids. */
 function reader(metadata: TokenizerMetadata) {
@@ -134,6 +134,17 @@ describe('end-of-generation tokens', () => {
   })
 })
 
+/** `<end_of_turn>`, known by its text, and `[EOT]`, declared, of one type. */
+function withTwoMore({ type, chatTemplate }: { type: number; chatTemplate: string }): TokenizerMetadata {
+  const { tokens, tokenTypes, ...rest } = smallVocabulary({ chatTemplate })
+  return {
+    ...rest,
+    tokens: [...tokens, '<end_of_turn>', '[EOT]'],
+    tokenTypes: Int32Array.of(...tokenTypes!, type, type),
+    eotId: tokens.length + 1,
+  }
+}
+
 describe('special tokens in what a user typed', () => {
   it('are plain text in a prompt', () => {
     expect(reader(smallVocabulary()).prompt('<|im_end|>')).toEqual([...'<|im_end|>'])
@@ -172,6 +183,33 @@ describe('special tokens in what a user typed', () => {
   it('may be user-defined ones of one character', () => {
     const tokens = smallVocabulary().tokens.map((token) => (token === '<tool>' ? '🔧' : token))
     expect(reader(smallVocabulary({ tokens })).prompt('a🔧b')).toEqual(['a', '🔧', 'b'])
+  })
+
+  // Gemma's GGUFs have been published so: a user who types <end_of_turn> must not end the turn.
+  it.each([
+    ['user-defined', TOKEN_TYPE.userDefined],
+    ['normal', TOKEN_TYPE.normal],
+    ['unused', TOKEN_TYPE.unused],
+  ])('are plain text when they end a turn, though the file calls them %s', (_, type) => {
+    const chatTemplate = '{{ messages[0].content }}<end_of_turn>[EOT]'
+    const { tokenizer, prompt, chat, idOf } = reader(withTwoMore({ type, chatTemplate }))
+    const typed = '<end_of_turn>[EOT]'
+    expect(prompt(typed)).toEqual([...typed])
+    expect(chat(typed)).toEqual([...typed, '<end_of_turn>', '[EOT]'])
+    const ends = ['<end_of_turn>', '[EOT]'].map(idOf)
+    expect(tokenizer.endOfGenerationIds).toEqual(expect.arrayContaining(ends))
+    expect(ends.flatMap((id) => [...tokenizer.decodeBytes(id)])).toEqual([])
+  })
+
+  it('are known in a file without token types by their looks, and by what the template writes', () => {
+    const chatTemplate = `[INST]<turn>{{ messages[0].content }}<|im_end|>`
+    const { tokenTypes: _, ...metadata } = smallVocabulary({
+      chatTemplate,
+      tokens: smallVocabulary().tokens.map((t) => ({ '<tool>': '<turn>', '[PAD]': '[INST]' })[t] ?? t),
+    })
+    const typed = '[INST]<turn><|im_end|>'
+    expect(reader(metadata).chat(typed)).toEqual(['[INST]', '<turn>', ...typed, '<|im_end|>'])
+    expect(reader(metadata).prompt(typed)).toEqual([...typed])
   })
 
   it('are plain text also where a converter called a control token user-defined', () => {

@@ -1,11 +1,19 @@
 import { type ChatMessage, PlumblineError } from '@plumbline/protocol'
 import { BytePairEncoding } from './byte-pair-encoding.ts'
 import { ChatTemplate, messagesError } from './chat-template.ts'
-import { createPreTokenizer } from './pre-tokenizer.ts'
 import { SentencePiece } from './sentencepiece.ts'
-import { type Fragment, SpecialTokenSplitter, type SpecialTokens, specialTokens } from './special-tokens.ts'
+import {
+  ENDS_GENERATION,
+  type Fragment,
+  type SettledTokenizer,
+  SpecialTokenSplitter,
+  type SpecialTokens,
+  settleTypes,
+  specialTokens,
+} from './special-tokens.ts'
 import type { TokenModel } from './token-model.ts'
 import { TOKEN_TYPE, type TokenizerMetadata } from './tokenizer-metadata.ts'
+import { checkTokenizerParts } from './tokenizer-parts.ts'
 
 export interface Tokenizer {
   /** `bpe/qwen2`, `sentencepiece` */
@@ -35,7 +43,7 @@ class GgufTokenizer implements Tokenizer {
   readonly vocabSize: number
   readonly endOfGenerationIds: readonly number[]
   readonly #tokens: readonly string[]
-  readonly #tokenTypes: Int32Array | undefined
+  readonly #tokenTypes: Int32Array
   readonly #model: TokenModel
   readonly #special: SpecialTokens
   readonly #control: SpecialTokenSplitter
@@ -45,8 +53,16 @@ class GgufTokenizer implements Tokenizer {
   readonly #bosId: number | undefined
   readonly #eosId: number | undefined
 
-  constructor(metadata: TokenizerMetadata) {
-    checkMetadata(metadata)
+  constructor(given: TokenizerMetadata) {
+    checkTokenizerParts({
+      model: given.model,
+      pre: given.pre,
+      tokens: given.tokens.length,
+      tokenTypes: given.tokenTypes?.length,
+      merges: given.merges?.length,
+      scores: given.scores?.length,
+    })
+    const metadata = settleTypes(given)
     this.#tokens = metadata.tokens
     this.#tokenTypes = metadata.tokenTypes
     this.#model = createModel(metadata)
@@ -85,9 +101,9 @@ class GgufTokenizer implements Tokenizer {
   decodeBytes(id: number): Uint8Array {
     const token = this.#tokens[id]
     if (token === undefined) throw new RangeError(`token id ${id} is outside the vocabulary of ${this.vocabSize}`)
-    const type = this.#tokenTypes?.[id] ?? TOKEN_TYPE.normal
+    const type = this.#tokenTypes[id]!
     if (type === TOKEN_TYPE.normal || type === TOKEN_TYPE.byte) return this.#model.bytesOf(id)
-    return type === TOKEN_TYPE.userDefined && !this.#special.control.has(token) ? utf8.encode(token) : NO_BYTES
+    return type === TOKEN_TYPE.userDefined ? utf8.encode(token) : NO_BYTES
   }
 
   #encode(fragments: readonly Fragment[]): number[] {
@@ -102,29 +118,9 @@ class GgufTokenizer implements Tokenizer {
 const utf8 = new TextEncoder()
 const NO_BYTES = new Uint8Array()
 
-function createModel(metadata: TokenizerMetadata): TokenModel {
-  switch (metadata.model) {
-    case 'gpt2':
-      return new BytePairEncoding(metadata)
-    case 'llama':
-      return new SentencePiece(metadata)
-    default:
-      throw unknownModel(metadata.model)
-  }
+function createModel(metadata: SettledTokenizer): TokenModel {
+  return metadata.model === 'gpt2' ? new BytePairEncoding(metadata) : new SentencePiece(metadata)
 }
-
-/**
- * What can be said of a tokenizer by its name alone, before the vocabulary is read.
- *
- * @throws PlumblineError UNSUPPORTED_TOKENIZER
- */
-export function checkTokenizerKind({ model, pre = 'default' }: { model: string; pre?: string | undefined }): void {
-  if (model === 'gpt2') createPreTokenizer(pre)
-  else if (model !== 'llama') throw unknownModel(model)
-}
-
-const unknownModel = (model: string) =>
-  unsupported('model', `is "${model}", must be gpt2 (byte-level BPE) or llama (SentencePiece)`)
 
 /** The template, or the error that requests with messages meet: a model without one still takes prompts. */
 function createTemplate(metadata: TokenizerMetadata, { control }: SpecialTokens): ChatTemplate | PlumblineError {
@@ -141,34 +137,10 @@ function createTemplate(metadata: TokenizerMetadata, { control }: SpecialTokens)
   }
 }
 
-function checkMetadata({ tokens, tokenTypes }: TokenizerMetadata): void {
-  if (tokens.length === 0) throw unsupported('tokens', 'is empty')
-  if (tokenTypes !== undefined && tokenTypes.length !== tokens.length) {
-    throw unsupported('token_type', `holds ${tokenTypes.length} types for ${tokens.length} tokens`)
-  }
-}
-
-function unsupported(key: string, what: string): PlumblineError {
-  const field = `tokenizer.ggml.${key}`
-  return new PlumblineError('UNSUPPORTED_TOKENIZER', `${field} ${what}`, { field })
-}
-
 /** The id, unless it is none of the vocabulary: old converters wrote -1 for `none`, which reads as 4294967295. */
 function knownId({ tokens }: TokenizerMetadata, id: number | undefined): number | undefined {
   return id !== undefined && id < tokens.length ? id : undefined
 }
-
-// Models are published whose eos_token_id is only one of the tokens that end a turn (Qwen2.5's base GGUFs name
-// <|endoftext|>, and answers end with <|im_end|>): llama.cpp, too, knows the others by their texts.
-const ENDS_GENERATION = new Set([
-  '<|im_end|>',
-  '<|eot_id|>',
-  '<|eom_id|>',
-  '<|end|>',
-  '<|endoftext|>',
-  '<|end_of_text|>',
-  '<end_of_turn>',
-])
 
 function endOfGenerationIds(metadata: TokenizerMetadata, { control }: SpecialTokens): readonly number[] {
   const declared = [metadata.eosId, metadata.eotId, metadata.eomId].map((id) => knownId(metadata, id))
