@@ -12,6 +12,12 @@ const PROGRAM = fileURLToPath(new URL('../fixtures/worker-from-source.ts', impor
 const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/test-modules', import.meta.url))
 const FAKE_ENGINE = fileURLToPath(new URL('../fixtures/fake-engine.ts', import.meta.url))
 
+/** Ended with this process, whatever became of the test that should have stopped them. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 /** A worker process under test. */
 export class SpawnedWorker {
   readonly child: ChildProcess
@@ -27,7 +33,13 @@ export class SpawnedWorker {
     })
     this.child.stdout!.setEncoding('utf8').on('data', (text) => (this.stdout += text))
     this.child.stderr!.setEncoding('utf8').on('data', (text) => (this.stderr += text))
-    this.exited = new Promise((resolve) => this.child.on('close', (code, signal) => resolve({ code, signal })))
+    running.add(this.child)
+    this.exited = new Promise((resolve) =>
+      this.child.on('close', (code, signal) => {
+        running.delete(this.child)
+        resolve({ code, signal })
+      }),
+    )
   }
 
   get lines(): LifecycleLine[] {
