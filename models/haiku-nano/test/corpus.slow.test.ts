@@ -6,7 +6,7 @@ import { heldOutWords } from '../src/index.ts'
 const shards = 32
 const perShard = 20_000
 
-test('no held-out word in any of the 640,000 haiku that the model was trained on, and no haiku in it twice as a rule', () => {
+test('no held-out word in any of the 640,000 haiku of the training corpus, and next to no haiku in it twice', () => {
   const heldOut = new Set(heldOutWords)
   const found: string[] = []
   const different = new Set<string>()

@@ -33,6 +33,10 @@ class Batch:
     """[sequences, positions]: the next id where it is part of the answer, elsewhere -1"""
     counts: Tensor
     """[sequences, positions]: syllables, where a word ends: of the word at the prompt's end, of the line so far in the answer"""
+    used: Tensor
+    """[sequences, positions]: where a word of the answer ends, which words have been used: 1 the minute word + 2 the word"""
+    copied: Tensor
+    """[sequences, positions]: whether the target is a piece of the word asked for, after its first: where nothing is left to choose"""
 
 
 def read_shard(path: Path) -> list[Example]:
@@ -45,7 +49,10 @@ class Sequence:
     prompt: list[int]
     answer: list[int]
     counts: list[int]
-    """one for each id of prompt and answer; -1 where no word ends"""
+    used: list[int]
+    """both one for each id of prompt and answer; -1 where no word ends"""
+    copied: list[bool]
+    """one for each id of prompt and answer"""
 
 
 def tokenize(tokenizer: Tokenizer, example: Example, dropout: float) -> Sequence:
@@ -56,19 +63,28 @@ def tokenize(tokenizer: Tokenizer, example: Example, dropout: float) -> Sequence
     prompt_counts = [-1] * len(prompt)
     last_of_user = len(prompt) - 1 - prompt[::-1].index(tokenizer.ids[IM_END])
     prompt_counts[last_of_user] = int(example.syllables[words.index(example.word)])
-    answer, counts, index = [], [], 0
+    answer, counts, used, copied = [], [], [], []
+
+    def add(ids: list[int], syllables: int, is_word: bool = False) -> None:
+        answer.extend(ids)
+        counts.extend([-1] * (len(ids) - 1) + [syllables])
+        used.extend([-1] * (len(ids) - 1) + [seen])
+        copied.extend([False] + [is_word] * (len(ids) - 1))
+
+    seen, index = 0, 0
     for row, line in enumerate(example.haiku.split('\n')):
         so_far = 0
         if row > 0:
-            answer += tokenizer.encode('\n')
-            counts.append(0)
+            add(tokenizer.encode('\n'), so_far)
         for column, word in enumerate(line.split(' ')):
-            ids = tokenizer.encode(word if column == 0 else ' ' + word, given)
+            seen |= (word == example.minute_word) + 2 * (word == example.word)
             so_far += int(example.syllables[index])
-            answer += ids
-            counts += [-1] * (len(ids) - 1) + [so_far]
+            add(tokenizer.encode(word if column == 0 else ' ' + word, given), so_far, word == example.word)
             index += 1
-    return Sequence(prompt, [*answer, tokenizer.ids[IM_END]], [*prompt_counts, *counts, -1])
+    none, end = [-1] * len(prompt), tokenizer.ids[IM_END]
+    return Sequence(
+        prompt, [*answer, end], [*prompt_counts, *counts, -1], [*none, *used, -1], [*(False for _ in none), *copied, False]
+    )
 
 
 def batches(tokenizer: Tokenizer, examples: list[Example], sequences: int, dropout: float, dropout_share: float) -> list[Batch]:
@@ -81,12 +97,15 @@ def batches(tokenizer: Tokenizer, examples: list[Example], sequences: int, dropo
         group = made[start : start + sequences]
         length = max(len(sequence.counts) for sequence in group) - 1
         ids = torch.full((len(group), length), padding)
-        targets, counts = torch.full_like(ids, -1), torch.full_like(ids, -1)
+        targets, counts, used = (torch.full_like(ids, -1) for _ in range(3))
+        copied = torch.zeros_like(ids, dtype=torch.bool)
         for row, sequence in enumerate(group):
             whole = torch.tensor(sequence.prompt + sequence.answer)
             ids[row, : len(whole) - 1] = whole[:-1]
             targets[row, len(sequence.prompt) - 1 : len(whole) - 1] = whole[len(sequence.prompt) :]
             counts[row, : len(whole) - 1] = torch.tensor(sequence.counts[:-1])
-        result.append(Batch(ids, targets, counts))
+            used[row, : len(whole) - 1] = torch.tensor(sequence.used[:-1])
+            copied[row, : len(whole) - 1] = torch.tensor(sequence.copied[1:])
+        result.append(Batch(ids, targets, counts, used, copied))
     random.shuffle(result)
     return result

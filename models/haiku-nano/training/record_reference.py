@@ -87,6 +87,11 @@ def write_safetensors(path: Path, arrays: dict[str, np.ndarray]) -> None:
     path.write_bytes(struct.pack('<Q', len(encoded)) + encoded + payload)
 
 
+def is_recorded(name: str, layers: int) -> bool:
+    between = {f'blk.{layer}.{inner}' for layer in range(1, layers - 1) for inner in ('ffn_gate', 'ffn_up', 'ffn_act')}
+    return name not in between
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--model', type=Path, required=True)
@@ -95,7 +100,8 @@ def main() -> None:
     metadata, tensors = read_gguf(arguments.model)
     tokenizer = Tokenizer([tuple(merge.split(' ')) for merge in metadata['tokenizer.ggml.merges']])
     ids = tokenizer.encode_chat(PROMPT)
-    checkpoints = forward(ids, metadata, tensors)
+    layers = metadata['qwen2.block_count']
+    checkpoints = {name: value for name, value in forward(ids, metadata, tensors).items() if is_recorded(name, layers)}
     greedy, gaps, logits = [], [], checkpoints['logits'][-1]
     while len(greedy) < 48:
         second, first = np.argsort(logits)[-2:]

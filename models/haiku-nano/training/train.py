@@ -1,7 +1,9 @@
 """Trains haiku-nano: `train.py --corpus FOLDER --out FOLDER [--positions N]`.
 
-Beside the next token, a linear reading of the fourth block's output has to tell the syllables of each word asked for, and of each
-line so far (--syllable-weight): counting is then learned from every word, not only from where lines end. It is not exported.
+Beside the next token, a linear reading of the fourth block's output has to tell, wherever a word ends, the syllables of the line so
+far (of the word asked for, at the prompt's end) and which of the two words have been used. So counting and keeping book are learned
+from every word, not only from where lines end. The reading is not exported. The pieces of the word asked for, after its first,
+weigh more in the loss: only one piece is right there, so nothing becomes less likely than it should be.
 
 Matrices are trained by Muon, everything else by AdamW; the rate is constant and falls to zero over the last part of the run
 (--decay), so until then --positions may still be changed. SIGTERM saves and ends; the same command goes on from the last
@@ -14,6 +16,7 @@ import random
 import signal
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -48,8 +51,8 @@ def optimizers(model: HaikuNano, arguments) -> list[torch.optim.Optimizer]:
     ]
 
 
-# Syllables of a line so far, 0 … 7; the block is one that later blocks, at later positions, can still read.
-SYLLABLE_CLASSES, SYLLABLE_BLOCK = 8, 3
+# Syllables of a line so far, 0 … 7, and four sets of words; the block is one that later blocks, at later positions, can still read.
+SYLLABLE_CLASSES, USED_CLASSES, READ_BLOCK = 8, 4, 3
 
 
 def rate(progress: float, step: int, warmup: int, decay: float) -> float:
@@ -60,7 +63,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--corpus', type=Path, required=True)
     parser.add_argument('--out', type=Path, required=True)
-    parser.add_argument('--positions', type=float, default=17e6, help='token positions to train on, prompts included')
+    parser.add_argument('--positions', type=float, default=19e6, help='token positions to train on, prompts included')
     parser.add_argument('--decay', type=float, default=0.75, help='last part of the run in which the rate falls to zero')
     parser.add_argument('--warmup', type=int, default=100)
     parser.add_argument('--sequences', type=int, default=64, help='haiku per batch')
@@ -68,7 +71,8 @@ def main() -> None:
     parser.add_argument('--adam-rate', type=float, default=0.003)
     parser.add_argument('--dropout', type=float, default=0.15, help="BPE-dropout of the word's pieces")
     parser.add_argument('--dropout-share', type=float, default=0.4, help='share of haiku with BPE-dropout')
-    parser.add_argument('--syllable-weight', type=float, default=0.2, help='of the loss of telling syllables')
+    parser.add_argument('--reading-weight', type=float, default=0.2, help='of the loss of telling syllables and used words')
+    parser.add_argument('--copy-weight', type=float, default=2.0, help='of the pieces of the word asked for, after its first')
     parser.add_argument('--checkpoint-minutes', type=float, default=5)
     parser.add_argument('--threads', type=int, default=1)
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
@@ -90,14 +94,14 @@ def main() -> None:
     tokenizer = Tokenizer.load(str(merges))
 
     model = HaikuNano(config).to(arguments.device)
-    counter = nn.Linear(config.width, SYLLABLE_CLASSES).to(arguments.device)
-    every = [*optimizers(model, arguments), torch.optim.AdamW(counter.parameters(), lr=arguments.adam_rate)]
+    reader = nn.Linear(config.width, SYLLABLE_CLASSES + USED_CLASSES).to(arguments.device)
+    every = [*optimizers(model, arguments), torch.optim.AdamW(reader.parameters(), lr=arguments.adam_rate)]
     initial = [[group['lr'] for group in optimizer.param_groups] for optimizer in every]
     checkpoint, state = arguments.out / 'checkpoint.pt', {'shard': 0, 'batch': 0, 'step': 0, 'positions': 0, 'seconds': 0.0}
     if checkpoint.exists():
         saved = torch.load(checkpoint, map_location=arguments.device)
         model.load_state_dict(saved['model'])
-        counter.load_state_dict(saved['counter'])
+        reader.load_state_dict(saved['reader'])
         for optimizer, values in zip(every, saved['optimizers']):
             optimizer.load_state_dict(values)
         state = saved['state']
@@ -106,7 +110,7 @@ def main() -> None:
         temporary = checkpoint.with_suffix('.tmp')
         optimizer_states = [optimizer.state_dict() for optimizer in every]
         torch.save(
-            {'model': model.state_dict(), 'counter': counter.state_dict(), 'optimizers': optimizer_states, 'state': state}, temporary
+            {'model': model.state_dict(), 'reader': reader.state_dict(), 'optimizers': optimizer_states, 'state': state}, temporary
         )
         temporary.replace(checkpoint)
 
@@ -132,26 +136,28 @@ def main() -> None:
             for optimizer, rates in zip(every, initial):
                 for group, value in zip(optimizer.param_groups, rates):
                     group['lr'] = value * factor
-            ids, targets, counts = (tensor.to(arguments.device) for tensor in (batch.ids, batch.targets, batch.counts))
-            answer, counted, outputs = targets >= 0, counts >= 0, []
+            ids, targets, counts, used, copied = (getattr(batch, field.name).to(arguments.device) for field in fields(batch))
+            answer, ending, outputs = targets >= 0, counts >= 0, []
             with reduced:
                 hidden, _ = model.hidden(ids, outputs=outputs)
                 logits = model.logits(hidden[answer])
-                tally = counter(F.layer_norm(outputs[SYLLABLE_BLOCK][counted], (config.width,)))
-            loss = F.cross_entropy(logits.float(), targets[answer])
-            tally_loss = F.cross_entropy(tally.float(), counts[counted])
-            (loss + arguments.syllable_weight * tally_loss).backward()
+                read = reader(F.layer_norm(outputs[READ_BLOCK][ending], (config.width,))).float()
+            each = F.cross_entropy(logits.float(), targets[answer], reduction='none')
+            weights = 1 + (arguments.copy_weight - 1) * copied[answer]
+            read_loss = F.cross_entropy(read[:, :SYLLABLE_CLASSES], counts[ending])
+            read_loss = read_loss + F.cross_entropy(read[:, SYLLABLE_CLASSES:], used[ending], ignore_index=-1)
+            ((each * weights).sum() / weights.sum() + arguments.reading_weight * read_loss).backward()
             for optimizer in every:
                 optimizer.step()
                 optimizer.zero_grad()
-            losses.append((loss.item(), tally_loss.item()))
+            losses.append((each.mean().item(), each[copied[answer]].mean().item(), read_loss.item()))
             state['step'] += 1
             state['batch'] += 1
             state['positions'] += ids.numel()
             state['seconds'] = time.time() - start
             if state['step'] % 50 == 0:
-                mean, tally_mean = (round(sum(column) / len(losses), 4) for column in zip(*losses))
-                log.write(json.dumps({**state, 'loss': mean, 'syllable_loss': tally_mean, 'rate': round(factor, 4)}) + '\n')
+                mean, copy_mean, read_mean = (round(sum(column) / len(losses), 4) for column in zip(*losses))
+                log.write(json.dumps({**state, 'loss': mean, 'copy_loss': copy_mean, 'reading_loss': read_mean, 'rate': round(factor, 4)}) + '\n')
                 log.flush()
                 losses = []
             if time.time() - saved_at > 60 * arguments.checkpoint_minutes:
