@@ -1,4 +1,4 @@
-import { EXIT } from '@plumbline/protocol'
+import { EXIT, PlumblineError } from '@plumbline/protocol'
 import type { Command } from 'commander'
 
 /** `models`, `pull` and `inspect`: what has to do with model files and serves nothing. */
@@ -32,11 +32,18 @@ export function addModelCommands(program: Command, exitWith: (code: number) => v
         import('../models/describe-inspection.ts'),
       ])
       const { path } = await findModelFile(model, 'MODEL')
-      const inspection = await inspectModel(path)
+      const print = (inspection: object, problem: PlumblineError | undefined) => {
+        const { code, message, fields } = problem ?? {}
+        const members = { path, ...inspection, problem: problem && { code, message, fields } }
+        process.stdout.write(`${JSON.stringify(members, null, 2)}\n`)
+      }
+      const inspection = await inspectModel(path).catch((error: unknown) => {
+        if (json) print({}, PlumblineError.from(error))
+        throw error
+      })
       const problem = problemOf(inspection)
-      const { code, message, fields } = problem ?? {}
-      const asJson = { path, ...inspection, problem: problem && { code, message, fields } }
-      process.stdout.write(json ? `${JSON.stringify(asJson, null, 2)}\n` : describeInspection(path, inspection))
+      if (json) print(inspection, problem)
+      else process.stdout.write(describeInspection(path, inspection))
       exitWith(problem === undefined ? EXIT.ok : EXIT.judgedFailed)
     })
 }

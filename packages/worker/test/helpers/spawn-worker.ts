@@ -18,6 +18,10 @@ process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
 
+/** What Node is given to run a worker: from its sources, or as it is shipped. */
+export const FROM_SOURCE = ['--conditions=source', PROGRAM]
+export const AS_SHIPPED = [fileURLToPath(new URL('../../bin/plumbline-worker.js', import.meta.url))]
+
 /** A worker process under test. */
 export class SpawnedWorker {
   readonly child: ChildProcess
@@ -25,9 +29,9 @@ export class SpawnedWorker {
   stdout = ''
   stderr = ''
 
-  constructor(args: readonly string[], environment: Record<string, string> = {}) {
+  constructor(args: readonly string[], environment: Record<string, string> = {}, program = FROM_SOURCE) {
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PLUMBLINE_')))
-    this.child = spawn(process.execPath, ['--conditions=source', PROGRAM, ...args], {
+    this.child = spawn(process.execPath, [...program, ...args], {
       env: { ...inherited, NODE_OPTIONS: '', NODE_COMPILE_CACHE: COMPILE_CACHE, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -121,8 +125,12 @@ export function spawnFakeWorker(
 }
 
 /** A ready worker over a real model, for one test. */
-export async function realWorker(modelPath: string, args: readonly string[] = []): Promise<SpawnedWorker> {
-  const worker = new SpawnedWorker(['--model', modelPath, '--port', '0', '--threads', '2', ...args])
+export async function realWorker(
+  modelPath: string,
+  args: readonly string[] = [],
+  program = FROM_SOURCE,
+): Promise<SpawnedWorker> {
+  const worker = new SpawnedWorker(['--model', modelPath, '--port', '0', '--threads', '2', ...args], {}, program)
   onTestFinished(async () => void (await worker.stop()))
   await worker.waitFor('ready')
   return worker
