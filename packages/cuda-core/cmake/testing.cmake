@@ -5,7 +5,6 @@ if(PLUMBLINE_TESTS)
     # A cross build cannot use the machine's library.
     set(INSTALL_GTEST OFF)
     add_subdirectory(${PLUMBLINE_GOOGLETEST_SOURCE} ${CMAKE_BINARY_DIR}/googletest EXCLUDE_FROM_ALL)
-    add_library(GTest::gtest_main ALIAS gtest_main)
   else()
     find_package(GTest REQUIRED)
   endif()
