@@ -19,18 +19,16 @@ const crossTools = () =>
     ? undefined
     : 'a cross compiler, qemu and the sources of GoogleTest (Debian, Ubuntu: g++-aarch64-linux-gnu qemu-user libgtest-dev)'
 
-// A build type of its own, and clang where it is: g++ takes ten minutes to instrument what the kernels inline.
-const sanitizedBuild = [
-  '-DCMAKE_BUILD_TYPE=Sanitize',
-  '-DCMAKE_CXX_FLAGS_SANITIZE=-O1',
-  ...(has('clang++') ? ['-DCMAKE_CXX_COMPILER=clang++'] : []),
-]
-
 const flavours = {
   plain: { folder: 'Release', options: ['-DCMAKE_BUILD_TYPE=Release'], lacks: googletest },
   sanitize: {
     folder: 'sanitize',
-    options: ['-DPLUMBLINE_ADDON=OFF', '-DPLUMBLINE_SANITIZE=address,undefined', ...sanitizedBuild],
+    options: [
+      '-DCMAKE_BUILD_TYPE=Sanitize',
+      '-DCMAKE_CXX_FLAGS_SANITIZE=-O1',
+      '-DPLUMBLINE_ADDON=OFF',
+      '-DPLUMBLINE_SANITIZE=address,undefined',
+    ],
     lacks: googletest,
   },
   aarch64: {
