@@ -61,13 +61,13 @@ struct Running {
 
 std::unique_ptr<Running> start(Generator& generator, GenerationRequest what) {
   auto running = std::make_unique<Running>();
-  std::promise<std::shared_ptr<Job>> given;
+  std::promise<std::weak_ptr<Job>> given;  // a job must not own itself through what it notifies
   auto job = given.get_future().share();
   const auto ended = std::make_shared<std::promise<void>>();
   running->ended = ended->get_future().share();
   running->job = generator.start(std::move(what), [&running = *running, job, ended] {
     ++running.notifications;
-    if (job.get()->result() != nullptr) ended->set_value();
+    if (job.get().lock()->result() != nullptr) ended->set_value();
   });
   given.set_value(running->job);
   return running;

@@ -14,7 +14,7 @@ std::atomic<std::size_t> peak_bytes = 0;
 
 }  // namespace
 
-// Replacing these two replaces all of the standard forms but the over-aligned ones.
+// Replacing these replaces all of the standard forms but the over-aligned ones (a sanitizer has its own of each).
 void* operator new(std::size_t size) {
   void* const address = std::malloc(size);
   if (address == nullptr) throw std::bad_alloc();
@@ -23,6 +23,14 @@ void* operator new(std::size_t size) {
   while (live > peak && !peak_bytes.compare_exchange_weak(peak, live)) {
   }
   return address;
+}
+
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  try {
+    return operator new(size);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
 }
 
 void operator delete(void* address) noexcept {
