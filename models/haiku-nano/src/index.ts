@@ -10,7 +10,7 @@ export { topics } from './vocabulary.ts'
 export const heldOutWords: readonly string[] = readLines('held-out.txt')
 
 /** How the harness samples by default, in the terms of a request to the worker. */
-export const defaultSampling = { temperature: 0.7, top_k: 0, top_p: 1, min_p: 0, repetition_penalty: 1 } as const
+export const defaultSampling = { temperature: 0.6, top_k: 0, top_p: 1, min_p: 0.1, repetition_penalty: 1 } as const
 
 /** The default model's file. */
 export const haikuNanoPath: string = packagePath('haiku-nano-q8_0.gguf')
