@@ -11,9 +11,7 @@ const INSTALL = {
   cmake: { name: 'CMake 3.20 or later', debian: 'cmake', fedora: 'cmake', macos: 'brew install cmake' },
 }
 
-const runs = (command, ...args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0
-
-export const has = (command) => runs(command, '--version')
+export const has = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0
 
 /** Everything that is missing, in one line; undefined if nothing is. */
 export function missingTools() {
