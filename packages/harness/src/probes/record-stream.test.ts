@@ -105,6 +105,29 @@ test('a refusal keeps its body', async () => {
   expect(record).toMatchObject({ status: 503, refusal: '{"code":"LOADING"}', frames: [] })
 })
 
+test('a refusal that never ends is read no further than it is kept', { timeout: 30_000 }, async () => {
+  let sent = 0
+  const record = await recordFrom((_, response) => {
+    response.writeHead(500)
+    const more = () => {
+      while (!response.destroyed && response.write('x'.repeat(65_536))) sent += 65_536
+    }
+    response.on('drain', more)
+    more()
+  })
+  expect(record.refusal).toHaveLength(2_000)
+  expect(record.close).toEqual({ how: 'complete' })
+  expect(sent).toBeLessThan(64 * 1024 * 1024)
+})
+
+test('a stream that ends in the middle of a character is malformed', async () => {
+  const record = await recordFrom((_, response) => {
+    response.writeHead(200, stream)
+    response.end(Buffer.concat([Buffer.from('data: a\n\n'), Buffer.from('静').subarray(0, 2)]))
+  })
+  expect(record.frames.at(-1)).toMatchObject({ kind: 'malformed', text: 'bytes that are not UTF-8' })
+})
+
 test('sends the token', async () => {
   let seen: string | undefined
   await recordFrom((request, response) => {

@@ -55,7 +55,12 @@ export async function recordStream(options: RecordStreamOptions): Promise<Stream
     status = response.statusCode
     contentType = headerValue(response.headers['content-type'])
     if (status !== 200) {
-      refusal = (await response.body.text()).slice(0, REFUSAL_CHARACTERS)
+      refusal = ''
+      for await (const chunk of response.body as AsyncIterable<Buffer>) {
+        refusal = (refusal + chunk.toString('latin1')).slice(0, REFUSAL_CHARACTERS)
+        if (refusal.length === REFUSAL_CHARACTERS) break // ends the request
+      }
+      refusal = Buffer.from(refusal, 'latin1').toString('utf8')
     } else {
       const record = (frame: Frame) => {
         frames.push(frame)
@@ -68,6 +73,7 @@ export async function recordStream(options: RecordStreamOptions): Promise<Stream
         onError: (error) => record({ ms: arrivedMs, kind: 'malformed', text: error.message }),
       })
       const decoder = new TextDecoder('utf-8', { fatal: true })
+      const notUtf8 = () => record({ ms: arrivedMs, kind: 'malformed', text: 'bytes that are not UTF-8' })
       let received = 0
       for await (const chunk of response.body as AsyncIterable<Buffer>) {
         arrivedMs = now()
@@ -77,11 +83,16 @@ export async function recordStream(options: RecordStreamOptions): Promise<Stream
         try {
           text = decoder.decode(chunk, { stream: true })
         } catch {
-          record({ ms: arrivedMs, kind: 'malformed', text: 'bytes that are not UTF-8' })
+          notUtf8()
           continue
         }
         tail = (tail + text).slice(-4)
         parser.feed(text)
+      }
+      try {
+        decoder.decode()
+      } catch {
+        notUtf8() // it ends in the middle of a character
       }
     }
     close = { how: 'complete' }

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -143,6 +144,21 @@ test('reap leaves no orphan of a worker that ignores SIGTERM, nor of its childre
   expect(await gone(worker.pid)).toBe(true)
   expect(await gone(child)).toBe(true)
   expect(await worker.reap()).toBe(record)
+})
+
+test('a process that the worker did not start is not touched, whatever the worker says', async () => {
+  const bystander = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' })
+  try {
+    const worker = await spawnFixture(fixtureWorker('ignores-sigterm'))
+    await worker.remember('engine', bystander.pid!)
+    await worker.remember('engine', process.pid)
+    await worker.remember('engine', 1)
+    const record = await worker.reap()
+    expect(record.processes.map(({ role }) => role)).toEqual(['front'])
+    expect(await readProcessFacts(bystander.pid!)).toBeDefined()
+  } finally {
+    bystander.kill('SIGKILL')
+  }
 })
 
 test('parseWorkerCommand splits as a shell does', () => {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type LifecycleLine, lifecycleLineSchema } from '@plumbline/protocol'
 import { errorLine } from '../probes/http.ts'
-import { readProcessFacts } from '../probes/process-facts.ts'
+import { ancestors, readProcessFacts } from '../probes/process-facts.ts'
 import { type ProcessIdentity, processGone, waitUntil } from './process-identity.ts'
 import type { WorkerCommand } from './worker-command.ts'
 import { WorkerFailure, type WorkerFailureFacts } from './worker-failure.ts'
@@ -166,10 +166,15 @@ export class WorkerProcess {
     return this.#log.tail()
   }
 
-  /** Makes `reap` answer for one more process: one that the worker started. */
+  /**
+   * Makes `reap` answer for one more process, if the worker started it. Anything else stays untouched: the pid is the worker's word,
+   * and `reap` kills.
+   */
   async remember(role: string, pid: number): Promise<void> {
+    const [itself, ...above] = await ancestors(pid)
+    if (itself === undefined || !above.includes(this.pid)) return
     const facts = await readProcessFacts(pid)
-    if (facts !== undefined && pid !== this.pid) this.#others.push({ role, pid, startTicks: facts.startTicks })
+    if (facts !== undefined) this.#others.push({ role, pid, startTicks: facts.startTicks })
   }
 
   /** Ends the worker: SIGTERM, some grace, SIGKILL to all of its group; then looks whether everything is gone. */
