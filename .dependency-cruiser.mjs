@@ -30,14 +30,23 @@ export default {
     never(
       'first-opinion-is-independent',
       'Neither the worker nor the core may lean on the reference.',
-      { path: ['^packages/(worker|cuda-core)/src'] },
+      { path: ['^packages/(worker|cuda-core)/(src|bin|scripts)/'], pathNot: '[.]test[.]ts$' },
       { path: [inside('reference')] },
     ),
     never(
       'core-only-in-the-engine-process',
       'A crash of the native core must not take the HTTP process with it.',
-      { path: ours, pathNot: ['^packages/worker/src/engine-host/', inside('cuda-core'), '^packages/[^/]+/test/'] },
-      { path: inside('cuda-core') },
+      {
+        path: ours,
+        pathNot: ['^packages/worker/src/engine-host/[^/]+-process[.]ts$', inside('cuda-core'), '^packages/[^/]+/test/'],
+      },
+      { path: inside('cuda-core'), dependencyTypesNot: ['type-only'] },
+    ),
+    never(
+      'engine-process-is-spawned',
+      'What loads the core is a program of its own: the front starts it, and imports none of it.',
+      { path: ours, pathNot: ['^packages/worker/scripts/', '^packages/[^/]+/test/'] },
+      { path: '^packages/worker/src/engine-host/[^/]+-process[.]ts$' },
     ),
     never(
       'harness-stays-outside',
@@ -56,6 +65,12 @@ export default {
       'What ships does not import what tests it.',
       { path: '^(packages|models)/[^/]+/src/', pathNot: '[.]test[.]ts$' },
       { path: '([.]test[.]ts$|^(packages|models)/[^/]+/test/)' },
+    ),
+    never(
+      'no-development-dependencies-in-the-product',
+      'They are not installed where the product is.',
+      { path: '^packages/[^/]+/src/', pathNot: '[.]test[.]ts$' },
+      { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     ),
     never(
       'no-undeclared-dependencies',
