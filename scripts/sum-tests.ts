@@ -9,10 +9,9 @@ if (folder === undefined) throw new Error('usage: sum-tests.ts FOLDER [FAILED_ST
 const sum = { passed: 0, failed: failedSteps.length, skipped: 0 }
 for (const file of globSync('**/*.xml', { cwd: folder }).sort()) {
   const text = readFileSync(join(folder, file), 'utf8')
-  // One <testsuite> element per suite; the enclosing <testsuites> repeats their totals.
-  const suites = text.match(/<testsuite\s[^>]*>/g)
-  if (suites === null) throw new Error(`${file} holds no <testsuite>: its runner died before it could report`)
-  for (const suite of suites) {
+  if (!text.includes('</testsuites>')) throw new Error(`${file} is cut off: its runner died before it could report`)
+  // One <testsuite> element per suite, none where a package has nothing in this tier; the enclosing <testsuites> repeats their totals.
+  for (const suite of text.match(/<testsuite\s[^>]*>/g) ?? []) {
     const count = (name: string) => Number(new RegExp(`\\s${name}="(\\d+)"`).exec(suite)?.[1] ?? 0)
     const failed = count('failures') + count('errors')
     const skipped = count('skipped') + count('disabled')
