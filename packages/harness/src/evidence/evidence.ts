@@ -47,6 +47,8 @@ export interface Evidence {
   /** The last challenge once more, with the same seed; undefined when the run ended before. */
   readonly repeat: StreamRecord | undefined
   readonly probe: StreamRecord | undefined
+  /** Probes made before it that were too quick, or on too busy a machine, to tell. */
+  readonly earlierProbes: readonly StreamRecord[]
   /** /health once it was healthy, and after the last stream; undefined when it could not be asked. */
   readonly healthBefore: HealthRecord
   readonly healthAfter: HealthRecord | undefined
@@ -60,8 +62,10 @@ export interface Evidence {
 }
 
 /** All streams, in the order in which they were asked for. */
-export function allStreams(evidence: Pick<Evidence, 'attempts' | 'repeat' | 'probe'>): StreamRecord[] {
-  return [...evidence.attempts.map((attempt) => attempt.stream), evidence.repeat, evidence.probe].filter(
-    (stream) => stream !== undefined,
-  )
+export function allStreams(
+  evidence: Pick<Evidence, 'attempts' | 'repeat' | 'probe' | 'earlierProbes'>,
+): StreamRecord[] {
+  const { attempts, repeat, probe, earlierProbes } = evidence
+  const streams = [...attempts.map((attempt) => attempt.stream), repeat, ...earlierProbes, probe]
+  return streams.filter((stream) => stream !== undefined)
 }

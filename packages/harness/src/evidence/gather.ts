@@ -2,7 +2,9 @@ import { defaultSampling } from '@plumbline/haiku-nano'
 import { type ExecuteRequestBody, type Health, LIMITS } from '@plumbline/protocol'
 import { type Challenge, makeChallenge } from '../challenge/challenge.ts'
 import { isHaiku } from '../checkers/haiku.ts'
+import { judgeProbe } from '../checkers/stream-probe.ts'
 import { getHealth, type HealthRecord } from '../probes/health.ts'
+import { countHeldUp } from '../probes/held-up.ts'
 import type { Endpoint } from '../probes/http.ts'
 import { getMetrics, getSettledMetrics } from '../probes/metrics.ts'
 import { ancestors, readProcessFacts } from '../probes/process-facts.ts'
@@ -10,13 +12,15 @@ import { recordStream } from '../probes/record-stream.ts'
 import type { Frame, StreamPurpose, StreamRecord } from '../probes/stream-record.ts'
 import { viewStream } from '../probes/stream-view.ts'
 import type { SpawnedWorker } from '../worker-process/acquire-worker.ts'
-import { type Attempt, allStreams, type Evidence, type ProcessSnapshot } from './evidence.ts'
+import type { Attempt, Evidence, ProcessSnapshot } from './evidence.ts'
 import { LOGIT_NOISE } from './logit-noise.ts'
 import { type Replay, replayStream } from './replay.ts'
 import { promptTokenIds, type Subject } from './subject.ts'
 
 /** Most tokens of a haiku: three times what one needs. */
 const HAIKU_TOKENS = 128
+/** How often the probe is made while nobody can tell from it: on a busy machine a small model's is over in a few pauses. */
+const PROBES = 5
 
 export interface GatherOptions {
   readonly endpoint: Endpoint
@@ -67,6 +71,20 @@ export async function gatherStreams(options: GatherOptions): Promise<Omit<Eviden
     const timeoutMs = options.streamTimeoutMs
     return recordStream({ endpoint, purpose, attempt, body, timeoutMs, signal, ...(onFrame && { onFrame }) })
   }
+  const recordProbe = async (number: number) => {
+    const challenge = makeChallenge(subject.wording)
+    const body = challengeRequest(subject, challenge, `probe-${challenge.nonce}`)
+    const room = contextLength - promptTokenIds(subject, body).length
+    const tokens = Math.max(1, Math.min(LIMITS.maxTokens, room))
+    let arrived = 0
+    const { result, heldUpMs } = await countHeldUp(() =>
+      record('probe', number, { ...body, max_tokens: tokens, ignore_eos: true }, (frame) => {
+        if (frame.kind === 'event' && frame.event === 'token' && arrived++ % 32 === 0)
+          onStage({ name: 'probe', tokens: arrived })
+      }),
+    )
+    return { ...result, heldUpMs }
+  }
   const snapshot = () => processSnapshot(health.health)
   const before = await snapshot()
   const frontAncestors = health.health === undefined ? [] : await ancestors(health.health.front_pid)
@@ -74,6 +92,7 @@ export async function gatherStreams(options: GatherOptions): Promise<Omit<Eviden
 
   const attempts: Attempt[] = []
   let repeat: StreamRecord | undefined
+  const earlierProbes: StreamRecord[] = []
   let probe: StreamRecord | undefined
   let whole = true
   for (let attempt = 1; attempt <= options.attempts && whole && !signal.aborted; attempt++) {
@@ -89,15 +108,14 @@ export async function gatherStreams(options: GatherOptions): Promise<Omit<Eviden
   if (last !== undefined && whole && !signal.aborted) {
     const { challenge } = last
     repeat = await record('repeat', attempts.length, challengeRequest(subject, challenge, `again-${challenge.nonce}`))
-    const another = makeChallenge(subject.wording)
-    const body = challengeRequest(subject, another, `probe-${another.nonce}`)
-    const room = contextLength - promptTokenIds(subject, body).length
-    const tokens = Math.max(1, Math.min(LIMITS.maxTokens, room))
-    let arrived = 0
-    probe = await record('probe', attempts.length, { ...body, max_tokens: tokens, ignore_eos: true }, (frame) => {
-      if (frame.kind === 'event' && frame.event === 'token' && arrived++ % 32 === 0)
-        onStage({ name: 'probe', tokens: arrived })
-    })
+    probe = await recordProbe(1)
+    const untold = (stream: StreamRecord) =>
+      viewStream(stream).end !== undefined &&
+      judgeProbe(stream, options.spawned !== undefined).verdict === 'not measurable'
+    while (earlierProbes.length + 1 < PROBES && untold(probe) && !signal.aborted) {
+      earlierProbes.push(probe)
+      probe = await recordProbe(earlierProbes.length + 1)
+    }
   }
 
   // A worker may look at its memory only when it is asked: the first question makes the second's answer new.
@@ -124,6 +142,7 @@ export async function gatherStreams(options: GatherOptions): Promise<Omit<Eviden
     attempts,
     repeat,
     probe,
+    earlierProbes,
     healthBefore: health,
     healthAfter,
     metricsBefore,
@@ -139,8 +158,9 @@ export async function gatherReplays(
 ): Promise<Replay[]> {
   const tolerance = LOGIT_NOISE[options.precision ?? evidence.healthBefore.health?.precision ?? 'fast']
   const replays: Replay[] = []
-  // The repeat is the haiku again: same-seed says so, or fails.
-  for (const stream of allStreams(evidence).filter(({ purpose }) => purpose !== 'repeat')) {
+  // The repeat is the haiku again: same-seed says so, or fails. Earlier probes were judged on nothing.
+  const streams = [...evidence.attempts.map(({ stream }) => stream), evidence.probe]
+  for (const stream of streams.filter((stream) => stream !== undefined)) {
     const timeMs = stream.purpose === 'probe' ? options.replayMs : Number.POSITIVE_INFINITY
     const onProgress = (done: number, draws: number) => options.onStage({ name: 'replay', done, draws })
     replays.push(

@@ -35,6 +35,8 @@ export interface StreamRecord {
   readonly endsOnFrame: boolean
   readonly close: StreamClose
   readonly endedMs: number
+  /** Of that time, how long the harness itself was kept from running, and so from reading; where it was measured. */
+  readonly heldUpMs?: number
 }
 
 /** How a stream is called in reports. */

@@ -145,6 +145,7 @@ export function honestEvidence(): Evidence {
     attempts: [{ challenge, stream }],
     repeat: streamOf(honestEvents, { purpose: 'repeat' }),
     probe: streamOf(probeEvents, { purpose: 'probe' }),
+    earlierProbes: [],
     healthBefore: healthOf(),
     healthAfter: healthOf(),
     metricsBefore: metrics(5, 5),
