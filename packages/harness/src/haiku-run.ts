@@ -33,10 +33,14 @@ export async function haikuRun(options: RunOptions): Promise<RunRecord> {
   const { folder, worker } = options
   const startedAt = new Date().toISOString()
   const start = performance.now()
-  const streams = await gatherStreams(options)
   // What was cut short by us says nothing about the worker.
-  if (options.signal.aborted) throw new WorkerFailure('interrupted', 'the harness was told to stop')
+  const assertNotStopped = () => {
+    if (options.signal.aborted) throw new WorkerFailure('interrupted', 'the harness was told to stop')
+  }
+  const streams = await gatherStreams(options)
+  assertNotStopped()
   const evidence = { ...streams, replays: await gatherReplays(streams, options) }
+  assertNotStopped()
   await writeEvidence(folder, evidence, options.environment)
   const verification = verify(evidence)
   const run = { folder, startedAt, durationMs: performance.now() - start, worker, evidence, verification }

@@ -172,6 +172,19 @@ describe('replay', () => {
     expect(verdicts({ ...honestEvidence(), replays: [{ ...replay!, error: 'boom' }] })).toEqual({ replay: 'unknown' })
   })
 
+  test('Ctrl-C during the replay: a haiku that was not replayed whole is unknown, and no pass', () => {
+    const [replay] = honestEvidence().replays
+    const partly = { ...replay!, draws: 40 }
+    expect(verdicts({ ...honestEvidence(), replays: [partly] })).toEqual({ replay: 'unknown' })
+  })
+
+  test('a probe of which less than a tenth was replayed is not measurable', () => {
+    const [replay] = honestEvidence().replays
+    const probe = (draws: number) => ({ ...replay!, stream: 'stream probe', purpose: 'probe' as const, draws })
+    expect(verdicts({ ...honestEvidence(), replays: [replay!, probe(40)] })).toEqual({})
+    expect(verdicts({ ...honestEvidence(), replays: [replay!, probe(41)] })).toEqual({ replay: 'not measurable' })
+  })
+
   test('is not measurable, and no pass, when nothing was replayed', () => {
     expect(verdicts(withDraws([]))).toEqual({ replay: 'not measurable' })
   })

@@ -1,6 +1,6 @@
 import { parseExecuteRequest, type SamplingParameters } from '@plumbline/protocol'
 import { drawMargin } from '@plumbline/reference'
-import { type StreamRecord, streamName } from '../probes/stream-record.ts'
+import { type StreamPurpose, type StreamRecord, streamName } from '../probes/stream-record.ts'
 import { viewStream } from '../probes/stream-view.ts'
 import { promptTokenIds, type Subject } from './subject.ts'
 
@@ -19,6 +19,7 @@ export interface ReplayedDraw {
 export interface Replay {
   /** Which stream, in words. */
   readonly stream: string
+  readonly purpose: StreamPurpose
   /** How many draws the stream holds: its tokens, and its end-of-sequence token when that ended it. */
   readonly draws: number
   /** The first of them, as many as there was time for. */
@@ -104,5 +105,7 @@ export async function replayStream(subject: Subject, stream: StreamRecord, optio
     error = thrown instanceof Error ? thrown.message : String(thrown)
   }
   const { tolerance } = options
-  return { stream: streamName(stream), draws, replayed, impossible, error, tolerance, ms: performance.now() - start }
+  const { purpose } = stream
+  const ms = performance.now() - start
+  return { stream: streamName(stream), purpose, draws, replayed, impossible, error, tolerance, ms }
 }

@@ -161,6 +161,7 @@ export function honestEvidence(): Evidence {
     replays: [
       {
         stream: 'haiku',
+        purpose: 'haiku',
         draws: 4,
         replayed: [draw(0, 0), draw(1, 1), draw(2, 2), draw(3, 25)],
         tolerance: 0.01,
