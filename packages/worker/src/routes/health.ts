@@ -4,7 +4,8 @@ import type { Worker } from '../server/worker.ts'
 import { VERSION } from '../version.ts'
 
 export function healthRoute(server: FastifyInstance, worker: Worker): void {
-  server.get('/health', (_request, reply) => {
+  server.get('/health', async (_request, reply) => {
+    await worker.freshMemory()
     const health = readHealth(worker)
     return reply.code(health.status === 'healthy' ? 200 : 503).send(health)
   })

@@ -1,8 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import type { Worker } from '../server/worker.ts'
 
-export function metricsRoute(server: FastifyInstance, { metrics: { registry } }: Worker): void {
+export function metricsRoute(server: FastifyInstance, worker: Worker): void {
+  const { registry } = worker.metrics
   server.get('/metrics', async (_request, reply) => {
+    await worker.freshMemory()
     return reply.type(registry.contentType).send(await registry.metrics())
   })
 }

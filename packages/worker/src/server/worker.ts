@@ -62,8 +62,7 @@ export class Worker {
     })
     this.engine.on('output', (line) => log.warn({ engine_output: line }, 'the engine process printed something'))
     this.engine.on('idle', () => {
-      this.frontMemory.refresh()
-      this.engineMemory.refresh()
+      void this.freshMemory()
       void this.hashModel()
     })
     this.metrics.observe({
@@ -77,6 +76,11 @@ export class Worker {
 
   get info(): EngineInfo | undefined {
     return this.engine.info
+  }
+
+  /** Resolves when the two memory figures are no older than a second. */
+  async freshMemory(): Promise<void> {
+    await Promise.all([this.frontMemory.fresh(), this.engineMemory.fresh()])
   }
 
   get vramBytes(): number {

@@ -3,33 +3,32 @@ import { readFile } from 'node:fs/promises'
 const FRESH_MS = 1_000
 
 /**
- * What processes hold of the machine's memory: the proportional set size, in which pages that are shared are shared out.
- * Reading it makes the kernel walk page tables, so it is read in the background, at most once a second, when somebody asks.
+ * What a process holds of the machine's memory: the proportional set size, in which pages that are shared are shared out.
+ * Reading it makes the kernel walk page tables, so it is read at most once a second, when somebody asks.
  */
 export class ProcessMemory {
   readonly #pid: () => number | null
-  #bytes = 0
   #readAt = Number.NEGATIVE_INFINITY
+  #reading = Promise.resolve()
+  /** The last reading. */
+  bytes = 0
 
   constructor(pid: () => number | null) {
     this.#pid = pid
   }
 
-  /** The last reading; a newer one is under way when it is old. */
-  get bytes(): number {
-    this.refresh()
-    return this.#bytes
-  }
-
-  refresh(): void {
-    if (performance.now() - this.#readAt < FRESH_MS) return
-    this.#readAt = performance.now()
-    void this.#read()
+  /** Resolves when `bytes` is no older than a second. */
+  fresh(): Promise<void> {
+    if (performance.now() - this.#readAt >= FRESH_MS) {
+      this.#readAt = performance.now()
+      this.#reading = this.#read()
+    }
+    return this.#reading
   }
 
   async #read(): Promise<void> {
     const pid = this.#pid()
-    this.#bytes = pid === null ? 0 : await proportionalSetSize(pid)
+    this.bytes = pid === null ? 0 : await proportionalSetSize(pid)
   }
 }
 
