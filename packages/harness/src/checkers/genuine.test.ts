@@ -7,6 +7,7 @@ import {
   metrics,
   processOf,
   promptTokens,
+  request,
   started,
   streamOf,
   subject,
@@ -17,6 +18,7 @@ import { readHealth } from '../probes/health.ts'
 import type { StreamRecord } from '../probes/stream-record.ts'
 import { runChecks, type Verdict } from './check.ts'
 import { GENUINE_CHECKS } from './genuine.ts'
+import { textCheck } from './text.ts'
 
 /** What the checks say that do not pass. */
 function verdicts(evidence: Evidence): Record<string, Verdict> {
@@ -112,6 +114,11 @@ describe('token-events', () => {
     ['an event twice', streamOf([started(), token(0, 0), token(0, 0), end(2)])],
     ['tokens_out that is one off', streamOf([...honestEvents.slice(0, -1), end(4)])],
     ['more tokens than max_tokens', streamOf([started({ max_tokens: 2 }), ...honestEvents.slice(1)])],
+    [
+      'an answer cut short by a max_tokens that nobody asked for',
+      streamOf([started({ max_tokens: 3 }), ...honestEvents.slice(1, -1), end(3, { stop_reason: 'MAX_TOKENS' })]),
+    ],
+    ['EOS in spite of ignore_eos', streamOf(honestEvents, { request: { ...request, ignore_eos: true } })],
     ['MAX_TOKENS too early', streamOf([...honestEvents.slice(0, -1), end(3, { stop_reason: 'MAX_TOKENS' })])],
     [
       'a stop sequence that nobody asked for',
@@ -125,11 +132,35 @@ describe('token-events', () => {
 describe('text', () => {
   test.each<[string, StreamRecord]>([
     ['text that the ids do not mean', streamOf(honestEvents.with(2, token(1, 1, 'x')))],
+    [
+      'the right text, all of it with the first token',
+      streamOf([started(), token(0, 0, 'abc'), token(1, 1, ''), token(2, 2, ''), end(3)]),
+    ],
+    [
+      'the right text, all of it in end',
+      streamOf([started(), token(0, 0, ''), token(1, 1, ''), token(2, 2, ''), end(3, { t: 'abc' })]),
+    ],
     ['text left over at the end', streamOf(honestEvents.with(4, end(3, { t: '!' })))],
     ['text left out', streamOf(honestEvents.with(3, token(2, 2, '')))],
     ['an id outside the vocabulary', streamOf(honestEvents.with(2, token(1, 26, 'b')))],
   ])('fails on %s', (_, record) => {
     expect(verdicts(withHaiku(record)).text).toBe('fail')
+  })
+
+  test('lets the bytes of an incomplete character wait, and nothing longer than that', () => {
+    const bytes = [...Buffer.from('aé')]
+    const tokenizer = {
+      ...subject.tokenizer,
+      decode: (ids: readonly number[]) => Uint8Array.from(ids, (id) => bytes[id]!),
+      decodeText: (ids: readonly number[]) => Buffer.from(ids.map((id) => bytes[id]!)).toString(),
+    }
+    const judged = (...t: string[]) => {
+      const stream = streamOf([started(), ...t.map((text, i) => token(i, i, text)), end(3)])
+      const evidence = { ...withHaiku(stream), repeat: undefined, probe: undefined }
+      return textCheck.run({ ...evidence, subject: { ...subject, tokenizer } }).verdict
+    }
+    expect(judged('a', '', 'é')).toBe('pass')
+    expect(judged('', 'a', 'é')).toBe('fail')
   })
 
   test('is not measurable, and no pass, while the end is missing', () => {

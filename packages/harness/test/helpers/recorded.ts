@@ -30,6 +30,7 @@ export const subject = {
   tokenizer: {
     hasChatTemplate: false,
     encode: (text: string) => [...text].map((letter) => Math.max(0, letter.charCodeAt(0) - 97)),
+    decode: (ids: readonly number[]) => Uint8Array.from(ids, (id) => 97 + id),
     decodeText: (ids: readonly number[]) => ids.map((id) => String.fromCharCode(97 + id)).join(''),
     eosIds: new Set([25]),
   },
@@ -144,7 +145,7 @@ export function honestEvidence(): Evidence {
     spawned: true,
     attempts: [{ challenge, stream }],
     repeat: streamOf(honestEvents, { purpose: 'repeat' }),
-    probe: streamOf(probeEvents, { purpose: 'probe' }),
+    probe: streamOf(probeEvents, { purpose: 'probe', request: { ...request, max_tokens: 100, ignore_eos: true } }),
     earlierProbes: [],
     healthBefore: healthOf(),
     healthAfter: healthOf(),
