@@ -1,3 +1,4 @@
+import type { Health } from '@plumbline/protocol'
 import { describe, expect, test } from 'vitest'
 import {
   end,
@@ -336,6 +337,28 @@ describe('health and model-sha256', () => {
   test('fail when the model is another', () => {
     const other = healthOf({ model_sha256: 'b'.repeat(64), vocab_size: 27 })
     expect(verdicts({ ...honestEvidence(), healthAfter: other })).toEqual({ health: 'fail', 'model-sha256': 'fail' })
+  })
+
+  test.each<[string, Partial<Health>]>([
+    ['the worker_id of another worker', { worker_id: '00000000-0000-4000-8000-000000000001' }],
+    ['another device than was asked for', { device: 'cuda:0' }],
+    ['another precision than was asked for', { precision: 'fast' }],
+    ['another context length than the file has', { context_length: 128 }],
+    ['another model name than before', { model: 'other' }],
+  ])('health fails on %s, before the first stream and after the last one', (_, change) => {
+    expect(verdicts({ ...honestEvidence(), healthAfter: healthOf(change) }).health).toBe('fail')
+    expect(verdicts({ ...honestEvidence(), healthBefore: healthOf(change) }).health).toBe('fail')
+  })
+
+  test('a sha256 of another file before the first stream fails, whatever is told after the last one', () => {
+    const other = healthOf({ model_sha256: 'b'.repeat(64) })
+    expect(verdicts({ ...honestEvidence(), healthBefore: other })).toEqual({ 'model-sha256': 'fail' })
+  })
+
+  test('request-identity fails when /health names another model than every stream', () => {
+    const other = healthOf({ model: 'other' })
+    const seen = verdicts({ ...honestEvidence(), healthBefore: other, healthAfter: other })
+    expect(seen).toEqual({ 'request-identity': 'fail' })
   })
 
   test('a sha256 that nobody has told is not measurable, and no pass', () => {

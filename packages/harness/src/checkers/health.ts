@@ -1,27 +1,50 @@
+import type { Health } from '@plumbline/protocol'
+import type { Evidence } from '../evidence/evidence.ts'
 import type { Check } from './check.ts'
-import { fail, judge } from './check.ts'
+import { fail, pass } from './check.ts'
 
-/** /health is what the protocol says, and says of the model what its file says. */
+/** /health is what the protocol says, of the model what its file says, and of the worker what was asked for, each time. */
 export const healthCheck: Check = {
   name: 'health',
   fromInside: false,
-  run({ healthBefore, healthAfter, subject }) {
-    const expected = `healthy; architecture ${subject.architecture}, ${subject.vocabSize} tokens, no engine restart`
-    for (const record of [healthBefore, healthAfter]) {
-      if (record === undefined) return fail(expected, 'after the last stream: no answer')
-      if (record.health === undefined) return fail(expected, `HTTP ${record.status}: ${record.problem}`)
+  run(evidence) {
+    const { healthBefore, healthAfter, subject } = evidence
+    const expected =
+      `healthy; architecture ${subject.architecture}, ${subject.vocabSize} tokens, ` +
+      `context ${subject.contextLength}, as asked, no engine restart`
+    const records = { 'before the first stream': healthBefore, 'after the last stream': healthAfter }
+    for (const [when, record] of Object.entries(records)) {
+      if (record === undefined) return fail(expected, `${when}: no answer`)
+      const { health } = record
+      if (health === undefined) return fail(expected, `${when}: HTTP ${record.status}: ${record.problem}`)
+      if (record.status !== 200) return fail(expected, `${when}: HTTP ${record.status}`)
+      const wrong = due(evidence).find(([field, value]) => health[field] !== value)
+      if (wrong !== undefined) return fail(expected, `${when}: ${wrong[0]} ${health[wrong[0]]}, not ${wrong[1]}`)
     }
     const before = healthBefore.health!
     const after = healthAfter!.health!
-    const seen =
-      `${after.status}; architecture ${after.architecture}, ${after.vocab_size} tokens, ` +
-      `${after.engine.restarts - before.engine.restarts} engine restarts`
-    const holds =
-      healthAfter!.status === 200 &&
-      after.status === 'healthy' &&
-      after.architecture === subject.architecture &&
-      after.vocab_size === subject.vocabSize &&
-      after.engine.restarts === before.engine.restarts
-    return judge(holds, expected, seen)
+    const moved = CONSTANT.find((field) => before[field] !== after[field])
+    if (moved !== undefined) return fail(expected, `${moved} was ${before[moved]}, and is ${after[moved]}`)
+    const restarts = after.engine.restarts - before.engine.restarts
+    const seen = `${after.status}; architecture ${after.architecture}, ${after.vocab_size} tokens, ${restarts} engine restarts`
+    return restarts === 0 ? pass(expected, seen) : fail(expected, seen)
   },
+}
+
+/** What does not change while a worker lives. */
+const CONSTANT = ['model', 'quant_kind', 'precision', 'device', 'context_length', 'version', 'worker_id'] as const
+
+/** What each answer must say; of a worker that was found, nothing is known of what it was asked. */
+function due({ subject, spawned, asked }: Evidence): [keyof Health, string | number][] {
+  const values: [keyof Health, string | number | undefined][] = [
+    ['status', 'healthy'],
+    ['architecture', subject.architecture],
+    ['vocab_size', subject.vocabSize],
+    // Whoever started it may have given it a shorter one.
+    ['context_length', spawned ? subject.contextLength : undefined],
+    ['worker_id', asked.workerId],
+    ['device', asked.device],
+    ['precision', asked.precision],
+  ]
+  return values.flatMap(([field, value]) => (value === undefined ? [] : [[field, value]]))
 }

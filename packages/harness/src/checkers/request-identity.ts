@@ -3,14 +3,15 @@ import { streamName } from '../probes/stream-record.ts'
 import { viewStream } from '../probes/stream-view.ts'
 import { type Check, fail, notMeasurable, pass } from './check.ts'
 
-/** Each stream answers the request that it was opened for: its nonce, its seed, and one model and device throughout. */
+/** Each stream answers the request that it was opened for: its nonce, its seed, and one model and device throughout, those of /health. */
 export const requestIdentityCheck: Check = {
   name: 'request-identity',
   fromInside: false,
   run(evidence) {
-    const expected = 'started repeats the job_id with its nonce and the seed, and names one model and device'
+    const expected = 'started repeats the job_id with its nonce and the seed, and names the model and device of /health'
     const streams = allStreams(evidence)
-    const names = new Set<string>()
+    const { health } = evidence.healthBefore
+    const names = new Set<string>(health === undefined ? [] : [`${health.model} on ${health.device}`])
     for (const stream of streams) {
       const { started } = viewStream(stream)
       const here = `${streamName(stream)}: `

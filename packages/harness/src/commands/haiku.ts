@@ -43,7 +43,11 @@ export async function haikuCommand(options: HaikuOptions, progress: Progress, si
         endpoint: worker.endpoint,
         subject,
         health: worker.health,
-        precision: options.precision,
+        asked: {
+          workerId: worker.command === undefined ? undefined : / --worker-id (\S+)/.exec(worker.command)?.[1],
+          device: worker.spawned === undefined || options.device === 'auto' ? undefined : options.device,
+          precision: options.precision,
+        },
         spawned: worker.spawned,
         attempts: options.attempts,
         streamTimeoutMs: options.streamTimeout * 1000,

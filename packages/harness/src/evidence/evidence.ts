@@ -37,12 +37,20 @@ export interface WorkerEnd {
   readonly logTail: readonly string[]
 }
 
+/** What the worker was told when it was started; undefined where it chose for itself, or was found. */
+export interface Asked {
+  readonly workerId: string | undefined
+  readonly device: string | undefined
+  readonly precision: 'fast' | 'exact' | undefined
+}
+
 /** All that a verdict rests on. Checkers read it and nothing else. */
 export interface Evidence {
   /** The claimed model, as the harness itself reads its file. */
   readonly subject: Subject
   /** Whether the harness started the worker, and so has it to itself; otherwise it was found at --url. */
   readonly spawned: boolean
+  readonly asked: Asked
   readonly attempts: readonly Attempt[]
   /** The last challenge once more, with the same seed; undefined when the run ended before. */
   readonly repeat: StreamRecord | undefined

@@ -12,7 +12,7 @@ import { recordStream } from '../probes/record-stream.ts'
 import type { Frame, StreamPurpose, StreamRecord } from '../probes/stream-record.ts'
 import { viewStream } from '../probes/stream-view.ts'
 import type { SpawnedWorker } from '../worker-process/acquire-worker.ts'
-import type { Attempt, Evidence, ProcessSnapshot } from './evidence.ts'
+import type { Asked, Attempt, Evidence, ProcessSnapshot } from './evidence.ts'
 import { LOGIT_NOISE } from './logit-noise.ts'
 import { type Replay, replayStream } from './replay.ts'
 import { promptTokenIds, type Subject } from './subject.ts'
@@ -27,8 +27,7 @@ export interface GatherOptions {
   readonly subject: Subject
   /** /health when it first was healthy. */
   readonly health: HealthRecord
-  /** What was asked of the worker; undefined where it chose for itself. */
-  readonly precision: 'fast' | 'exact' | undefined
+  readonly asked: Asked
   /** undefined with --url. */
   readonly spawned: SpawnedWorker | undefined
   readonly attempts: number
@@ -139,6 +138,7 @@ export async function gatherStreams(options: GatherOptions): Promise<Omit<Eviden
     // A connection closes a moment before its process has ended.
     workerEnd: await options.spawned?.ended(healthAfter === undefined ? 1_000 : 0),
     spawned: options.spawned !== undefined,
+    asked: options.asked,
     attempts,
     repeat,
     probe,
@@ -154,9 +154,9 @@ export async function gatherStreams(options: GatherOptions): Promise<Omit<Eviden
 /** Replays all haiku whole and the probe as far as time allows: no worker is needed for it. */
 export async function gatherReplays(
   evidence: Omit<Evidence, 'replays'>,
-  options: Pick<GatherOptions, 'precision' | 'replayMs' | 'signal' | 'onStage'>,
+  options: Pick<GatherOptions, 'asked' | 'replayMs' | 'signal' | 'onStage'>,
 ): Promise<Replay[]> {
-  const tolerance = LOGIT_NOISE[options.precision ?? evidence.healthBefore.health?.precision ?? 'fast']
+  const tolerance = LOGIT_NOISE[options.asked.precision ?? evidence.healthBefore.health?.precision ?? 'fast']
   const replays: Replay[] = []
   // The repeat is the haiku again: same-seed says so, or fails. Earlier probes were judged on nothing.
   const streams = [...evidence.attempts.map(({ stream }) => stream), evidence.probe]

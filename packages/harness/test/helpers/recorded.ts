@@ -143,6 +143,7 @@ export function honestEvidence(): Evidence {
   return {
     subject,
     spawned: true,
+    asked: { workerId: healthOf().health!.worker_id, device: 'cpu', precision: 'exact' },
     attempts: [{ challenge, stream }],
     repeat: streamOf(honestEvents, { purpose: 'repeat' }),
     probe: streamOf(probeEvents, { purpose: 'probe', request: { ...request, max_tokens: 100, ignore_eos: true } }),
