@@ -244,7 +244,7 @@ describe('stream-probe', () => {
     ['one burst after an early start', (index) => (index === 0 ? 1 : 1_000 + index / 1_000)],
     ['one burst, and an end that comes late', (index) => (index > 100 ? 1_000 : 1)],
     ['a burst at each end', (index) => (index < 50 ? 1 : 1_000)],
-    ['ten bursts of which one is nearly all', (index) => (index < 10 ? index * 1_000 : 10_000)],
+    ['ten bursts of which one is nearly all', (index) => (index < 10 ? index * 600 : 6_000)],
   ])('fails on %s', (_, when) => {
     expect(verdicts(arriving(when))).toEqual({ 'stream-probe': 'fail' })
   })
@@ -309,10 +309,18 @@ describe('process', () => {
     ['an engine that is no process', { after: { ...after, engine: undefined } }],
     ['an engine with another parent', { after: { ...after, engine: processOf(101, 1, 500) } }],
     ['an engine that took no CPU time', { after: { ...after, engine: processOf(101, 100, 10) } }],
+    ['an engine that idled while tokens came', { after: { ...after, engine: processOf(101, 100, 30) } }],
     ['another program', { expectedExecutable: '/usr/bin/python3' }],
     ['an engine that was replaced', { after: { ...after, engine: { ...processOf(101, 100, 500), startTicks: 7 } } }],
   ])('fails on %s', (_, change) => {
     expect(verdicts(withInside(change)).process).toBe('fail')
+  })
+
+  test.each<[string, Partial<Health>]>([
+    ['front', { front_pid: 99 }],
+    ['engine', { engine: { ...healthOf().health!.engine, pid: 99 } }],
+  ])('fails when /health named another %s before than after', (_, change) => {
+    expect(verdicts({ ...honestEvidence(), healthBefore: healthOf(change) })).toEqual({ process: 'fail' })
   })
 
   test('is not measurable from outside, and neither is memory', () => {
