@@ -1,10 +1,8 @@
-import type { Replay, ReplayedDraw } from '../evidence/replay.ts'
+import { LEAST_SHARE, type Replay, type ReplayedDraw } from '../evidence/replay.ts'
 import { type Check, fail, notMeasurable, pass } from './check.ts'
 
 /** The share of draws that the edges of top_k, top_p and min_p may decide; one is always let through. */
 const EDGE_SHARE = 0.01
-/** The share of the stream probe's draws that must be replayed; a haiku is replayed whole. */
-const LEAST_PROBE_SHARE = 0.1
 
 /** Each token is what the specified sampler draws, with the request's seed, from the reference's logits. */
 export const replayCheck: Check = {
@@ -15,7 +13,7 @@ export const replayCheck: Check = {
     const expected =
       `each token is the seeded draw from the reference's logits: ` +
       `margin within the measured logit noise of ${tolerance}, edge draws at most ${EDGE_SHARE * 100} %; ` +
-      `a haiku whole, of the probe at least ${LEAST_PROBE_SHARE * 100} %`
+      `a haiku whole, of the probe at least ${LEAST_SHARE * 100} %`
     const impossible = replays.find((replay) => replay.impossible !== undefined)
     if (impossible !== undefined) {
       const { index, tokenId } = impossible.impossible!
@@ -40,7 +38,7 @@ export const replayCheck: Check = {
     if (short !== undefined) {
       // A haiku is replayed without a deadline: only the harness itself can have left one unfinished.
       if (short.purpose !== 'probe') throw new Error(`only ${told(short)} were replayed`)
-      return notMeasurable(expected, `only ${told(short)} were replayed: give --replay-seconds more`)
+      return notMeasurable(expected, `only ${told(short)} were replayed`)
     }
     const same = all.filter(({ draw }) => draw.margin === 0 && draw.inKeptSet).length
     const largest = Math.max(0, ...all.filter(({ draw }) => !draw.edge).map(({ draw }) => draw.margin))
@@ -56,7 +54,7 @@ function isWithin(draw: ReplayedDraw, tolerance: number): boolean {
 }
 
 function isEnough({ purpose, replayed, draws }: Replay): boolean {
-  return replayed.length >= (purpose === 'probe' ? LEAST_PROBE_SHARE : 1) * draws
+  return replayed.length >= (purpose === 'probe' ? LEAST_SHARE : 1) * draws
 }
 
 function told({ stream, replayed, draws }: Replay): string {

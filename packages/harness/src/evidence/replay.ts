@@ -33,13 +33,15 @@ export interface Replay {
   readonly ms: number
 }
 
+/** The share of a stream's draws that is replayed however long it takes: less would prove little. */
+export const LEAST_SHARE = 0.1
 /** Tokens that the reference evaluates between two looks at the clock. */
 const BLOCK = 16
 
 export interface ReplayOptions {
   /** Most that two logits of an honest worker differ from the reference in their difference. */
   readonly tolerance: number
-  /** Stop after this long; the first block is always replayed. */
+  /** Stop after this long, but not before `LEAST_SHARE` of the draws. */
   readonly timeMs: number
   /** Stops it too. */
   readonly signal: AbortSignal
@@ -87,9 +89,10 @@ export async function replayStream(subject: Subject, stream: StreamRecord, optio
   let error: string | undefined
   try {
     const session = subject.model().newSession()
-    const inTime = () => performance.now() - start < options.timeMs && !options.signal.aborted
+    const isDue = () =>
+      !options.signal.aborted && (performance.now() - start < options.timeMs || replayed.length < LEAST_SHARE * draws)
     if (draws > 0) judgeDraw(session.append(prompt).at(-1)!)
-    while (replayed.length < draws && inTime()) {
+    while (replayed.length < draws && isDue()) {
       const from = replayed.length - 1
       const block = answer.slice(from, Math.min(from + BLOCK, draws - 1))
       const rows = session.append(block)
