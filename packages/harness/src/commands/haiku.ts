@@ -44,7 +44,7 @@ export async function haikuCommand(options: HaikuOptions, progress: Progress, si
         subject,
         health: worker.health,
         asked: {
-          workerId: worker.command === undefined ? undefined : / --worker-id (\S+)/.exec(worker.command)?.[1],
+          workerId: worker.spawned?.workerId,
           device: worker.spawned === undefined || options.device === 'auto' ? undefined : options.device,
           precision: options.precision,
         },

@@ -26,6 +26,8 @@ export interface AcquireOptions {
 /** What is known of a worker because we started it. */
 export interface SpawnedWorker {
   readonly pid: number
+  /** What it was told to call itself. */
+  readonly workerId: string
   /** The program that its processes must be; null when the command line is not our own. */
   readonly expectedExecutable: string | null
   /** How it ended by itself; undefined when it still lives after so long. */
@@ -60,7 +62,8 @@ export async function acquireWorker(options: AcquireOptions): Promise<AcquiredWo
   }
   onStatus('starting', undefined)
   const { command } = source
-  const args = [...source.args, '--port', '0', '--worker-id', randomUUID()]
+  const workerId = randomUUID()
+  const args = [...source.args, '--port', '0', '--worker-id', workerId]
   const worker = await WorkerProcess.spawn({
     command,
     args,
@@ -78,7 +81,12 @@ export async function acquireWorker(options: AcquireOptions): Promise<AcquiredWo
       const exit = await worker.exitWithin(waitMs)
       return exit === undefined ? undefined : { how: exitWords(exit), logTail: worker.logTail() }
     }
-    const spawned = { pid: worker.pid, expectedExecutable: command.own ? realpathSync(command.program) : null, ended }
+    const spawned = {
+      pid: worker.pid,
+      workerId,
+      expectedExecutable: command.own ? realpathSync(command.program) : null,
+      ended,
+    }
     return { ...ready, command: line, spawned, release: () => worker.reap() }
   } catch (error) {
     await worker.reap()
