@@ -78,7 +78,7 @@ export class Worker {
     return this.engine.info
   }
 
-  /** Resolves when the two memory figures are no older than a second. */
+  /** Resolves when the two memory figures are no older than a tenth of a second. */
   async freshMemory(): Promise<void> {
     await Promise.all([this.frontMemory.fresh(), this.engineMemory.fresh()])
   }

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 
-const FRESH_MS = 1_000
+const FRESH_MS = 100
 
 /**
  * What a process holds of the machine's memory: the proportional set size, in which pages that are shared are shared out.
- * Reading it makes the kernel walk page tables, so it is read at most once a second, when somebody asks.
+ * Reading it makes the kernel walk page tables, so it is read at most ten times a second, when somebody asks.
  */
 export class ProcessMemory {
   readonly #pid: () => number | null
@@ -17,7 +17,7 @@ export class ProcessMemory {
     this.#pid = pid
   }
 
-  /** Resolves when `bytes` is no older than a second. */
+  /** Resolves when `bytes` is no older than a tenth of a second. */
   fresh(): Promise<void> {
     if (performance.now() - this.#readAt >= FRESH_MS) {
       this.#readAt = performance.now()
