@@ -2,11 +2,10 @@ import { expect, test } from 'vitest'
 import { disconnectAgainAndAgain, lazyClient, wideRequest } from './helpers/clients.ts'
 import { HAIKU_REQUESTS } from './helpers/engine-kills.ts'
 import { Execution, fakeRequest } from './helpers/execute.ts'
-import { HAIKU_NANO } from './helpers/models.ts'
-import { fakeWorker, realWorker, residentBytes, until } from './helpers/spawn-worker.ts'
+import { fakeWorker, residentBytes, unhurriedWorker, until } from './helpers/spawn-worker.ts'
 
 test('100 disconnects in a row stop the engine 100 times', async () => {
-  const worker = await realWorker(HAIKU_NANO)
+  const worker = await unhurriedWorker()
   await disconnectAgainAndAgain(worker, 100, HAIKU_REQUESTS.endless)
 }, 240_000)
 

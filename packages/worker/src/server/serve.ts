@@ -21,6 +21,7 @@ export async function serve({ values: options }: Configuration, modelFile: Model
   process.stdout.on('error', () => undefined) // whoever spawned this process need not go on listening
 
   const worker = new Worker(options, modelFile, log)
+  const shutdown = new Shutdown(worker)
   const failed = new Promise<PlumblineError>((resolve) => worker.engine.once('failed', resolve))
   const probed = once(worker.engine, 'device')
   const loaded = once(worker.engine, 'idle')
@@ -28,7 +29,7 @@ export async function serve({ values: options }: Configuration, modelFile: Model
   worker.engine.start()
   // While the engine process starts and loads, this one gets its HTTP server ready.
   const server = await buildServer(worker)
-  const shutdown = new Shutdown(worker, server)
+  shutdown.server = server
 
   const early = await Promise.race([failed, probed, shutdown.finished])
   if (early instanceof PlumblineError) {
