@@ -7,9 +7,9 @@ import { defineConfig } from 'vitest/config'
 //   x.nightly.test.ts  at the sizes that acceptance names, `pnpm test:nightly`
 const tier = process.env.PLUMBLINE_TEST_TIER ?? 'fast'
 const pattern = {
-  fast: '{src,test}/**/!(*.slow|*.nightly).test.ts',
-  slow: '{src,test}/**/*.slow.test.ts',
-  nightly: '{src,test}/**/*.nightly.test.ts',
+  fast: '{src,test,scripts}/**/!(*.slow|*.nightly).test.ts',
+  slow: '{src,test,scripts}/**/*.slow.test.ts',
+  nightly: '{src,test,scripts}/**/*.nightly.test.ts',
 }[tier]
 if (pattern === undefined) throw new Error(`PLUMBLINE_TEST_TIER is ${tier}, must be fast, slow or nightly`)
 
