@@ -20,8 +20,8 @@ export interface EventSource {
 
 /** Frames that are ready together are written together, up to about this many characters. */
 const WRITE_CHARACTERS = 16_384
-/** What a stalled client gets to take what is on its way. */
-const STALLED_GRACE_MS = 1_000
+/** What a stalled client gets to take what is on its way, should it read again. */
+const STALLED_GRACE_MS = 5_000
 
 /**
  * The answer to one POST /execute as server-sent events. Events are asked for, and frames made, only while the socket takes them, so
@@ -107,7 +107,7 @@ export class EventStream {
   /** In place of what there would have been, one last event to a client that does not read. */
   lastWord(event: StreamEvent): void {
     if (!this.#closed && !this.#response.writableEnded) this.#response.end(encodeSseFrame(this.#nextId++, event))
-    setTimeout(() => this.#response.destroy(), STALLED_GRACE_MS)
+    setTimeout(() => this.#response.destroy(), STALLED_GRACE_MS).unref()
   }
 
   destroy(): void {

@@ -11,6 +11,11 @@ import { correlationId } from './request-context.ts'
 
 /** A client has this long to send a whole request. */
 const REQUEST_TIMEOUT_MS = 30_000
+/**
+ * What a socket takes before it calls itself full. What it has taken lies there up to four times: as strings and as the bytes that are
+ * being sent, in the write under way and in the next one. A client that does not read must not cost more than 256 KiB.
+ */
+const SOCKET_BUFFER_BYTES = 16 * 1024
 /** What a monitor may ask without a token. */
 const OPEN_PATHS = new Set(['/health', '/livez'])
 
@@ -26,6 +31,7 @@ export function createHttpServer({ log, metrics, apiToken }: HttpServerOptions):
     logger: false,
     bodyLimit: LIMITS.bodyBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    http: { highWaterMark: SOCKET_BUFFER_BYTES },
     requestIdHeader: false,
     genReqId: correlationId,
     forceCloseConnections: true,
