@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import { defineConfig } from 'vitest/config'
+import { SkippedReporter } from './scripts/skipped-reporter.ts'
 
 // The tier of this run (docs/decisions/0003-test-tiers.md):
 //   x.test.ts          fast, `pnpm test`
@@ -26,11 +27,7 @@ export default defineConfig({
     hookTimeout: tier === 'fast' ? 120_000 : 600_000,
     passWithNoTests: true,
     maxWorkers: 2,
-    ...(reports === undefined
-      ? {}
-      : {
-          reporters: ['default', 'junit'],
-          outputFile: { junit: `${reports}/${basename(process.cwd())}.${tier}.xml` },
-        }),
+    reporters: ['default', new SkippedReporter(), ...(reports === undefined ? [] : ['junit'])],
+    ...(reports === undefined ? {} : { outputFile: { junit: `${reports}/${basename(process.cwd())}.${tier}.xml` } }),
   },
 })
