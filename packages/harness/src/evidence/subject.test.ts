@@ -8,7 +8,7 @@ import { promptTokenIds, readSubject } from './subject.ts'
 
 test('haiku-nano is asked in its own words, and in messages', async () => {
   const subject = await readSubject(haikuNanoPath)
-  expect(subject.sha256).toBe(createHash('sha256').update(readFileSync(haikuNanoPath)).digest('hex'))
+  expect(subject.file.sha256).toBe(createHash('sha256').update(readFileSync(haikuNanoPath)).digest('hex'))
   expect(subject).toMatchObject({ architecture: 'qwen2', contextLength: 2048, wording: haikuPrompt })
   expect(subject.tokenizer.hasChatTemplate).toBe(true)
 })

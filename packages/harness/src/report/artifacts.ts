@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { usageError } from '../command-error.ts'
 import type { Evidence } from '../evidence/evidence.ts'
 import { allStreams } from '../evidence/evidence.ts'
 import type { Environment } from '../probes/environment.ts'
@@ -10,7 +11,11 @@ import { snakeCase } from './snake-case.ts'
 export async function makeArtifactsFolder(root: string, kind: string): Promise<string> {
   const time = new Date().toISOString().slice(0, 19).replace(/[-:]/g, '')
   const folder = join(root, kind, `${time}Z-${randomBytes(4).toString('hex')}`)
-  await mkdir(folder, { recursive: true })
+  try {
+    await mkdir(folder, { recursive: true })
+  } catch (error) {
+    throw usageError(`--artifacts is ${root}, where nothing can be written: ${(error as Error).message}`)
+  }
   return folder
 }
 
@@ -41,7 +46,12 @@ export async function writeEvidence(folder: string, evidence: Evidence, environm
   const { subject } = evidence
   await writeJson(folder, 'environment.json', {
     ...environment,
-    model: { path: subject.path, bytes: subject.bytes, sha256: subject.sha256, architecture: subject.architecture },
+    model: {
+      path: subject.path,
+      architecture: subject.architecture,
+      before: subject.file,
+      after: evidence.fileAfter ?? null,
+    },
     healthBefore: evidence.healthBefore.health ?? evidence.healthBefore,
     healthAfter: evidence.healthAfter?.health ?? evidence.healthAfter ?? null,
     processes: evidence.inside ?? null,
