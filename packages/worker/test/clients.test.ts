@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { disconnectAgainAndAgain, lazyClient, WIDE, wideRequest } from './helpers/clients.ts'
 import { FAKE_REQUESTS } from './helpers/engine-kills.ts'
@@ -44,6 +45,43 @@ test('a client that reads slowly gets everything', async () => {
   const indices = Array.from(text.matchAll(/"type":"token","i":(\d+)/g), ([, index]) => Number(index))
   expect(indices).toEqual(Array.from({ length: 2_048 }, (_, index) => index))
   expect(await worker.accessLine('lazy')).toMatchObject({ outcome: 'completed', tokens_out: 2_048 })
+})
+
+describe('a client that ends its side of the connection', () => {
+  test.each([
+    ['while its job runs', 0],
+    ['while its job waits', 1],
+  ])('%s loses its job, and reads why: exactly one terminal event', async (_name, jobsBefore) => {
+    const worker = await fakeWorker()
+    const endless = () => fakeRequest({ tokens: 1, ending: 'go-on' })
+    for (let n = 0; n < jobsBefore; n++) await Execution.start(worker.url, endless())
+    const socket = lazyClient(worker, endless())
+    let text = ''
+    socket.on('data', (chunk) => (text += chunk)).resume()
+    const closed = new Promise((resolve) => socket.on('close', resolve))
+    const held = async () => {
+      const { active, waiting } = (await worker.health()).queue
+      return active + waiting
+    }
+    await until(async () => (await held()) === jobsBefore + 1)
+    socket.end()
+    await closed
+    expect(text.match(/event: (end|error)\n/g)).toEqual(['event: error\n'])
+    expect(text).toContain('"code":"CANCELLED"')
+    await until(async () => (await held()) === jobsBefore)
+    expect(await worker.accessLine('lazy')).toMatchObject({ outcome: 'client_disconnected', status: 200 })
+  })
+
+  test('is answered all the same where there is no job', async () => {
+    const worker = await fakeWorker()
+    const socket = connect(Number(new URL(worker.url).port), '127.0.0.1')
+    let text = ''
+    socket.on('data', (chunk) => (text += chunk))
+    socket.end('GET /health HTTP/1.1\r\nHost: x\r\n\r\n')
+    await new Promise((resolve) => socket.on('close', resolve))
+    expect(text).toMatch(/^HTTP\/1.1 200 OK\r\n/)
+    expect(text).toContain('"status":"healthy"')
+  })
 })
 
 describe('a client that takes nothing for --client-stall-sec', () => {

@@ -5,7 +5,7 @@ import type { ErrorBody } from '@plumbline/protocol'
 import { request } from 'undici'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Execution, fakeRequest } from './helpers/execute.ts'
-import { residentBytes, type SpawnedWorker, spawnFakeWorker } from './helpers/spawn-worker.ts'
+import { residentBytes, type SpawnedWorker, spawnFakeWorker, until } from './helpers/spawn-worker.ts'
 
 let worker: SpawnedWorker
 beforeAll(async () => {
@@ -214,11 +214,56 @@ describe('HTTP', () => {
     }
   })
 
-  test('what is no HTTP is answered with a 400', async () => {
+  test.each<[string, string, number, string]>([
+    ['no HTTP', 'HELO there\r\n\r\n', 400, 'INVALID_REQUEST'],
+    ['an unknown method', 'BREW /pot HTTP/1.1\r\nHost: x\r\n\r\n', 400, 'INVALID_REQUEST'],
+    ['an unknown version', 'GET / HTTP/7.0\r\nHost: x\r\n\r\n', 400, 'INVALID_REQUEST'],
+    ['a header without a name', 'GET / HTTP/1.1\r\nHost: x\r\n: y\r\n\r\n', 400, 'INVALID_REQUEST'],
+    ['no Host', 'GET / HTTP/1.1\r\n\r\n', 400, 'INVALID_REQUEST'],
+    [
+      'two lengths',
+      'POST /execute HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n',
+      400,
+      'INVALID_REQUEST',
+    ],
+    ['a URL that cannot be decoded', 'GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n', 400, 'INVALID_REQUEST'],
+    ['a long URL', `GET /${'x'.repeat(100_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 414, 'URI_TOO_LONG'],
+    ['a long header', `GET / HTTP/1.1\r\nHost: x\r\nCookie: ${'x'.repeat(100_000)}\r\n\r\n`, 431, 'HEADERS_TOO_LARGE'],
+    ['an unknown route', 'GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n', 404, 'NOT_FOUND'],
+    ['a wrong method', 'PROPFIND /execute HTTP/1.1\r\nHost: x\r\n\r\n', 405, 'METHOD_NOT_ALLOWED'],
+  ])(
+    '%s is answered with a typed error, its correlation id and a line in the log',
+    async (_name, sent, status, code) => {
+      const socket = connect(Number(new URL(worker.url).port), '127.0.0.1')
+      socket.on('error', () => undefined) // 'close' follows
+      let answer = ''
+      socket.setEncoding('utf8').on('data', (text) => (answer += text))
+      socket.write(sent)
+      await until(() => answer.endsWith('}'))
+      socket.destroy()
+      const [head, body] = answer.split('\r\n\r\n') as [string, string]
+      expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+      expect(head).toMatch(/^content-type: application\/json; charset=utf-8\r?$/im)
+      expect(JSON.parse(body)).toEqual({ code, message: expect.any(String), retriable: false })
+      const id = /^x-correlation-id: ([0-9a-f-]{36})\r?$/im.exec(head)![1]!
+      expect(await worker.accessLine(id)).toMatchObject({ status, error_code: code, path: expect.any(String) })
+      expect(worker.stderr).not.toContain('xxxxxxxxxx')
+    },
+  )
+
+  test('what is no HTTP behind a request does not get into the answer, nor cut it off', async () => {
     const socket = connect(Number(new URL(worker.url).port), '127.0.0.1')
+    let answer = ''
+    const closed = new Promise((resolve) => socket.on('close', resolve))
+    socket.setEncoding('utf8').on('data', (text) => (answer += text))
+    const body = JSON.stringify(fakeRequest({ tokens: 5, intervalMs: 20 }))
+    const head = 'POST /execute HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
+    socket.write(`${head}Content-Length: ${body.length}\r\n\r\n${body}`)
+    await until(() => answer.includes('event: started'))
     socket.write('HELO there\r\n\r\n')
-    expect(await firstLine(socket)).toBe('HTTP/1.1 400 Bad Request')
-    socket.destroy()
+    await closed
+    expect(answer.match(/event: \w+/g)).toEqual(['event: started', ...Array(5).fill('event: token'), 'event: end'])
+    expect(answer.match(/HTTP\/1.1/g)).toEqual(['HTTP/1.1'])
   })
 
   test('a valid X-Correlation-ID is echoed and in the log, another one is replaced', async () => {

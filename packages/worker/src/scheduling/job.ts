@@ -202,10 +202,16 @@ export class Job implements JobSink, EventSource {
 
   onStalled(): void {
     this.report.outcome = 'client_stalled'
-    const seconds = this.#description.stream.stallMs / 1_000
-    const { code, message, retriable } = new PlumblineError('CANCELLED', `the client took nothing for ${seconds} s`)
-    this.#stream.lastWord({ type: 'error', code, message, retriable })
-    this.#abandon()
+    this.#giveUp(`the client took nothing for ${this.#description.stream.stallMs / 1_000} s`)
+  }
+
+  /**
+   * A client that sends nothing any more is gone, in all likelihood: a connection that is closed at one end and one that is closed
+   * at both look alike until something is sent, and a job that waits or evaluates a long prompt sends nothing for long. So its job
+   * ends, with its terminal event for the client that still reads.
+   */
+  onHalfClosed(): void {
+    if (!this.#over) this.#giveUp('the client ended its side of the connection')
   }
 
   onClosed(delivered: boolean): void {
@@ -273,6 +279,12 @@ export class Job implements JobSink, EventSource {
     this.#lastTokenAt = now
     this.report.tokens_out++
     this.#metrics.tokensOut.inc()
+  }
+
+  #giveUp(why: string): void {
+    const { code, message, retriable } = new PlumblineError('CANCELLED', why)
+    this.#stream.lastWord({ type: 'error', code, message, retriable })
+    this.#abandon()
   }
 
   /** The client is gone, or as good as gone. */
