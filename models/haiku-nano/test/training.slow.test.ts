@@ -11,11 +11,15 @@ const pythons = process.env.PYTHON === undefined ? ['python3', '/usr/bin/python3
 const canTrain = (command: string) => spawnSync(command, ['-c', 'import numpy, torch']).status === 0
 const found = pythons.find(canTrain)
 const python = found ?? pythons[0]!
-const run = (command: string, ...parameters: string[]): string => {
-  const { status, stdout, stderr } = spawnSync(command, parameters, { encoding: 'utf8', cwd: packagePath('training') })
+// One thread: PyTorch and OpenBLAS start one a core of the machine, also where a container may use two of its 64.
+const env = { ...process.env, OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', MKL_NUM_THREADS: '1' }
+const runWith = (input: string, command: string, ...parameters: string[]): string => {
+  const options = { encoding: 'utf8', cwd: packagePath('training'), env, input } as const
+  const { status, stdout, stderr } = spawnSync(command, parameters, options)
   expect(status, stderr).toBe(0)
   return stdout.trim()
 }
+const run = (command: string, ...parameters: string[]): string => runWith('', command, ...parameters)
 const reason = found === undefined ? ` (skipped: ${pythons.join(' and ')} lack PyTorch or numpy; set PYTHON)` : ''
 if (reason !== '' && process.env.PLUMBLINE_REQUIRE_ASSETS === '1') throw new Error(`nothing may be skipped${reason}`)
 
@@ -54,12 +58,7 @@ describe.skipIf(found === undefined)(`training in small${reason}`, () => {
 
   test('the model can be sampled', () => {
     const requests = 'rain\tone\tlantern\nsea\tfifty-four\tviolin\n'
-    const { stdout } = spawnSync(python, [packagePath('training/sample.py'), '--model', model], {
-      input: requests,
-      encoding: 'utf8',
-    })
-    const texts = stdout
-      .trim()
+    const texts = runWith(requests, python, packagePath('training/sample.py'), '--model', model)
       .split('\n')
       .map((line) => JSON.parse(line) as unknown)
     expect(texts).toEqual([expect.any(String), expect.any(String)])

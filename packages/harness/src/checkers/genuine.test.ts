@@ -19,7 +19,7 @@ import { readHealth } from '../probes/health.ts'
 import type { Frame, StreamRecord } from '../probes/stream-record.ts'
 import { runChecks, type Verdict } from './check.ts'
 import { GENUINE_CHECKS } from './genuine.ts'
-import { judgeProbe } from './stream-probe.ts'
+import { judgeProbe, PROBES, streamProbeCheck } from './stream-probe.ts'
 import { textCheck } from './text.ts'
 
 /** What the checks say that do not pass. */
@@ -256,14 +256,23 @@ describe('stream-probe', () => {
     })
   }
 
+  /** The verdict of the check alone when all probes are alike. */
+  const verdictOfAll = ({ probe, ...evidence }: Evidence) =>
+    streamProbeCheck.run({ ...evidence, probe, earlierProbes: Array(PROBES - 1).fill(probe) }).verdict
+
   test.each<[string, (index: number) => number]>([
     ['one burst at the end', (index) => 1_000 + index / 1_000],
     ['one burst after an early start', (index) => (index === 0 ? 1 : 1_000 + index / 1_000)],
     ['one burst, and an end that comes late', (index) => (index > 100 ? 1_000 : 1)],
     ['a burst at each end', (index) => (index < 50 ? 1 : 1_000)],
-    ['ten bursts of which one is nearly all', (index) => (index < 10 ? index * 600 : 6_000)],
-  ])('fails on %s', (_, when) => {
-    expect(verdicts(arriving(when))).toEqual({ 'stream-probe': 'fail' })
+  ])('fails on %s: a long one at once, a short one when all probes were such', (_, when) => {
+    expect(verdicts(arriving((index) => when(index) * 6))).toEqual({ 'stream-probe': 'fail' })
+    expect(verdicts(arriving(when))).toEqual({ 'stream-probe': 'not measurable' })
+    expect(verdictOfAll(arriving(when))).toBe('fail')
+  })
+
+  test('fails on ten bursts of which one is nearly all', () => {
+    expect(verdicts(arriving((index) => (index < 10 ? index * 600 : 6_000)))).toEqual({ 'stream-probe': 'fail' })
   })
 
   test('passes when a busy machine stops the stream for a third of the time', () => {
@@ -277,8 +286,7 @@ describe('stream-probe', () => {
     const madeFirst = (share: number) => Math.min(1, share / 0.15)
     expect(verdicts(arriving(drip, madeFirst))).toEqual({ 'stream-probe': 'fail' })
     expect(verdicts(arriving(drip, (share) => share))).toEqual({})
-    // A short one too.
-    expect(verdicts(arriving((index) => drip(index) / 10, madeFirst))).toEqual({ 'stream-probe': 'fail' })
+    expect(verdictOfAll(arriving((index) => drip(index) / 10, madeFirst))).toBe('fail')
   })
 
   test('fails on a long wait for the first token, which is seen from outside too', () => {
@@ -306,13 +314,14 @@ describe('stream-probe', () => {
   const heldUp = (index: number) => (index < 16 ? Math.floor(index / 3) * 46 : index < 100 ? 870 : 916)
   test('an honest short stream on a busy machine is not measurable: neither a failure nor a pass', () => {
     expect(verdicts(arriving(heldUp))).toEqual({ 'stream-probe': 'not measurable' })
+    expect(verdictOfAll(arriving(heldUp))).toBe('not measurable')
     expect(verdicts(arriving((index) => heldUp(index) * 10))).toEqual({ 'stream-probe': 'fail' })
   })
 
   test('a burst is not measurable when the harness itself did not run for most of the time', () => {
-    const burst = arriving((index) => 1_000 + index / 1_000).probe!
-    expect(verdicts(withProbe({ ...burst, heldUpMs: 900 }))).toEqual({ 'stream-probe': 'not measurable' })
-    expect(verdicts(withProbe({ ...burst, heldUpMs: 300 }))).toEqual({ 'stream-probe': 'fail' })
+    const burst = arriving((index) => 6_000 + index / 1_000).probe!
+    expect(verdicts(withProbe({ ...burst, heldUpMs: 5_000 }))).toEqual({ 'stream-probe': 'not measurable' })
+    expect(verdicts(withProbe({ ...burst, heldUpMs: 2_000 }))).toEqual({ 'stream-probe': 'fail' })
   })
 
   test('is not measurable, and no pass, when it was too quick to tell', () => {

@@ -2,7 +2,7 @@ import { defaultSampling } from '@plumbline/haiku-nano'
 import { type ExecuteRequestBody, type Health, LIMITS } from '@plumbline/protocol'
 import { type Challenge, makeChallenge, makeNonce } from '../challenge/challenge.ts'
 import { isHaiku } from '../checkers/haiku.ts'
-import { judgeProbe } from '../checkers/stream-probe.ts'
+import { judgeProbe, PROBES } from '../checkers/stream-probe.ts'
 import { watchCpu } from '../probes/cpu-timeline.ts'
 import { identifyFile } from '../probes/file-identity.ts'
 import { getHealth, type HealthRecord } from '../probes/health.ts'
@@ -23,8 +23,6 @@ import { promptTokenIds, type Subject } from './subject.ts'
 
 /** Most tokens of a haiku: three times what one needs. */
 const HAIKU_TOKENS = 128
-/** How often the probe is made while nobody can tell from it: on a busy machine a small model's is over in a few pauses. */
-const PROBES = 5
 /** Of a probe, however slow the reference that is to replay it. */
 const LEAST_PROBE_TOKENS = 128
 /** So many show how fast it is. */
