@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import type { SamplingParameters } from './sampling.ts'
-import { committedAsset } from './testing.ts'
 
 /** A case of `test-vectors/sampler.json`: what is given, and what every implementation must make of it. */
 export interface SamplerVector {
@@ -45,7 +44,8 @@ function logitsOf({ logits, logits_formula: formula }: WrittenCase): Float32Arra
 }
 
 export function samplerVectors(): SamplerVector[] {
-  const { cases } = JSON.parse(readFileSync(committedAsset('sampler.json'), 'utf8')) as { cases: WrittenCase[] }
+  const file = new URL('../test-vectors/sampler.json', import.meta.url)
+  const { cases } = JSON.parse(readFileSync(file, 'utf8')) as { cases: WrittenCase[] }
   return cases.map((written) => {
     const { name, parameters, history, answer_index: answerIndex, expected } = written
     return {
