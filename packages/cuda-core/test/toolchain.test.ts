@@ -91,3 +91,21 @@ describe('a tree', () => {
     expect(rebuilt({ ...good, 'other-c++': 'echo "c++ 12.2.0"' }, { CXX: 'other-c++' })).toBe(true)
   })
 })
+
+describe('native tests that cannot run', () => {
+  const run = (env: Record<string, string>) => {
+    const script = new URL('../scripts/test-native.mjs', import.meta.url).pathname
+    return spawnSync(process.execPath, [script, '--aarch64'], { encoding: 'utf8', env: { PATH: '/nowhere', ...env } })
+  }
+  const why =
+    'a cross compiler, qemu and the sources of GoogleTest (Debian, Ubuntu: g++-aarch64-linux-gnu qemu-user libgtest-dev)'
+
+  test('are skipped by name, with what they need', () => {
+    expect(run({})).toMatchObject({ status: 0, stderr: `skipped: the native tests (aarch64) need ${why}\n` })
+  })
+  test.each(['CI', 'PLUMBLINE_REQUIRE_ASSETS'])('fail where %s forbids that', (variable) => {
+    const { status, stderr } = run({ [variable]: '1' })
+    expect(status).toBe(1)
+    expect(stderr).toBe(`cannot run the native tests (aarch64): they need ${why}, and ${variable} forbids skipping\n`)
+  })
+})
