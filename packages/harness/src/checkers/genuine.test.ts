@@ -183,7 +183,7 @@ describe('replay', () => {
     const [replay] = honestEvidence().replays
     return { ...honestEvidence(), replays: [{ ...replay!, draws: draws.length, replayed }] }
   }
-  const honest = Array.from({ length: 100 }, () => ({}))
+  const honest = Array.from({ length: 200 }, () => ({}))
 
   test('passes on margins within the noise and one draw at an edge', () => {
     const draws = [...honest, { margin: 0.01 }, { margin: 3, inKeptSet: false, edge: true }]
@@ -194,6 +194,7 @@ describe('replay', () => {
     ['one margin above the noise', [...honest, { margin: 0.011 }]],
     ['one token that was cut', [...honest, { margin: -1, inKeptSet: false }]],
     ['many draws at an edge', [...honest, ...Array.from({ length: 5 }, () => ({ edge: true }))]],
+    ['many draws within the noise', [...honest, ...Array.from({ length: 5 }, () => ({ margin: 0.001 }))]],
   ])('fails on %s', (_, draws) => {
     expect(verdicts(withDraws(draws))).toEqual({ replay: 'fail' })
   })
