@@ -469,6 +469,10 @@ describe('health and model-sha256', () => {
     ['another device than was asked for', { device: 'cuda:0' }],
     ['another precision than was asked for', { precision: 'fast' }],
     ['another context length than the file has', { context_length: 128 }],
+    ['another type of weights than the file has', { quant_kind: 'Q8_0' }],
+    ['weights that are nowhere', { resident: false }],
+    ['memory of a GPU that it does not use', { vram_bytes_used: 1 }],
+    ['an engine that is not ready', { engine: { ...healthOf().health!.engine, state: 'stopped' } }],
     ['another model name than before', { model: 'other' }],
   ])('health fails on %s, before the first stream and after the last one', (_, change) => {
     expect(verdicts({ ...honestEvidence(), healthAfter: healthOf(change) }).health).toBe('fail')

@@ -20,6 +20,11 @@ export const healthCheck: Check = {
       if (record.status !== 200) return fail(expected, `${when}: HTTP ${record.status}`)
       const wrong = due(evidence).find(([field, value]) => health[field] !== value)
       if (wrong !== undefined) return fail(expected, `${when}: ${wrong[0]} ${health[wrong[0]]}, not ${wrong[1]}`)
+      if (health.engine.state !== 'ready') return fail(expected, `${when}: the engine is ${health.engine.state}`)
+      // A name may tell more: Q4_K_M is a mix that is mostly Q4_K.
+      if (!health.quant_kind?.startsWith(subject.quantKind)) {
+        return fail(expected, `${when}: quant_kind ${health.quant_kind}, and most weights are ${subject.quantKind}`)
+      }
     }
     const before = healthBefore.health!
     const after = healthAfter!.health!
@@ -52,8 +57,9 @@ function clockProblem({ healthBefore, healthAfter, inside }: Evidence): string |
 }
 
 /** What each answer must say; of a worker that was found, nothing is known of what it was asked. */
-function due({ subject, spawned, asked }: Evidence): [keyof Health, string | number][] {
-  const values: [keyof Health, string | number | undefined][] = [
+function due(evidence: Evidence): [keyof Health, string | number | boolean][] {
+  const { subject, spawned, asked } = evidence
+  const values: [keyof Health, string | number | boolean | undefined][] = [
     ['status', 'healthy'],
     ['architecture', subject.architecture],
     ['vocab_size', subject.vocabSize],
@@ -62,6 +68,8 @@ function due({ subject, spawned, asked }: Evidence): [keyof Health, string | num
     ['worker_id', asked.workerId],
     ['device', asked.device],
     ['precision', asked.precision],
+    ['resident', true],
+    ['vram_bytes_used', evidence.healthBefore.health?.device === 'cpu' ? 0 : undefined],
   ]
   return values.flatMap(([field, value]) => (value === undefined ? [] : [[field, value]]))
 }

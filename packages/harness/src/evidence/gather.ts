@@ -144,7 +144,7 @@ export async function gatherStreams(options: GatherOptions): Promise<StreamEvide
           spawnedPid: options.spawned.pid,
           spawnedAtMs: options.spawned.startedAtMs,
           readyPid: options.spawned.readyPid,
-          frontListens: health.health && (await listensAt(health.health.front_pid, portOf(endpoint))),
+          frontListens: health.health && (await listensAt(health.health.front_pid, endpoint.baseUrl)),
           frontAncestors,
           expectedExecutable: options.spawned.expectedExecutable,
           before,
@@ -200,11 +200,6 @@ function replaySpeed(subject: Subject, stream: StreamRecord): number {
   } catch {
     return 0 // The replay will say why.
   }
-}
-
-function portOf({ baseUrl }: Endpoint): number {
-  const { port, protocol } = new URL(baseUrl)
-  return Number(port) || (protocol === 'https:' ? 443 : 80)
 }
 
 async function processSnapshot(health: Health | undefined, spawnedPid: number | undefined): Promise<ProcessSnapshot> {

@@ -18,6 +18,8 @@ export interface Subject {
   readonly architecture: string
   /** The context length that the file declares. */
   readonly contextLength: number
+  /** The type of most of its weights. */
+  readonly quantKind: string
   /** Bytes of all tensors together. */
   readonly tensorBytes: number
   /** Bytes of keys and values for the whole context, as float32: the most that an answer makes a worker keep. */
@@ -44,6 +46,7 @@ export async function readSubject(path: string): Promise<Subject> {
     file,
     architecture,
     contextLength: number('context_length'),
+    quantKind: quantKind(gguf),
     tensorBytes: [...gguf.tensors.values()].reduce((sum, tensor) => sum + tensor.nbytes, 0),
     keyValueBytes: keyValueBytes(number),
     vocabSize: tokenizer.vocabSize,
@@ -61,6 +64,14 @@ export function promptTokenIds(subject: Subject, request: ExecuteRequestBody | E
   if (request.prompt_token_ids !== undefined) return request.prompt_token_ids
   if (request.messages !== undefined) return subject.tokenizer.encodeChat(request.messages)
   return subject.tokenizer.encode(request.prompt ?? '')
+}
+
+function quantKind(gguf: GgufFile): string {
+  const values = new Map<string, number>()
+  for (const { type, shape } of gguf.tensors.values()) {
+    values.set(type, (values.get(type) ?? 0) + shape.reduce((product, length) => product * length, 1))
+  }
+  return [...values].reduce((most, entry) => (entry[1] > most[1] ? entry : most))[0]
 }
 
 /** Two float32 tensors a layer, of context x key and value heads x head size; head size as in ggml/docs/gguf.md. */

@@ -19,15 +19,17 @@ test.skipIf(process.platform !== 'linux')(
     const server = createServer()
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const { port } = server.address() as { port: number }
+    const url = `http://127.0.0.1:${port}`
     const child = spawn('sleep', ['60'])
     try {
-      expect(await listensAt(process.pid, port)).toBe(true)
-      expect(await listensAt(child.pid!, port)).toBe(false)
+      expect(await listensAt(process.pid, url)).toBe(true)
+      expect(await listensAt(child.pid!, url)).toBe(false)
+      expect(await listensAt(process.pid, `http://192.0.2.1:${port}`)).toBe(false)
     } finally {
       child.kill('SIGKILL')
       server.close()
     }
     await new Promise((resolve) => server.once('close', resolve))
-    expect(await listensAt(process.pid, port)).toBeUndefined()
+    expect(await listensAt(process.pid, url)).toBe(false)
   },
 )

@@ -33,6 +33,7 @@ export const subject = {
   },
   architecture: 'llama',
   contextLength: 256,
+  quantKind: 'F32',
   tensorBytes: 900,
   keyValueBytes: 100,
   vocabSize: 26,
