@@ -19,7 +19,7 @@ test.each([0, 20])(
     const park = async (clients: number) => {
       for (let n = 0; n < clients; n++) lazyClient(worker, { ...wideRequest(), logprobs })
       jobs += clients
-      await until(async () => (await worker.metric('queue_wait_seconds_count')) === jobs, 120_000)
+      await until(async () => (await worker.metric('queue_wait_seconds_count')) === jobs, 240_000)
       await until(async () => (await worker.health()).queue.active === 0)
       return worker.memoryWithoutGarbage()
     }
@@ -28,5 +28,5 @@ test.each([0, 20])(
     expect((await Execution.toEnd(worker.url, fakeRequest({ tokens: 1 }))).terminals).toMatchObject([{ type: 'end' }])
     expect(after - warm).toBeLessThan(64 * 256 * 1024)
   },
-  240_000,
+  600_000,
 )

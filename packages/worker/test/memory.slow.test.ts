@@ -36,11 +36,15 @@ const limit = (model: string) => 1.2 * statSync(model).size + 200e6
 describe('both processes together hold little more than the model', () => {
   test('haiku-nano', async () => {
     for (const memory of await memoryOf(HAIKU_NANO)) expect(memory).toBeLessThan(limit(HAIKU_NANO))
-  })
+  }, 240_000)
   describeWithAssets(describe, 'models in the assets folder', () => {
-    test.each(['stories15M-q8_0', 'smollm2-135m-instruct-q4_1'])('%s', async (name) => {
-      const model = asset(`models/${name}.gguf`)
-      for (const memory of await memoryOf(model)) expect(memory).toBeLessThan(limit(model))
-    })
+    test.each(['stories15M-q8_0', 'smollm2-135m-instruct-q4_1'])(
+      '%s',
+      async (name) => {
+        const model = asset(`models/${name}.gguf`)
+        for (const memory of await memoryOf(model)) expect(memory).toBeLessThan(limit(model))
+      },
+      240_000,
+    )
   })
 })

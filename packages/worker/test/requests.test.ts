@@ -265,14 +265,19 @@ describe('HTTP', () => {
     let answer = ''
     const closed = new Promise((resolve) => socket.on('close', resolve))
     socket.setEncoding('utf8').on('data', (text) => (answer += text))
-    const body = JSON.stringify(fakeRequest({ tokens: 5, intervalMs: 20 }))
+    const { engine } = await worker.health()
+    const body = JSON.stringify(fakeRequest({ tokens: 5, onSignal: true }))
     const head = 'POST /execute HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
-    socket.write(`${head}Content-Length: ${body.length}\r\n\r\n${body}`)
+    socket.write(`GET /livez HTTP/1.1\r\nHost: x\r\n\r\n${head}Content-Length: ${body.length}\r\n\r\n${body}`)
     await until(() => answer.includes('event: started'))
-    socket.write('HELO there\r\n\r\n')
+    await new Promise((resolve) => socket.write('HELO there\r\n\r\n', resolve))
+    for (let made = 1; made <= 5; made++) {
+      process.kill(engine.pid!, 'SIGUSR2')
+      await until(() => answer.split('event: token').length === made + 1)
+    }
     await closed
     expect(answer.match(/event: \w+/g)).toEqual(['event: started', ...Array(5).fill('event: token'), 'event: end'])
-    expect(answer.match(/HTTP\/1.1/g)).toEqual(['HTTP/1.1'])
+    expect(answer.match(/HTTP\/1.1/g)).toEqual(['HTTP/1.1', 'HTTP/1.1'])
   })
 
   test('a valid X-Correlation-ID is echoed and in the log, another one is replaced', async () => {

@@ -28,17 +28,19 @@ export interface HttpServerOptions {
 
 /** The HTTP server with everything that is the same for all routes. */
 export function createHttpServer({ log, metrics, apiToken }: HttpServerOptions): FastifyInstance {
-  /** The sockets with a request that is being answered, and whether what came after it is no HTTP. */
-  const answering = new Map<Socket, boolean>()
+  /** How many requests of a connection are being answered, and whether what came after them is no HTTP. */
+  const answering = new WeakMap<Socket, { requests: number; broken: boolean }>()
   const begin = (request: FastifyRequest, reply: FastifyReply): void => {
     request.requestLog = log.child({ correlation_id: request.id })
     reply.header('x-correlation-id', request.id)
     logWhenOver(request, reply, metrics)
     const { socket } = request.raw
-    answering.set(socket, answering.get(socket) ?? false)
+    const state = answering.get(socket) ?? { requests: 0, broken: false }
+    answering.set(socket, state)
+    state.requests++
     reply.raw.once('close', () => {
-      if (answering.get(socket)) socket.destroySoon()
-      answering.delete(socket)
+      state.requests--
+      if (state.requests === 0 && state.broken) socket.destroySoon()
     })
   }
   const server = fastify({
@@ -51,9 +53,10 @@ export function createHttpServer({ log, metrics, apiToken }: HttpServerOptions):
     genReqId: correlationId,
     forceCloseConnections: true,
     clientErrorHandler: (error, socket) => {
+      const state = answering.get(socket)
+      if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
       // What follows a request that is being answered must not end up in the middle of the answer, nor cut it off.
-      if (answering.has(socket)) answering.set(socket, true)
-      else if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
+      else if (state && state.requests > 0) state.broken = true
       else refuseMalformedRequest(error, socket, log)
     },
     frameworkErrors: (error, request, reply) => {
