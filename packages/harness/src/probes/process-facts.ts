@@ -25,6 +25,8 @@ export async function readProcessFacts(pid: number): Promise<ProcessFacts | unde
   const stat = await readStat(pid)
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => undefined)
   if (stat === undefined || status === undefined) return undefined
+  // /proc answers for the id of a thread too.
+  if (numberOf(status, 'Tgid') !== pid) return undefined
   return {
     pid,
     ...stat,
@@ -83,6 +85,11 @@ export async function ancestors(pid: number): Promise<number[]> {
 }
 
 function kibibytes(text: string, key: string): number | undefined {
-  const match = new RegExp(`^${key}:\\s+(\\d+) kB$`, 'm').exec(text)
-  return match === null ? undefined : Number(match[1]) * 1024
+  const number = numberOf(text, key)
+  return number === undefined ? undefined : number * 1024
+}
+
+function numberOf(text: string, key: string): number | undefined {
+  const match = new RegExp(`^${key}:\\s+(\\d+)(?: kB)?$`, 'm').exec(text)
+  return match === null ? undefined : Number(match[1])
 }
