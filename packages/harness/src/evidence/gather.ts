@@ -1,5 +1,5 @@
 import { defaultSampling } from '@plumbline/haiku-nano'
-import { type ExecuteRequestBody, type Health, LIMITS } from '@plumbline/protocol'
+import { type ExecuteRequestBody, LIMITS } from '@plumbline/protocol'
 import { type Challenge, makeChallenge, makeNonce } from '../challenge/challenge.ts'
 import { isHaiku } from '../checkers/haiku.ts'
 import { judgeProbe, PROBES } from '../checkers/stream-probe.ts'
@@ -9,25 +9,23 @@ import { getHealth, type HealthRecord } from '../probes/health.ts'
 import { countHeldUp } from '../probes/held-up.ts'
 import type { Endpoint } from '../probes/http.ts'
 import { listensAt } from '../probes/listening.ts'
-import { holdsGpu, isModelFile, mappedFiles } from '../probes/mapped-files.ts'
 import { getMetrics, getSettledMetrics } from '../probes/metrics.ts'
-import { ancestors, familyCpuMs, readProcessFacts } from '../probes/process-facts.ts'
+import { ancestors, readProcessFacts } from '../probes/process-facts.ts'
 import { recordStream } from '../probes/record-stream.ts'
 import type { Frame, StreamPurpose, StreamRecord } from '../probes/stream-record.ts'
 import { viewStream } from '../probes/stream-view.ts'
 import type { SpawnedWorker } from '../worker-process/acquire-worker.ts'
-import type { Asked, Attempt, Evidence, ProcessSnapshot } from './evidence.ts'
+import type { Asked, Attempt, Evidence } from './evidence.ts'
 import { LOGIT_NOISE } from './logit-noise.ts'
+import { processSnapshot } from './process-snapshot.ts'
 import { type Replay, replayStream } from './replay.ts'
+import { replaySpeed } from './replay-speed.ts'
 import { promptTokenIds, type Subject } from './subject.ts'
 
 /** Most tokens of a haiku: three times what one needs. */
 const HAIKU_TOKENS = 128
 /** Of a probe, however slow the reference that is to replay it. */
 const LEAST_PROBE_TOKENS = 128
-/** So many show how fast it is. */
-const SPEED_TOKENS = 32
-const SPEED_MS = 2_000
 
 export interface GatherOptions {
   readonly endpoint: Endpoint
@@ -186,32 +184,3 @@ export async function gatherReplays(
 
 /** What is known before the replays. */
 type StreamEvidence = Omit<Evidence, 'replays' | 'fileAfter'>
-
-/** Tokens a second that the reference evaluates, from those of a stream: it slows down as a context grows. */
-function replaySpeed(subject: Subject, stream: StreamRecord): number {
-  const ids = [...promptTokenIds(subject, stream.request), ...viewStream(stream).tokenIds]
-  const known = ids.filter((id) => id < subject.vocabSize).slice(0, SPEED_TOKENS)
-  try {
-    const session = subject.model().newSession()
-    const start = performance.now()
-    let done = 0
-    while (done < known.length && performance.now() - start < SPEED_MS) session.append([known[done++]!])
-    return (done / (performance.now() - start)) * 1000
-  } catch {
-    return 0 // The replay will say why.
-  }
-}
-
-async function processSnapshot(health: Health | undefined, spawnedPid: number | undefined): Promise<ProcessSnapshot> {
-  const enginePid = health?.engine.pid ?? undefined
-  const files = enginePid === undefined ? undefined : await mappedFiles(enginePid)
-  const areModels = await Promise.all((files ?? []).map(isModelFile))
-  const known = [health?.front_pid, enginePid].filter((pid) => pid !== undefined)
-  return {
-    front: health === undefined ? undefined : await readProcessFacts(health.front_pid),
-    engine: enginePid === undefined ? undefined : await readProcessFacts(enginePid),
-    mappedModels: files?.filter((_, index) => areModels[index]),
-    holdsGpu: enginePid !== undefined && (await holdsGpu(enginePid)),
-    othersCpuMs: spawnedPid === undefined ? {} : await familyCpuMs(spawnedPid, known),
-  }
-}

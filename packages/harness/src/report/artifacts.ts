@@ -38,7 +38,14 @@ export async function writeEvidence(folder: string, evidence: Evidence, environm
       refusal: stream.refusal,
     },
     ...frames.map((frame) => ({ stream: stream.request.job_id, ...frame })),
-    { stream: stream.request.job_id, ms: stream.endedMs, kind: 'close', held_up_ms: stream.heldUpMs, ...stream.close },
+    {
+      stream: stream.request.job_id,
+      ms: stream.endedMs,
+      kind: 'close',
+      held_up_ms: stream.heldUpMs,
+      engine_cpu: stream.engineCpu?.map(({ ms, cpuMs }) => ({ ms, cpu_ms: cpuMs })),
+      ...stream.close,
+    },
   ])
   await writeFile(join(folder, 'sse_transcript.ndjson'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
   await writeFile(join(folder, 'metrics_before.prom'), evidence.metricsBefore?.text ?? '')
