@@ -18,7 +18,7 @@ const LONG_MS = 5_000
 const BURST_SLICES = 2
 
 /** How often the probe is made while nobody can tell from it: on a busy machine a small model's is over in a few pauses. */
-export const PROBES = 5
+export const PROBES = 6
 
 /** For whoever finds that nobody could tell. */
 const ADVICE =

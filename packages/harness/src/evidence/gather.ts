@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { defaultSampling } from '@plumbline/haiku-nano'
 import { type ExecuteRequestBody, LIMITS } from '@plumbline/protocol'
 import { type Challenge, makeChallenge, makeNonce } from '../challenge/challenge.ts'
@@ -24,6 +25,8 @@ import { promptTokenIds, type Subject } from './subject.ts'
 
 /** Most tokens of a haiku: three times what one needs. */
 const HAIKU_TOKENS = 128
+/** Before the first probe; twice as long before the second, and so on. */
+const REST_MS = 300
 /** Of a probe, however slow the reference that is to replay it. */
 const LEAST_PROBE_TOKENS = 128
 
@@ -118,6 +121,9 @@ export async function gatherStreams(options: GatherOptions): Promise<StreamEvide
     repeat = await record('repeat', attempts.length, challengeRequest(subject, again))
     // All of it will be replayed, so it is as long as there is time for; where nobody could tell from it, it grows.
     let tokens = Math.max(LEAST_PROBE_TOKENS, Math.round((replaySpeed(subject, last.stream) * options.replayMs) / 1000))
+    // A busy machine lets a process that has computed, as this one did just now, wait for others that have not.
+    const rest = (times: number) => sleep(REST_MS * times, undefined, { signal }).catch(() => undefined)
+    await rest(1)
     probe = await recordProbe(1, tokens)
     const untold = (stream: StreamRecord) =>
       viewStream(stream).end !== undefined &&
@@ -125,6 +131,7 @@ export async function gatherStreams(options: GatherOptions): Promise<StreamEvide
     while (earlierProbes.length + 1 < PROBES && untold(probe) && !signal.aborted) {
       earlierProbes.push(probe)
       tokens *= 2
+      await rest(earlierProbes.length + 1)
       probe = await recordProbe(earlierProbes.length + 1, tokens)
     }
   }
