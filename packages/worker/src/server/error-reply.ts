@@ -12,6 +12,17 @@ export class RetryLaterError extends PlumblineError {
   }
 }
 
+/** An error whose answer says what would have been right. */
+export class MethodNotAllowedError extends PlumblineError {
+  readonly allow: string
+
+  constructor(allowed: readonly string[]) {
+    const allow = allowed.join(', ')
+    super('METHOD_NOT_ALLOWED', `this route takes ${allow}`)
+    this.allow = allow
+  }
+}
+
 /** The one place where an error becomes an HTTP answer. */
 export function replyWithError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const error = asPlumblineError(thrown)
@@ -19,6 +30,7 @@ export function replyWithError(thrown: unknown, request: FastifyRequest, reply: 
   const status = ERRORS[error.code].httpStatus
   if (error.code === 'INTERNAL') request.requestLog.error({ err: thrown }, 'a request failed in a way nobody foresaw')
   if (error instanceof RetryLaterError) reply.header('retry-after', String(error.retryAfterSeconds))
+  if (error instanceof MethodNotAllowedError) reply.header('allow', error.allow)
   if (error.code === 'UNAUTHORIZED') reply.header('www-authenticate', 'Bearer')
   if (error.code === 'PAYLOAD_TOO_LARGE') discardBody(request, reply)
   const body = error.code === 'INTERNAL' ? { ...error.toBody(), message: 'internal error' } : error.toBody()

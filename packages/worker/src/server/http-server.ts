@@ -5,12 +5,12 @@ import type { Logger } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { logWhenOver } from './access-log.ts'
 import { bearerCheck } from './authorization.ts'
-import { replyWithError } from './error-reply.ts'
+import { Connections } from './connections.ts'
+import { MethodNotAllowedError, replyWithError } from './error-reply.ts'
 import { parseJsonBody } from './json-body.ts'
-import { refuseMalformedRequest } from './malformed-request.ts'
+import { malformedRequestError } from './malformed-request.ts'
 import { correlationId } from './request-context.ts'
 
-/** A client has this long to send a whole request. */
 const REQUEST_TIMEOUT_MS = 30_000
 /**
  * What a socket takes before it calls itself full. What it has taken lies there up to four times: as strings and as the bytes that are
@@ -24,40 +24,38 @@ export interface HttpServerOptions {
   readonly log: Logger
   readonly metrics: Metrics
   readonly apiToken: string | undefined
+  /** A client has this long to send a whole request; for tests. */
+  readonly requestTimeoutMs?: number
 }
 
 /** The HTTP server with everything that is the same for all routes. */
-export function createHttpServer({ log, metrics, apiToken }: HttpServerOptions): FastifyInstance {
-  /** How many requests of a connection are being answered, and whether what came after them is no HTTP. */
-  const answering = new WeakMap<Socket, { requests: number; broken: boolean }>()
+export function createHttpServer(options: HttpServerOptions): FastifyInstance {
+  const { log, metrics, apiToken, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options
+  const connections = new Connections(log)
   const begin = (request: FastifyRequest, reply: FastifyReply): void => {
     request.requestLog = log.child({ correlation_id: request.id })
     reply.header('x-correlation-id', request.id)
     logWhenOver(request, reply, metrics)
-    const { socket } = request.raw
-    const state = answering.get(socket) ?? { requests: 0, broken: false }
-    answering.set(socket, state)
-    state.requests++
-    reply.raw.once('close', () => {
-      state.requests--
-      if (state.requests === 0 && state.broken) socket.destroySoon()
-    })
+    connections.begin(request, reply)
   }
   const server = fastify({
     logger: false,
     bodyLimit: LIMITS.bodyBytes,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    // A missing Host is refused below, as everything is that is refused.
-    http: { highWaterMark: SOCKET_BUFFER_BYTES, requireHostHeader: false },
+    requestTimeout: requestTimeoutMs,
+    http: {
+      highWaterMark: SOCKET_BUFFER_BYTES,
+      // A missing Host is refused below, as everything is that is refused.
+      requireHostHeader: false,
+      // The limit of the headers alone follows from this one, and Node looks for who is over it every half minute unless told to.
+      requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 30),
+    },
     requestIdHeader: false,
     genReqId: correlationId,
     forceCloseConnections: true,
     clientErrorHandler: (error, socket) => {
-      const state = answering.get(socket)
       if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
-      // What follows a request that is being answered must not end up in the middle of the answer, nor cut it off.
-      else if (state && state.requests > 0) state.broken = true
-      else refuseMalformedRequest(error, socket, log)
+      else connections.breakOff(socket, malformedRequestError(error))
     },
     frameworkErrors: (error, request, reply) => {
       begin(request, reply)
@@ -66,6 +64,12 @@ export function createHttpServer({ log, metrics, apiToken }: HttpServerOptions):
   })
   // A client that has ended its side of the connection may still read the answer (event-stream.ts says what becomes of a stream).
   Object.assign(server.server, { httpAllowHalfOpen: true })
+  server.server.on('connect', (_request, socket) => {
+    socket.on('error', () => undefined) // 'close' follows
+    connections.breakOff(socket as Socket, new MethodNotAllowedError(['GET', 'POST']))
+  })
+  // No expectation but 100-continue exists, and one that a server does not know it may pass over (RFC 9110, 10.1.1).
+  server.server.on('checkExpectation', (request, response) => server.server.emit('request', request, response))
   const checkToken = apiToken === undefined ? undefined : bearerCheck(apiToken)
 
   server.decorateRequest('job', undefined)
@@ -78,6 +82,7 @@ export function createHttpServer({ log, metrics, apiToken }: HttpServerOptions):
       throw new PlumblineError('INVALID_REQUEST', 'a request of HTTP/1.1 must have a Host header')
     }
     if (!OPEN_PATHS.has(request.routeOptions.url ?? '')) checkToken?.(request.headers.authorization)
+    if (request.is404) refuseRoute(request) // before any body is read
   })
 
   server.addHook('preParsing', async ({ headers }) => {
@@ -96,12 +101,12 @@ export function createHttpServer({ log, metrics, apiToken }: HttpServerOptions):
   })
 
   server.setErrorHandler(replyWithError)
-  server.setNotFoundHandler((request, reply) => {
-    const path = request.url.split('?', 1)[0]!
+  server.setNotFoundHandler(refuseRoute)
+  function refuseRoute({ url }: FastifyRequest): never {
+    const path = url.split('?', 1)[0]!
     const allowed = ['GET', 'POST'].filter((method) => server.hasRoute({ method, url: path }))
     if (allowed.length === 0) throw new PlumblineError('NOT_FOUND', 'there is no such route')
-    reply.header('allow', allowed.join(', '))
-    throw new PlumblineError('METHOD_NOT_ALLOWED', `this route takes ${allowed.join(', ')}`)
-  })
+    throw new MethodNotAllowedError(allowed)
+  }
   return server
 }

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { STATUS_CODES } from 'node:http'
+import { maxHeaderSize, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { ERRORS, PlumblineError } from '@plumbline/protocol'
 import type { Logger } from '../telemetry/log.ts'
+import { MethodNotAllowedError } from './error-reply.ts'
 
-/** What Node says about bytes that never became a request. */
+/** What Node says about bytes that never became a request, or never became the whole of one. */
 interface ParseError {
   readonly code?: string | undefined
   /** The bytes that came last, of which one is the error. */
@@ -16,21 +17,28 @@ export function malformedRequestError({ code, rawPacket }: ParseError): Plumblin
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
       // The parser counts the request line as a header.
-      return rawPacket instanceof Buffer && /^[A-Z]+ [^\n]*$/.test(rawPacket.toString('latin1'))
+      return rawPacket instanceof Buffer && holdsLongUrl(rawPacket.toString('latin1'))
         ? new PlumblineError('URI_TOO_LONG', 'the URL is too long')
         : new PlumblineError('HEADERS_TOO_LARGE', 'the headers are too large')
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
       return new PlumblineError('PAYLOAD_TOO_LARGE', 'the extensions of a chunk are too large')
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new PlumblineError('REQUEST_TIMEOUT', 'the request did not come as a whole in time')
+    case 'HPE_INVALID_EOF_STATE':
+      return new PlumblineError('INVALID_REQUEST', 'the connection was ended before the request was whole')
     default:
       return new PlumblineError('INVALID_REQUEST', 'this is not a valid HTTP request')
   }
 }
 
+/** Whether these bytes are a request line and no more, or a request line that leaves no room for headers. */
+function holdsLongUrl(packet: string): boolean {
+  const line = /^[A-Z]+ [^\n]*/.exec(packet)?.[0] ?? ''
+  return line !== '' && (line.length === packet.length || line.length > maxHeaderSize)
+}
+
 /** Answers them, and logs that, as requests are answered and logged. There is no response to do it with, only the socket. */
-export function refuseMalformedRequest(thrown: ParseError, socket: Socket, log: Logger): void {
-  const error = malformedRequestError(thrown)
+export function refuseMalformedRequest(error: PlumblineError, socket: Socket, log: Logger): void {
   const id = randomUUID()
   const { httpStatus } = ERRORS[error.code]
   const body = JSON.stringify(error.toBody())
@@ -40,6 +48,7 @@ export function refuseMalformedRequest(thrown: ParseError, socket: Socket, log: 
     'Content-Type: application/json; charset=utf-8',
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',
+    ...(error instanceof MethodNotAllowedError ? [`Allow: ${error.allow}`] : []),
   ]
   socket.once('close', () =>
     log.info(
