@@ -37,7 +37,7 @@ export class Engine {
     }
   }
 
-  /** A new copy at each call: of a large vocabulary, tens of megabytes. */
+  /** A new copy at each call: of a large vocabulary, tens of megabytes. Throws INVALID_GGUF for keys that make no tokenizer. */
   tokenizerMetadata(): TokenizerMetadata {
     return guarded(() => this.#addon.tokenizerMetadata(this.#handle))
   }

@@ -45,7 +45,7 @@ export interface EngineInfo {
   readonly fileBytes: number
 }
 
-/** The file's `tokenizer.*` keys as they are, without the `tokenizer.ggml.` before them. */
+/** The file's `tokenizer.*` keys as they are, without the `tokenizer.ggml.` before them. Ids are of the vocabulary, merges are pairs. */
 export interface TokenizerMetadata {
   readonly model: string
   readonly pre?: string

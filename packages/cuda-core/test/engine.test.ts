@@ -219,6 +219,21 @@ describe('loading', () => {
     })
   })
 
+  test('a tokenizer that cannot be is a typed error with field and offset, and the inspection says so', async () => {
+    const bytes = readFileSync(stories260K)
+    const key = 'tokenizer.ggml.eos_token_id'
+    const offset = bytes.indexOf(key) + key.length + 4
+    bytes.writeUInt32LE(512, offset)
+    const modelPath = join(folder, 'eos.gguf')
+    writeFileSync(modelPath, bytes)
+    const expected = "a token id below 512, the vocabulary's size"
+    const refusal = { code: 'INVALID_GGUF', fields: { field: `metadata ${key}`, offset, expected, found: '512' } }
+    const engine = await Engine.load({ ...loadOptions, modelPath })
+    expect(failure(() => engine.tokenizerMetadata())).toMatchObject(refusal)
+    await engine.dispose()
+    expect(inspectGguf(modelPath).problem).toMatchObject(refusal)
+  })
+
   test('options that cannot be are typed errors', async () => {
     const load = (overrides: object) => Engine.load({ ...loadOptions, ...overrides })
     await expect(load({ device: 'cuda:0' })).rejects.toEqual(withCode('DEVICE_UNAVAILABLE'))

@@ -206,7 +206,11 @@ TEST(DamagedFile, DuplicateKeyIsNamed) {
 TEST(DamagedFile, DuplicateTensorIsNamed) {
   GgufWriter writer;
   writer.tensor("same", {8}, Type::F32).tensor("same", {8}, Type::F32);
-  EXPECT_EQ(text_field(parse_failure(writer.bytes()), "field"), "tensor same");
+  const Error error = parse_failure(writer.bytes());
+  EXPECT_EQ(text_field(error, "field"), "tensor same");
+  const std::uint64_t second = writer.mark("tensor name same");  // the mark is that of the last one
+  EXPECT_EQ(std::get<std::uint64_t>(error.fields().at("offset")), second);
+  EXPECT_EQ(text_field(error, "expected"), "each name once");
 }
 
 TEST(DamagedFile, KeyOfMoreThan65535BytesIsRefused) {

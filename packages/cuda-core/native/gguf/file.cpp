@@ -6,8 +6,8 @@
 #include <numeric>
 #include <string>
 
-#include "error.h"
 #include "gguf/reader.h"
+#include "gguf/refusal.h"
 
 namespace plumbline::gguf {
 namespace {
@@ -146,14 +146,14 @@ Metadata read_metadata(Reader& reader, std::uint64_t count) {
     const std::uint64_t offset = reader.offset();
     entries.push_back({key, type, offset, read_value(reader, type, key)});
   }
-  return Metadata(std::move(entries));
+  return Metadata(std::move(entries), reader.offset());
 }
 
 std::uint64_t read_alignment(const Metadata& metadata) {
   constexpr std::string_view kKey = "general.alignment";
   const std::uint64_t alignment = metadata.unsigned_integer(kKey).value_or(kDefaultAlignment);
   if (!std::has_single_bit(alignment) || alignment < 8 || alignment > kMaxAlignment) {
-    throw_invalid({"metadata", kKey}, metadata.find(kKey)->offset, "a power of two from 8 to " + std::to_string(kMaxAlignment),
+    throw_invalid({"metadata", kKey}, metadata.offset_of(kKey), "a power of two from 8 to " + std::to_string(kMaxAlignment),
                   std::to_string(alignment));
   }
   return alignment;
@@ -168,12 +168,14 @@ std::optional<std::uint64_t> product(std::uint64_t a, std::uint64_t b) noexcept 
 
 /// `offset` of the result still counts from the start of the tensor data.
 TensorInfo read_tensor(Reader& reader, std::uint64_t index, std::uint64_t alignment) {
+  const std::uint64_t info_offset = reader.offset();
   TensorInfo tensor{.name = read_name(reader, {"tensor name", {}, index}, kMaxTensorNameBytes),
                     .shape = {1, 1, 1, 1},
                     .rank = 0,
                     .type = Type::F32,
                     .offset = 0,
-                    .bytes = 0};
+                    .bytes = 0,
+                    .info_offset = info_offset};
   const Field rank_field{"rank of", tensor.name};
   const std::uint64_t rank_offset = reader.offset();
   tensor.rank = reader.number<std::uint32_t>(rank_field);
@@ -181,7 +183,6 @@ TensorInfo read_tensor(Reader& reader, std::uint64_t index, std::uint64_t alignm
     throw_invalid(rank_field, rank_offset, "1 to " + std::to_string(kMaxRank), std::to_string(tensor.rank));
   }
 
-  const std::uint64_t shape_offset = reader.offset();
   std::optional<std::uint64_t> elements = 1;
   for (std::uint32_t dimension = 0; dimension < tensor.rank; ++dimension) {
     const Field field{"shape of", tensor.name, dimension};
@@ -194,18 +195,17 @@ TensorInfo read_tensor(Reader& reader, std::uint64_t index, std::uint64_t alignm
   }
 
   const Field type_field{"type of", tensor.name};
-  const std::uint64_t type_offset = reader.offset();
   const auto type_id = reader.number<std::uint32_t>(type_field);
   const TypeInfo* const type = find_type(type_id);
-  if (type == nullptr) throw_invalid(type_field, type_offset, "the id of a ggml type", std::to_string(type_id));
+  if (type == nullptr) throw_invalid(type_field, tensor.type_offset(), "the id of a ggml type", std::to_string(type_id));
   tensor.type = type->type;
   if (tensor.shape[0] % type->block_elements != 0) {
-    throw_invalid({"shape of", tensor.name, 0}, shape_offset,
+    throw_invalid({"shape of", tensor.name, 0}, tensor.shape_offset(),
                   "a multiple of " + std::to_string(type->block_elements) + ", the block of " + std::string(type->name),
                   std::to_string(tensor.shape[0]));
   }
   const auto bytes = product(*elements / type->block_elements, type->block_bytes);
-  if (!bytes) throw_invalid({"shape of", tensor.name}, shape_offset, "less than 2^63 bytes", "more");
+  if (!bytes) throw_invalid({"shape of", tensor.name}, tensor.shape_offset(), "less than 2^63 bytes", "more");
   tensor.bytes = *bytes;
 
   const Field offset_field{"offset of", tensor.name};
@@ -263,6 +263,7 @@ File::File(Mapping mapping, std::span<const std::byte> bytes) : mapping_(std::mo
   version_ = header.version;
   metadata_ = read_metadata(reader, header.entries);
   tensors_ = read_tensors(reader, header.tensors, read_alignment(metadata_), bytes_.size());
+  tensors_end_offset_ = reader.offset();
   require_disjoint(tensors_);
 
   by_name_.resize(tensors_.size());
@@ -272,7 +273,7 @@ File::File(Mapping mapping, std::span<const std::byte> bytes) : mapping_(std::mo
   const auto duplicate = std::ranges::adjacent_find(by_name_, {}, name_of);
   if (duplicate != by_name_.end()) {
     const TensorInfo& second = tensors_[*std::next(duplicate)];
-    throw_invalid({"tensor", second.name}, second.offset, "each name once", "the name a second time");
+    throw_invalid({"tensor", second.name}, second.info_offset, "each name once", "the name a second time");
   }
 }
 
@@ -294,10 +295,11 @@ void require_supported_types(const File& file) {
   for (const TensorInfo& tensor : file.tensors()) {
     const TypeInfo& type = info(tensor.type);
     if (type.supported) continue;
-    throw Error(ErrorCode::unsupported_tensor_type,
-                "tensor " + std::string(tensor.name) + " has the type " + std::string(type.name) +
-                    ", which this engine does not compute with (F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K)",
-                {{"tensor", std::string(tensor.name)}, {"type", std::string(type.name)}});
+    const std::string expected = "F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K";
+    refuse(ErrorCode::unsupported_tensor_type,
+           "tensor " + std::string(tensor.name) + " has the type " + std::string(type.name) +
+               ", which this engine does not compute with (" + expected + ')',
+           {"type of", tensor.name}, tensor.type_offset(), expected, std::string(type.name));
   }
 }
 

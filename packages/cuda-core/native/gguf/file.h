@@ -30,6 +30,11 @@ struct TensorInfo {
   std::uint64_t offset;
   std::uint64_t bytes;
 
+  /// Where the file describes it: name (8 bytes of length before it), rank (4), shape (8 for each dimension), type (4).
+  std::uint64_t info_offset;
+
+  std::uint64_t shape_offset() const noexcept { return info_offset + 8 + name.size() + 4; }
+  std::uint64_t type_offset() const noexcept { return shape_offset() + std::uint64_t{8} * rank; }
   std::uint64_t elements() const noexcept { return shape[0] * shape[1] * shape[2] * shape[3]; }
 };
 
@@ -46,6 +51,8 @@ class File {
 
   std::uint32_t version() const noexcept { return version_; }
   const Metadata& metadata() const noexcept { return metadata_; }
+  /// Where the list of tensors ends, for errors about one that is missing.
+  std::uint64_t tensors_end_offset() const noexcept { return tensors_end_offset_; }
   /// In the file's order.
   std::span<const TensorInfo> tensors() const noexcept { return tensors_; }
   /// nullptr when there is none of that name.
@@ -63,11 +70,12 @@ class File {
   std::uint32_t version_ = 0;
   Metadata metadata_;
   std::vector<TensorInfo> tensors_;
+  std::uint64_t tensors_end_offset_ = 0;
   /// Indices into tensors_, by name.
   std::vector<std::uint32_t> by_name_;
 };
 
-/// Throws UNSUPPORTED_TENSOR_TYPE naming the first tensor whose type the engine does not compute with.
+/// Throws UNSUPPORTED_TENSOR_TYPE (`field`, `offset`, `expected`, `found`) for the first tensor whose type the engine does not compute with.
 void require_supported_types(const File& file);
 
 }  // namespace plumbline::gguf

@@ -134,8 +134,10 @@ TEST(GgufFile, AnUnsupportedTypeIsNamedWithItsTensor) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::unsupported_tensor_type);
     EXPECT_NE(std::string(error.what()).find("blk.0.ffn_up.weight has the type IQ2_XS"), std::string::npos);
-    EXPECT_EQ(std::get<std::string>(error.fields().at("tensor")), "blk.0.ffn_up.weight");
-    EXPECT_EQ(std::get<std::string>(error.fields().at("type")), "IQ2_XS");
+    EXPECT_EQ(std::get<std::string>(error.fields().at("field")), "type of blk.0.ffn_up.weight");
+    EXPECT_EQ(std::get<std::uint64_t>(error.fields().at("offset")), writer.mark("tensor type blk.0.ffn_up.weight"));
+    EXPECT_EQ(std::get<std::string>(error.fields().at("expected")), "F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K");
+    EXPECT_EQ(std::get<std::string>(error.fields().at("found")), "IQ2_XS");
   }
 }
 

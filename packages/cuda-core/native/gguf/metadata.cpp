@@ -6,8 +6,7 @@
 #include <limits>
 #include <numeric>
 
-#include "error.h"
-#include "gguf/reader.h"
+#include "gguf/refusal.h"
 
 namespace plumbline::gguf {
 namespace {
@@ -26,24 +25,12 @@ std::string described(const Entry& entry) {
   throw_invalid({"metadata", entry.key}, entry.offset, expected, described(entry));
 }
 
-[[noreturn]] void throw_absent(std::string_view key) {
-  const std::string text(key);
-  throw Error(ErrorCode::invalid_gguf, "the GGUF file lacks the metadata key " + text,
-              {{"field", text}, {"expected", "the key to be there"}});
-}
-
 template <typename T>
 std::optional<T> value_of(const Metadata& metadata, std::string_view key, const char* expected) {
   const Entry* const entry = metadata.find(key);
   if (entry == nullptr) return std::nullopt;
   if (const T* value = std::get_if<T>(&entry->value)) return *value;
   throw_wrong_type(*entry, expected);
-}
-
-template <typename T>
-T required(std::optional<T> value, std::string_view key) {
-  if (!value) throw_absent(key);
-  return *value;
 }
 
 /// The elements copied out: an array in the file has no alignment.
@@ -78,7 +65,8 @@ StringArray::Iterator& StringArray::Iterator::operator++() noexcept {
   return *this;
 }
 
-Metadata::Metadata(std::vector<Entry> entries) : entries_(std::move(entries)), by_key_(entries_.size()) {
+Metadata::Metadata(std::vector<Entry> entries, std::uint64_t end_offset)
+    : entries_(std::move(entries)), end_offset_(end_offset), by_key_(entries_.size()) {
   std::iota(by_key_.begin(), by_key_.end(), 0u);
   const auto key = [this](std::uint32_t index) { return entries_[index].key; };
   std::ranges::stable_sort(by_key_, {}, key);
@@ -93,6 +81,11 @@ const Entry* Metadata::find(std::string_view key) const noexcept {
   const auto key_of = [this](std::uint32_t index) { return entries_[index].key; };
   const auto found = std::ranges::lower_bound(by_key_, key, {}, key_of);
   return found != by_key_.end() && key_of(*found) == key ? &entries_[*found] : nullptr;
+}
+
+std::uint64_t Metadata::offset_of(std::string_view key) const noexcept {
+  const Entry* const entry = find(key);
+  return entry == nullptr ? end_offset_ : entry->offset;
 }
 
 std::optional<std::uint64_t> Metadata::unsigned_integer(std::string_view key) const {
@@ -145,6 +138,13 @@ std::optional<std::vector<float>> Metadata::floats(std::string_view key) const {
   return copied<float>(*array);
 }
 
+template <typename T>
+T Metadata::required(std::optional<T> value, std::string_view key) const {
+  if (value) return *value;
+  refuse(ErrorCode::invalid_gguf, "the GGUF file lacks the metadata key " + std::string(key), {"metadata", key}, offset_of(key),
+         "the key to be there", "nothing");
+}
+
 std::uint64_t Metadata::require_unsigned_integer(std::string_view key) const {
   return required(unsigned_integer(key), key);
 }
@@ -152,5 +152,7 @@ std::uint64_t Metadata::require_unsigned_integer(std::string_view key) const {
 double Metadata::require_number(std::string_view key) const { return required(number(key), key); }
 
 std::string_view Metadata::require_text(std::string_view key) const { return required(text(key), key); }
+
+StringArray Metadata::require_strings(std::string_view key) const { return required(strings(key), key); }
 
 }  // namespace plumbline::gguf

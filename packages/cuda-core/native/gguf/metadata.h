@@ -89,10 +89,13 @@ struct Entry {
 class Metadata {
  public:
   Metadata() = default;
-  explicit Metadata(std::vector<Entry> entries);
+  /// `end_offset`: where the pairs end in the file, for errors about one that is missing.
+  Metadata(std::vector<Entry> entries, std::uint64_t end_offset);
 
   std::span<const Entry> entries() const noexcept { return entries_; }
   const Entry* find(std::string_view key) const noexcept;
+  /// Of the value, from the start of the file; of a key that is missing: where the pairs end.
+  std::uint64_t offset_of(std::string_view key) const noexcept;
 
   /// Any integer type that holds a value >= 0.
   std::optional<std::uint64_t> unsigned_integer(std::string_view key) const;
@@ -109,9 +112,14 @@ class Metadata {
   std::uint64_t require_unsigned_integer(std::string_view key) const;
   double require_number(std::string_view key) const;
   std::string_view require_text(std::string_view key) const;
+  StringArray require_strings(std::string_view key) const;
 
  private:
+  template <typename T>
+  T required(std::optional<T> value, std::string_view key) const;
+
   std::vector<Entry> entries_;
+  std::uint64_t end_offset_ = 0;
   /// Indices into entries_, by key.
   std::vector<std::uint32_t> by_key_;
 };

@@ -1,29 +1,13 @@
 #include "gguf/reader.h"
 
 #include <bit>
+#include <string>
 
-#include "error.h"
 #include "gguf/utf8.h"
 
 namespace plumbline::gguf {
 
 static_assert(std::endian::native == std::endian::little, "GGUF files are read as they are");
-
-std::string Field::spelled() const {
-  std::string text(role);
-  if (!text.empty() && !name.empty()) text += ' ';
-  text += name;
-  if (index) text += '[' + std::to_string(*index) + ']';
-  return text;
-}
-
-void throw_invalid(const Field& field, std::uint64_t offset, const std::string& expected, const std::string& found) {
-  const std::string spelled = field.spelled();
-  throw Error(ErrorCode::invalid_gguf,
-              "damaged GGUF file: " + spelled + " at offset " + std::to_string(offset) + ": expected " + expected +
-                  ", found " + found,
-              {{"field", spelled}, {"offset", offset}, {"expected", expected}, {"found", found}});
-}
 
 std::span<const std::byte> Reader::take(std::uint64_t count, const Field& field) {
   if (count > remaining()) {

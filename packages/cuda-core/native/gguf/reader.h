@@ -4,27 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 
+#include "gguf/refusal.h"
+
 namespace plumbline::gguf {
-
-/// Where in the file's structure a read is, for the error that it may end in. Spelled out only then.
-struct Field {
-  /// What comes before the name, for example "key of pair 12".
-  std::string_view role;
-  std::string_view name = {};
-  /// Of an array's element.
-  std::optional<std::uint64_t> index = {};
-
-  std::string spelled() const;
-};
-
-/// INVALID_GGUF with `field`, `offset` (from the start of the file) and what was `expected`.
-[[noreturn]] void throw_invalid(const Field& field, std::uint64_t offset, const std::string& expected,
-                                const std::string& found);
 
 /// Reads little-endian values one after the other out of bytes that nobody vouches for. Every read is checked against
 /// what remains, by comparisons that cannot overflow.

@@ -5,7 +5,7 @@
 #include <limits>
 #include <string>
 
-#include "error.h"
+#include "gguf/refusal.h"
 
 namespace plumbline {
 namespace {
@@ -20,13 +20,15 @@ class Reader {
       : metadata_(metadata), prefix_(std::string(architecture) + ".") {}
 
   [[noreturn]] void refuse(std::string_view key, const std::string& expected, const std::string& found) const {
-    throw Error(ErrorCode::invalid_gguf, prefix_ + std::string(key) + " must be " + expected + ", but is " + found,
-                {{"field", prefix_ + std::string(key)}, {"expected", expected}, {"found", found}});
+    const std::string whole = prefix_ + std::string(key);
+    gguf::refuse(ErrorCode::invalid_gguf, whole + " must be " + expected + ", but is " + found, {"metadata", whole},
+                 metadata_.offset_of(whole), expected, found);
   }
 
-  [[noreturn]] void unsupported(std::string_view key, const std::string& what) const {
-    throw Error(ErrorCode::unsupported_architecture, prefix_ + std::string(key) + ": " + what + " is not supported",
-                {{"field", prefix_ + std::string(key)}, {"found", what}});
+  [[noreturn]] void unsupported(std::string_view key, const std::string& expected, const std::string& found) const {
+    const std::string whole = prefix_ + std::string(key);
+    gguf::refuse(ErrorCode::unsupported_architecture, whole + ": " + found + " is not supported", {"metadata", whole},
+                 metadata_.offset_of(whole), expected, found);
   }
 
   /// From 1 to kMaxSize.
@@ -72,23 +74,23 @@ class Reader {
 
 /// What a file may ask for and this graph does not do. Running it without would give wrong answers.
 void refuse_unsupported(const Reader& read, std::uint32_t trained_context_length) {
-  if (read.count("expert_count") != 0) read.unsupported("expert_count", "a mixture of experts");
+  if (read.count("expert_count") != 0) read.unsupported("expert_count", "0", "a mixture of experts");
   if (const auto window = read.count("attention.sliding_window"); window != 0 && window < trained_context_length) {
-    read.unsupported("attention.sliding_window", "a window of " + std::to_string(window) + " positions");
+    read.unsupported("attention.sliding_window", "0, or at least context_length", "a window of " + std::to_string(window) + " positions");
   }
   for (const std::string_view key : {"attn_logit_softcapping", "final_logit_softcapping", "logit_scale",
                                      "attention.scale", "embedding_scale", "residual_scale"}) {
-    if (read.has(key)) read.unsupported(key, "scaling or capping of activations");
+    if (read.has(key)) read.unsupported(key, "no such key", "scaling or capping of activations");
   }
   if (read.has("attention.causal") && !read.flag("attention.causal")) {
-    read.unsupported("attention.causal", "attention that is not causal");
+    read.unsupported("attention.causal", "true", "attention that is not causal");
   }
 }
 
 double rope_linear_factor(const Reader& read) {
   const std::string_view type = read.text("rope.scaling.type", "");
   if (type == "linear") return read.require_positive("rope.scaling.factor");
-  if (type != "" && type != "none") read.unsupported("rope.scaling.type", "\"" + std::string(type) + "\"");
+  if (type != "" && type != "none") read.unsupported("rope.scaling.type", "linear or none", '"' + std::string(type) + '"');
   // The older key, from before there were types.
   return type == "none" ? 1.0 : read.positive_or("rope.scale_linear", 1.0);
 }
@@ -138,13 +140,15 @@ Hyperparameters read_hyperparameters(const gguf::File& file) {
   out.rope_linear_factor = rope_linear_factor(read);
 
   // The embedding's own height is what counts: not every file has a vocab_size, and the tokenizer may be shorter.
-  const gguf::TensorInfo* embedding = file.find_tensor("token_embd.weight");
+  constexpr std::string_view kEmbedding = "token_embd.weight";
+  const gguf::TensorInfo* embedding = file.find_tensor(kEmbedding);
   if (embedding == nullptr) {
-    throw Error(ErrorCode::invalid_gguf, "tensor token_embd.weight is missing", {{"tensor", "token_embd.weight"}});
+    gguf::refuse(ErrorCode::invalid_gguf, "tensor token_embd.weight is missing", {"tensor", kEmbedding},
+                 file.tensors_end_offset(), "the tensor to be there", "nothing");
   }
   if (embedding->shape[1] > kMaxSize) {
-    throw Error(ErrorCode::invalid_gguf, "tensor token_embd.weight has too many rows for a vocabulary",
-                {{"tensor", "token_embd.weight"}, {"found", embedding->shape[1]}});
+    gguf::throw_invalid({"shape of", kEmbedding, 1}, embedding->shape_offset() + sizeof(std::uint64_t),
+                        "at most " + std::to_string(kMaxSize) + ", for a vocabulary", std::to_string(embedding->shape[1]));
   }
   out.vocab_size = static_cast<std::uint32_t>(embedding->shape[1]);
   return out;

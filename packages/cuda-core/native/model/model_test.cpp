@@ -55,7 +55,7 @@ struct Parts {
     }
   }
 
-  Bytes bytes() const {
+  test::GgufWriter writer() const {
     test::GgufWriter writer;
     writer.text("general.architecture", architecture);
     for (const auto& [key, size] : sizes) writer.value(architecture + "." + key, gguf::ValueType::u32, size);
@@ -76,14 +76,14 @@ struct Parts {
       const std::size_t bytes = count / gguf::info(written).block_elements * gguf::info(written).block_bytes;
       writer.tensor(name, shape, written, std::as_bytes(std::span(values)).first(bytes));
     }
-    return writer.bytes();
+    return writer;
   }
 };
 
 /// A model over a file in memory.
 struct Loaded {
   explicit Loaded(const Parts& parts)
-      : bytes(parts.bytes()),
+      : bytes(parts.writer().bytes()),
         model(Model::load(std::make_shared<const gguf::File>(gguf::File::parse(bytes)),
                           cpu::create_backend({.precision = Precision::exact, .threads = 2, .variant = ""}))) {}
 
@@ -109,10 +109,70 @@ Error error_of(const std::function<void()>& call) {
   return Error(ErrorCode::internal, "");
 }
 
-void expect_refused(const Parts& parts, ErrorCode code, const std::string& message) {
+constexpr const char* kEndOfPairs = "end of pairs";
+constexpr const char* kEndOfTensors = "end of tensors";
+
+/// What an error about a file says: all of it is held.
+struct Refusal {
+  ErrorCode code;
+  std::string field;
+  /// The part of the file (a mark of GgufWriter) that the offset points at, and how far behind its begin.
+  std::string at;
+  std::string expected;
+  std::string found;
+  std::uint64_t shift = 0;
+};
+
+void expect_refused(const Parts& parts, const Refusal& refusal) {
+  SCOPED_TRACE(refusal.field + ": expected " + refusal.expected + ", found " + refusal.found);
+  test::GgufWriter writer = parts.writer();
+  writer.bytes();
   const Error error = error_of([&] { Loaded loaded(parts); });
-  EXPECT_EQ(error.code(), code) << error.what();
-  EXPECT_NE(std::string(error.what()).find(message), std::string::npos) << error.what();
+  const auto text = [&](const char* name) { return std::get<std::string>(error.fields().at(name)); };
+  std::uint64_t offset = refusal.shift;
+  if (refusal.at == kEndOfPairs) {
+    offset += writer.mark("tensor name " + parts.tensors.begin()->first);
+  } else if (refusal.at == kEndOfTensors) {
+    offset += writer.mark("tensor offset " + parts.tensors.rbegin()->first) + sizeof(std::uint64_t);
+  } else {
+    offset += writer.mark(refusal.at);
+  }
+  EXPECT_EQ(error.code(), refusal.code) << error.what();
+  EXPECT_EQ(text("field"), refusal.field) << error.what();
+  EXPECT_EQ(std::get<std::uint64_t>(error.fields().at("offset")), offset) << error.what();
+  EXPECT_EQ(text("expected"), refusal.expected) << error.what();
+  EXPECT_EQ(text("found"), refusal.found) << error.what();
+  EXPECT_NE(std::string(error.what()).find("(offset " + std::to_string(offset) + ")"), std::string::npos) << error.what();
+}
+
+Refusal missing_tensor(const std::string& name, const std::string& shape) {
+  return {ErrorCode::invalid_gguf, "tensor " + name, kEndOfTensors, shape, "nothing"};
+}
+
+Refusal unused_tensor(const std::string& name) {
+  return {ErrorCode::invalid_gguf, "tensor " + name, "tensor name " + name, "only tensors of this architecture", "one more"};
+}
+
+Refusal wrong_shape(const std::string& name, const std::string& expected, const std::string& found) {
+  return {ErrorCode::invalid_gguf, "shape of " + name, "tensor shape " + name, expected, found};
+}
+
+Refusal wrong_value(const std::string& key, const std::string& expected, const std::string& found) {
+  return {ErrorCode::invalid_gguf, "metadata " + key, "value " + key, expected, found};
+}
+
+Refusal missing_key(const std::string& key) {
+  return {ErrorCode::invalid_gguf, "metadata " + key, kEndOfPairs, "the key to be there", "nothing"};
+}
+
+Refusal unsupported(const std::string& key, const std::string& expected, const std::string& found) {
+  return {ErrorCode::unsupported_architecture, "metadata " + key, "value " + key, expected, found};
+}
+
+std::string text_of(const Shape& shape) {
+  std::string text;
+  for (const std::uint64_t extent : shape) text += (text.empty() ? "[" : ", ") + std::to_string(extent);
+  return text + "]";
 }
 
 class ModelOf : public testing::TestWithParam<const char*> {};
@@ -130,56 +190,60 @@ TEST_P(ModelOf, NeedsEveryTensorWithItsShape) {
     if (name != "output.weight") {  // without it the head is tied
       Parts without = whole;
       without.tensors.erase(name);
-      expect_refused(without, ErrorCode::invalid_gguf, "tensor " + name);
+      // The vocabulary's size is the embedding's own.
+      expect_refused(without, missing_tensor(name, name == "token_embd.weight" ? "the tensor to be there" : text_of(shape)));
     }
 
     Parts longer = whole;
     longer.tensors[name].back() += 1;
     // The embedding's height is the vocabulary's size: it is the head that is too short then.
-    const std::string blamed = name == "token_embd.weight" ? "output.weight" : name;
-    expect_refused(longer, ErrorCode::invalid_gguf, "tensor " + blamed + " must have the shape [");
+    if (name == "token_embd.weight") {
+      expect_refused(longer, wrong_shape("output.weight", "[24, 11]", "[24, 10]"));
+    } else {
+      expect_refused(longer, wrong_shape(name, text_of(shape), text_of(longer.tensors[name])));
+    }
     Parts deeper = whole;
     deeper.tensors[name].resize(3, 1);
     deeper.tensors[name].back() = 2;
-    expect_refused(deeper, ErrorCode::invalid_gguf, "tensor " + name + " must have the shape [");
+    expect_refused(deeper, wrong_shape(name, text_of(shape), text_of(deeper.tensors[name])));
   }
 }
 
-TEST(Model, NamesShapeFoundAndShapeExpected) {
+TEST(Model, SaysInASentenceWhatIsWrongAndWhere) {
   Parts parts;
   parts.tensors["blk.1.ffn_up.weight"] = {24, 41};
-  const Error error = error_of([&] { Loaded loaded(parts); });
-  EXPECT_STREQ(error.what(), "tensor blk.1.ffn_up.weight must have the shape [24, 40], but has [24, 41]");
-  EXPECT_EQ(std::get<std::string>(error.fields().at("tensor")), "blk.1.ffn_up.weight");
-  EXPECT_EQ(std::get<std::string>(error.fields().at("expected")), "[24, 40]");
-  EXPECT_EQ(std::get<std::string>(error.fields().at("found")), "[24, 41]");
+  test::GgufWriter writer = parts.writer();
+  writer.bytes();
+  EXPECT_EQ(std::string(error_of([&] { Loaded loaded(parts); }).what()),
+            "tensor blk.1.ffn_up.weight must have the shape [24, 40], but has [24, 41] (offset " +
+                std::to_string(writer.mark("tensor shape blk.1.ffn_up.weight")) + ")");
 }
 
 TEST(Model, RefusesATensorThatNobodyUses) {
   Parts parts;
   parts.tensors["blk.0.attn_q_norm.weight"] = {6};
-  expect_refused(parts, ErrorCode::invalid_gguf, "tensor blk.0.attn_q_norm.weight belongs to no part");
+  expect_refused(parts, unused_tensor("blk.0.attn_q_norm.weight"));
   Parts layers;
   layers.sizes["block_count"] = 1;
-  expect_refused(layers, ErrorCode::invalid_gguf, "tensor blk.1.");
+  expect_refused(layers, unused_tensor("blk.1.attn_k.weight"));
 }
 
 TEST(Model, RefusesALayerCountBeyondTheFileWithoutReservingForIt) {
   Parts parts;
   parts.sizes["block_count"] = 2'147'483'647;
-  expect_refused(parts, ErrorCode::invalid_gguf, "tensor blk.2.attn_norm.weight of shape [24] is missing");
+  expect_refused(parts, missing_tensor("blk.2.attn_norm.weight", "[24]"));
 }
 
 TEST(Model, TakesBiasesAllTogetherOrNotAtAll) {
   Parts none("qwen2");
   none.tensors.erase("blk.1.attn_v.bias");
-  expect_refused(none, ErrorCode::invalid_gguf, "tensor blk.1.attn_v.bias of shape [12] is missing");
+  expect_refused(none, missing_tensor("blk.1.attn_v.bias", "[12]"));
   Parts some("llama");
   some.tensors["blk.0.attn_q.bias"] = {24};
-  expect_refused(some, ErrorCode::invalid_gguf, "tensor blk.0.attn_k.bias of shape [12] is missing");
+  expect_refused(some, missing_tensor("blk.0.attn_k.bias", "[12]"));
   Parts only_v("llama");
   only_v.tensors["blk.0.attn_v.bias"] = {12};
-  expect_refused(only_v, ErrorCode::invalid_gguf, "tensor blk.0.attn_q.bias of shape [24] is missing");
+  expect_refused(only_v, missing_tensor("blk.0.attn_q.bias", "[24]"));
 }
 
 TEST(Model, BiasesCount) {
@@ -213,62 +277,95 @@ TEST(Model, HeadsNeedNotBeAsWideAsTheModelTogether) {
   parts.sizes["attention.value_length"] = 10;
   EXPECT_EQ(logits_of(parts).size(), 10u);
   parts.sizes["attention.key_length"] = 8;
-  expect_refused(parts, ErrorCode::invalid_gguf, "tensor blk.0.attn_q.weight must have the shape [24, 32], but has [24, 40]");
+  expect_refused(parts, wrong_shape("blk.0.attn_q.weight", "[24, 32]", "[24, 40]"));
 }
 
 TEST(Model, RefusesHyperparametersThatMakeNoSense) {
-  const auto refused = [](const char* key, std::uint32_t size, const std::string& message) {
+  const auto refused = [](const std::string& key, std::uint32_t size, const std::string& expected) {
     Parts parts;
     parts.sizes[key] = size;
-    expect_refused(parts, ErrorCode::invalid_gguf, message);
+    expect_refused(parts, wrong_value("llama." + key, expected, std::to_string(size)));
   };
-  refused("embedding_length", 0, "llama.embedding_length must be from 1 to 2147483647, but is 0");
-  refused("block_count", 3'000'000'000u, "llama.block_count must be from 1 to 2147483647");
-  refused("attention.head_count_kv", 3, "llama.attention.head_count_kv must be a divisor of attention.head_count (4)");
-  refused("attention.head_count", 5, "llama.attention.head_count");
-  refused("rope.dimension_count", 5, "llama.rope.dimension_count must be even");
-  refused("rope.dimension_count", 8, "at most the head's size (6), but is 8");
-  refused("attention.key_length", 2'000'000'000, "all heads together");
+  const std::string size = "from 1 to 2147483647";
+  refused("context_length", 0, size);
+  refused("embedding_length", 0, size);
+  refused("feed_forward_length", 0, size);
+  refused("attention.head_count", 0, size);
+  refused("attention.head_count_kv", 0, size);
+  refused("attention.key_length", 0, size);
+  refused("attention.value_length", 0, size);
+  refused("rope.dimension_count", 0, size);
+  refused("block_count", 3'000'000'000u, size);
+  refused("attention.head_count_kv", 3, "a divisor of attention.head_count (4)");
+  refused("rope.dimension_count", 5, "even and at most the head's size (6)");
+  refused("rope.dimension_count", 8, "even and at most the head's size (6)");
+  for (const std::uint32_t heads : {5u, 7u}) {
+    Parts parts;
+    parts.sizes["attention.head_count"] = heads;
+    parts.sizes["attention.head_count_kv"] = 1;
+    expect_refused(parts, wrong_value("llama.attention.head_count",
+                                      "a divisor of embedding_length (24) where there is no attention.key_length",
+                                      std::to_string(heads)));
+  }
+  Parts wide;
+  wide.sizes["attention.key_length"] = 2'000'000'000;
+  expect_refused(wide, wrong_value("llama.attention.head_count",
+                                   "such that all heads together have at most 2147483647 values", "4"));
+  // The key to blame is not there: the head's size is what RoPE turns, if nothing else is said.
+  Parts odd;
+  odd.sizes["attention.key_length"] = 5;
+  expect_refused(odd, {ErrorCode::invalid_gguf, "metadata llama.rope.dimension_count", kEndOfPairs,
+                       "even and at most the head's size (5)", "5"});
   for (const float epsilon : {0.0f, -1.0f, NAN, INFINITY}) {
     Parts parts;
     parts.numbers["attention.layer_norm_rms_epsilon"] = epsilon;
-    expect_refused(parts, ErrorCode::invalid_gguf, "llama.attention.layer_norm_rms_epsilon must be a positive number");
+    expect_refused(parts, wrong_value("llama.attention.layer_norm_rms_epsilon", "a positive number", std::to_string(epsilon)));
   }
-  for (const char* const key : {"block_count", "context_length", "embedding_length", "feed_forward_length",
+  for (const std::string key : {"block_count", "context_length", "embedding_length", "feed_forward_length",
                                 "attention.head_count"}) {
     Parts parts;
     parts.sizes.erase(key);
-    expect_refused(parts, ErrorCode::invalid_gguf, std::string("llama.") + key);
+    expect_refused(parts, missing_key("llama." + key));
+    parts.texts[key] = "many";
+    expect_refused(parts, wrong_value("llama." + key, "an integer of at least 0", "string"));
+  }
+  for (const std::string key : {"rope.scaling.type"}) {
+    Parts parts;
+    parts.sizes[key] = 1;
+    expect_refused(parts, wrong_value("llama." + key, "a string", "u32"));
   }
 }
 
 TEST(Model, NamesWhatItDoesNotSupport) {
   Parts architecture;
   architecture.architecture = "gemma7";
-  expect_refused(architecture, ErrorCode::unsupported_architecture,
-                 "architecture \"gemma7\" is not supported; supported are llama, qwen2");
+  expect_refused(architecture, unsupported("general.architecture", "llama, qwen2", "gemma7"));
   Parts scaling;
   scaling.texts["rope.scaling.type"] = "yarn";
-  expect_refused(scaling, ErrorCode::unsupported_architecture, "llama.rope.scaling.type: \"yarn\" is not supported");
+  expect_refused(scaling, unsupported("llama.rope.scaling.type", "linear or none", "\"yarn\""));
   Parts experts;
   experts.sizes["expert_count"] = 8;
-  expect_refused(experts, ErrorCode::unsupported_architecture, "llama.expert_count: a mixture of experts");
+  expect_refused(experts, unsupported("llama.expert_count", "0", "a mixture of experts"));
   Parts window;
   window.sizes["attention.sliding_window"] = 16;
-  expect_refused(window, ErrorCode::unsupported_architecture, "llama.attention.sliding_window: a window of 16 positions");
+  expect_refused(window,
+                 unsupported("llama.attention.sliding_window", "0, or at least context_length", "a window of 16 positions"));
   Parts wide_window;
   wide_window.sizes["attention.sliding_window"] = 32;
   EXPECT_EQ(logits_of(wide_window), logits_of(Parts()));
   Parts capped;
   capped.numbers["final_logit_softcapping"] = 30;
-  expect_refused(capped, ErrorCode::unsupported_architecture, "llama.final_logit_softcapping");
+  expect_refused(capped, unsupported("llama.final_logit_softcapping", "no such key", "scaling or capping of activations"));
   Parts type;
   type.tensors["blk.0.ffn_down.weight"] = {256, 24};
   type.types["blk.0.ffn_down.weight"] = gguf::Type::Q2_K;
-  expect_refused(type, ErrorCode::unsupported_tensor_type, "blk.0.ffn_down.weight");
-  Parts norm;
-  norm.types["blk.0.attn_norm.weight"] = gguf::Type::F16;
-  expect_refused(norm, ErrorCode::unsupported_tensor_type, "tensor blk.0.attn_norm.weight is F16");
+  expect_refused(type, {ErrorCode::unsupported_tensor_type, "type of blk.0.ffn_down.weight",
+                        "tensor type blk.0.ffn_down.weight", "F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K", "Q2_K"});
+  for (const std::string name : {"blk.0.attn_norm.weight", "output_norm.weight", "blk.1.attn_q.bias"}) {
+    Parts vector(name.ends_with("bias") ? "qwen2" : "llama");
+    vector.types[name] = gguf::Type::F16;
+    expect_refused(vector, {ErrorCode::unsupported_tensor_type, "type of " + name, "tensor type " + name, "F32", "F16"});
+  }
 }
 
 TEST(Model, ScalesRopeAsTheFileSays) {
@@ -290,7 +387,7 @@ TEST(Model, ScalesRopeAsTheFileSays) {
   EXPECT_EQ(logits_of(none), plain);
   Parts unsaid;
   unsaid.texts["rope.scaling.type"] = "linear";
-  expect_refused(unsaid, ErrorCode::invalid_gguf, "llama.rope.scaling.factor");
+  expect_refused(unsaid, missing_key("llama.rope.scaling.factor"));
 }
 
 TEST(Model, DividesRopeFrequenciesByTheFilesOwnFactors) {
@@ -311,10 +408,11 @@ TEST(Model, DividesRopeFrequenciesByTheFilesOwnFactors) {
   Parts zero;
   zero.tensors["rope_freqs.weight"] = {3};
   zero.filled["rope_freqs.weight"] = 0;
-  expect_refused(zero, ErrorCode::invalid_gguf, "tensor rope_freqs.weight must hold positive factors");
+  expect_refused(zero, {ErrorCode::invalid_gguf, "data of rope_freqs.weight[0]", "data rope_freqs.weight", "a positive number",
+                        std::to_string(0.0f)});
   Parts qwen2("qwen2");
   qwen2.tensors["rope_freqs.weight"] = {3};
-  expect_refused(qwen2, ErrorCode::invalid_gguf, "tensor rope_freqs.weight belongs to no part");
+  expect_refused(qwen2, unused_tensor("rope_freqs.weight"));
 }
 
 TEST(Session, RefusesWhatDoesNotFitAndStaysWhereItWas) {

@@ -3,7 +3,7 @@
 #include <array>
 #include <string>
 
-#include "error.h"
+#include "gguf/refusal.h"
 
 namespace plumbline {
 namespace {
@@ -29,9 +29,10 @@ const ArchitectureTraits& find_traits(const gguf::Metadata& metadata) {
     if (traits.name == architecture) return traits;
     supported += (supported.empty() ? "" : ", ") + std::string(traits.name);
   }
-  throw Error(ErrorCode::unsupported_architecture,
-              "architecture \"" + std::string(architecture) + "\" is not supported; supported are " + supported,
-              {{"architecture", std::string(architecture)}, {"supported", supported}});
+  constexpr std::string_view kKey = "general.architecture";
+  gguf::refuse(ErrorCode::unsupported_architecture,
+               "architecture \"" + std::string(architecture) + "\" is not supported; supported are " + supported,
+               {"metadata", kKey}, metadata.offset_of(kKey), supported, std::string(architecture));
 }
 
 }  // namespace plumbline

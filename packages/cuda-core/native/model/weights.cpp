@@ -5,7 +5,7 @@
 #include <string>
 #include <unordered_set>
 
-#include "error.h"
+#include "gguf/refusal.h"
 
 namespace plumbline {
 namespace {
@@ -25,6 +25,8 @@ class Loader {
   }
 
   bool has(const std::string& name) const { return file_.find_tensor(name) != nullptr; }
+  /// Of the data of a tensor that is there.
+  std::uint64_t offset_of(const std::string& name) const { return file_.find_tensor(name)->offset; }
 
   /// A vector where rows is 0.
   Weight take(const std::string& name, std::uint32_t width, std::uint32_t rows) {
@@ -55,10 +57,10 @@ class Loader {
   void refuse_leftovers() const {
     for (const gguf::TensorInfo& tensor : file_.tensors()) {
       if (taken_.contains(tensor.name)) continue;
-      throw Error(ErrorCode::invalid_gguf,
-                  "tensor " + std::string(tensor.name) + " belongs to no part of this architecture: running the model " +
-                      "without it would give wrong answers",
-                  {{"tensor", std::string(tensor.name)}, {"offset", tensor.offset}});
+      gguf::refuse(ErrorCode::invalid_gguf,
+                   "tensor " + std::string(tensor.name) + " belongs to no part of this architecture: running the model " +
+                       "without it would give wrong answers",
+                   {"tensor", tensor.name}, tensor.info_offset, "only tensors of this architecture", "one more");
     }
   }
 
@@ -68,15 +70,15 @@ class Loader {
     const std::string expected_text = text_of(std::span(expected, rows == 0 ? 1 : 2));
     const gguf::TensorInfo* tensor = file_.find_tensor(name);
     if (tensor == nullptr) {
-      throw Error(ErrorCode::invalid_gguf, "tensor " + name + " of shape " + expected_text + " is missing",
-                  {{"tensor", name}, {"expected", expected_text}, {"found", "nothing"}});
+      gguf::refuse(ErrorCode::invalid_gguf, "tensor " + name + " of shape " + expected_text + " is missing", {"tensor", name},
+                   file_.tensors_end_offset(), expected_text, "nothing");
     }
     const auto& shape = tensor->shape;
     if (shape[0] != width || shape[1] != (rows == 0 ? 1 : rows) || shape[2] != 1 || shape[3] != 1) {
       const std::string found = text_of(std::span(shape).first(tensor->rank));
-      throw Error(ErrorCode::invalid_gguf,
-                  "tensor " + name + " must have the shape " + expected_text + ", but has " + found,
-                  {{"tensor", name}, {"expected", expected_text}, {"found", found}, {"offset", tensor->offset}});
+      gguf::refuse(ErrorCode::invalid_gguf,
+                   "tensor " + name + " must have the shape " + expected_text + ", but has " + found, {"shape of", name},
+                   tensor->shape_offset(), expected_text, found);
     }
     taken_.insert(tensor->name);
     return *tensor;
@@ -85,9 +87,9 @@ class Loader {
   static void require_f32(const gguf::TensorInfo& tensor) {
     if (tensor.type == gguf::Type::F32) return;
     const std::string type(gguf::info(tensor.type).name);
-    throw Error(ErrorCode::unsupported_tensor_type,
-                "tensor " + std::string(tensor.name) + " is " + type + "; norms, biases and factors must be F32",
-                {{"tensor", std::string(tensor.name)}, {"type", type}});
+    gguf::refuse(ErrorCode::unsupported_tensor_type,
+                 "tensor " + std::string(tensor.name) + " is " + type + "; norms, biases and factors must be F32",
+                 {"type of", tensor.name}, tensor.type_offset(), "F32", type);
   }
 
   const gguf::File& file_;
@@ -143,8 +145,8 @@ std::vector<double> rope_frequencies(Loader& loader, const Hyperparameters& hype
   const std::vector<float> factors = loader.take_values(name, pairs);
   for (std::uint32_t i = 0; i < pairs; ++i) {
     if (!(factors[i] > 0)) {
-      throw Error(ErrorCode::invalid_gguf, "tensor " + name + " must hold positive factors",
-                  {{"tensor", name}, {"index", std::uint64_t{i}}, {"found", double{factors[i]}}});
+      gguf::refuse(ErrorCode::invalid_gguf, "tensor " + name + " must hold positive factors", {"data of", name, i},
+                   loader.offset_of(name) + i * sizeof(float), "a positive number", std::to_string(factors[i]));
     }
     out[i] /= static_cast<double>(factors[i]);
   }

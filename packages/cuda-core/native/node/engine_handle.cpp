@@ -136,7 +136,7 @@ Napi::Value EngineHandle::info(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value EngineHandle::tokenizer_metadata(const Napi::CallbackInfo& info) {
-  return node::tokenizer_metadata(info.Env(), alive(info)->engine_->model().file().metadata());
+  return to_js(info.Env(), read_tokenizer_metadata(alive(info)->engine_->model().file().metadata()));
 }
 
 Napi::Value EngineHandle::generate(const Napi::CallbackInfo& info) {

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "generation/engine.h"
+#include "model/tokenizer_metadata.h"
 #include "node/convert.h"
 
 namespace plumbline::node {
@@ -58,7 +59,8 @@ Napi::Array tensors_to_js(Napi::Env env, const gguf::File& file) {
 /// Why the model cannot be run: found by doing all that a load does.
 std::optional<Error> problem_of(std::shared_ptr<const gguf::File> file) {
   try {
-    Model::load(std::move(file), create_backend(choose_device("cpu"), Precision::fast, 1));
+    const auto model = Model::load(std::move(file), create_backend(choose_device("cpu"), Precision::fast, 1));
+    read_tokenizer_metadata(model->file().metadata());
     return std::nullopt;
   } catch (...) {
     return current_exception_as_error();

@@ -1,9 +1,6 @@
 #include "node/tokenizer_metadata.h"
 
 #include <cstring>
-#include <string>
-
-#include "error.h"
 
 namespace plumbline::node {
 namespace {
@@ -24,40 +21,33 @@ Array copied(Napi::Env env, const std::vector<T>& values) {
 
 }  // namespace
 
-Napi::Object tokenizer_metadata(Napi::Env env, const gguf::Metadata& metadata) {
+Napi::Object to_js(Napi::Env env, const TokenizerMetadata& metadata) {
   Napi::Object object = Napi::Object::New(env);
-  const auto set_text = [&](const char* name, const char* key) {
-    if (const auto text = metadata.text(key)) object.Set(name, Napi::String::New(env, text->data(), text->size()));
+  const auto set_text = [&](const char* name, const std::optional<std::string_view>& text) {
+    if (text) object.Set(name, Napi::String::New(env, text->data(), text->size()));
   };
-  const auto set_id = [&](const char* name, const char* key) {
-    if (const auto id = metadata.unsigned_integer(key)) object.Set(name, static_cast<double>(*id));
+  const auto set_id = [&](const char* name, const std::optional<std::uint64_t>& id) {
+    if (id) object.Set(name, static_cast<double>(*id));
   };
-  const auto set_flag = [&](const char* name, const char* key) {
-    if (const auto flag = metadata.boolean(key)) object.Set(name, *flag);
+  const auto set_flag = [&](const char* name, const std::optional<bool>& flag) {
+    if (flag) object.Set(name, *flag);
   };
-
-  const std::string_view model = metadata.require_text("tokenizer.ggml.model");
-  object.Set("model", std::string(model));
-  set_text("pre", "tokenizer.ggml.pre");
-  const auto tokens = metadata.strings("tokenizer.ggml.tokens");
-  if (!tokens) {
-    throw Error(ErrorCode::invalid_gguf, "the GGUF file lacks the metadata key tokenizer.ggml.tokens",
-                {{"field", std::string("tokenizer.ggml.tokens")}, {"expected", std::string("an array of strings")}});
-  }
-  object.Set("tokens", to_js(env, *tokens));
-  if (const auto scores = metadata.floats("tokenizer.ggml.scores")) object.Set("scores", copied<Napi::Float32Array>(env, *scores));
-  if (const auto types = metadata.integers("tokenizer.ggml.token_type")) object.Set("tokenTypes", copied<Napi::Int32Array>(env, *types));
-  if (const auto merges = metadata.strings("tokenizer.ggml.merges")) object.Set("merges", to_js(env, *merges));
-  set_id("bosId", "tokenizer.ggml.bos_token_id");
-  set_id("eosId", "tokenizer.ggml.eos_token_id");
-  set_id("eotId", "tokenizer.ggml.eot_token_id");
-  set_id("eomId", "tokenizer.ggml.eom_token_id");
-  set_id("unknownId", "tokenizer.ggml.unknown_token_id");
-  set_id("paddingId", "tokenizer.ggml.padding_token_id");
-  set_flag("addBos", "tokenizer.ggml.add_bos_token");
-  set_flag("addEos", "tokenizer.ggml.add_eos_token");
-  set_flag("addSpacePrefix", "tokenizer.ggml.add_space_prefix");
-  set_text("chatTemplate", "tokenizer.chat_template");
+  set_text("model", metadata.model);
+  set_text("pre", metadata.pre);
+  object.Set("tokens", to_js(env, metadata.tokens));
+  if (metadata.scores) object.Set("scores", copied<Napi::Float32Array>(env, *metadata.scores));
+  if (metadata.token_types) object.Set("tokenTypes", copied<Napi::Int32Array>(env, *metadata.token_types));
+  if (metadata.merges) object.Set("merges", to_js(env, *metadata.merges));
+  set_id("bosId", metadata.bos_id);
+  set_id("eosId", metadata.eos_id);
+  set_id("eotId", metadata.eot_id);
+  set_id("eomId", metadata.eom_id);
+  set_id("unknownId", metadata.unknown_id);
+  set_id("paddingId", metadata.padding_id);
+  set_flag("addBos", metadata.add_bos);
+  set_flag("addEos", metadata.add_eos);
+  set_flag("addSpacePrefix", metadata.add_space_prefix);
+  set_text("chatTemplate", metadata.chat_template);
   return object;
 }
 

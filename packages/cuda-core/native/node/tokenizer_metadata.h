@@ -2,12 +2,11 @@
 
 #include <napi.h>
 
-#include "gguf/metadata.h"
+#include "model/tokenizer_metadata.h"
 
 namespace plumbline::node {
 
-/// The `TokenizerMetadata` of src/types.ts: the file's tokenizer.* keys. Throws INVALID_GGUF for one that is missing or of
-/// another type than it must be.
-Napi::Object tokenizer_metadata(Napi::Env env, const gguf::Metadata& metadata);
+/// The `TokenizerMetadata` of src/types.ts.
+Napi::Object to_js(Napi::Env env, const TokenizerMetadata& metadata);
 
 }  // namespace plumbline::node

@@ -1,5 +1,6 @@
 /**
- * What a GGUF says about its tokenizer (`tokenizer.ggml.*`), as the engine process sends it to the front once, at load.
+ * What a GGUF says about its tokenizer (`tokenizer.ggml.*`), as the engine process sends it to the front once, at load. The core has
+ * refused what cannot be: ids outside the vocabulary, merges that are no pairs, two normal tokens of one text.
  * Declared here because the front process must not import the native core.
  */
 export interface TokenizerMetadata {

@@ -110,12 +110,6 @@ describe('the beginning and the end of a sequence', () => {
     expect(reader(smallSentencePiece({ addBos: false })).prompt('a')).toEqual(['▁a'])
   })
 
-  it('takes an id outside the vocabulary for none', () => {
-    const { tokenizer, prompt } = reader(smallVocabulary({ addBos: true, bosId: 4_294_967_295, eosId: 4_294_967_295 }))
-    expect(prompt('a')).toEqual(['a'])
-    expect(tokenizer.endOfGenerationIds).not.toContain(4_294_967_295)
-  })
-
   it('is exactly one BOS in a chat, whether or not the template writes it', () => {
     const chatTemplate = '{{ bos_token }}{{ messages[0].content }}'
     const expected = ['<|endoftext|>', 'a']

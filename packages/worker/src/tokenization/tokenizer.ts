@@ -74,8 +74,8 @@ class GgufTokenizer implements Tokenizer {
     this.endOfGenerationIds = endOfGenerationIds(metadata, this.#special)
     this.#template = createTemplate(metadata, this.#special)
     const { bosId, eosId, addBos = this.#model.addsBosByDefault, addEos = false } = metadata
-    this.#bosId = addBos ? knownId(metadata, bosId) : undefined
-    this.#eosId = addEos ? knownId(metadata, eosId) : undefined
+    this.#bosId = addBos ? bosId : undefined
+    this.#eosId = addEos ? eosId : undefined
   }
 
   encodePrompt(text: string): Uint32Array {
@@ -126,7 +126,7 @@ function createTemplate(metadata: TokenizerMetadata, { control }: SpecialTokens)
   if (chatTemplate === undefined) {
     return messagesError('chat_template', 'this model has no chat template: give prompt or prompt_token_ids instead')
   }
-  const textOf = (id: number | undefined) => (id === undefined ? '' : (tokens[id] ?? ''))
+  const textOf = (id: number | undefined) => (id === undefined ? '' : tokens[id]!)
   try {
     return new ChatTemplate(chatTemplate, { bos: textOf(bosId), eos: textOf(eosId), control: [...control.keys()] })
   } catch (error) {
@@ -135,13 +135,8 @@ function createTemplate(metadata: TokenizerMetadata, { control }: SpecialTokens)
   }
 }
 
-/** The id, unless it is none of the vocabulary: old converters wrote -1 for `none`, which reads as 4294967295. */
-function knownId({ tokens }: TokenizerMetadata, id: number | undefined): number | undefined {
-  return id !== undefined && id < tokens.length ? id : undefined
-}
-
 function endOfGenerationIds(metadata: TokenizerMetadata, { control }: SpecialTokens): readonly number[] {
-  const declared = [metadata.eosId, metadata.eotId, metadata.eomId].map((id) => knownId(metadata, id))
+  const declared = [metadata.eosId, metadata.eotId, metadata.eomId]
   const known = [...control].filter(([text]) => ENDS_GENERATION.has(text)).map(([, id]) => id)
   return [...new Set([...declared.filter((id) => id !== undefined), ...known])]
 }

@@ -13,6 +13,7 @@
 #include "gguf/file.h"
 #include "model/model.h"
 #include "model/session.h"
+#include "model/tokenizer_metadata.h"
 
 namespace {
 
@@ -40,6 +41,11 @@ void load_and_run(std::shared_ptr<const plumbline::gguf::File> file) {
   plumbline::cpu::Options options;
   options.precision = plumbline::Precision::exact;
   options.threads = 1;
+  try {
+    plumbline::read_tokenizer_metadata(file->metadata());
+  } catch (const plumbline::Error&) {
+    // A model without a tokenizer can be run all the same.
+  }
   const auto model = plumbline::Model::load(std::move(file), plumbline::cpu::create_backend(options));
   const std::uint32_t context_length = std::min(8u, model->hyperparameters().trained_context_length);
   plumbline::Session session(*model, context_length);
