@@ -1,16 +1,18 @@
 import { EXIT, type ExitCode } from '@plumbline/protocol'
 import { Command, CommanderError } from 'commander'
+import { usageError } from './command-error.ts'
 import { type HaikuOptions, haikuCommand } from './commands/haiku.ts'
 import { type HaikuRateOptions, haikuRateCommand } from './commands/haiku-rate.ts'
 import { type LogitNoiseOptions, logitNoiseCommand } from './commands/logit-noise.ts'
 import { describeFailure } from './diagnosis/describe-failure.ts'
 import { addWorkerOptions, positive, positiveInteger } from './options.ts'
+import { failureJson, printJson } from './report/json.ts'
 import { Progress } from './report/progress.ts'
 import { renderDiagnosis } from './report/terminal.ts'
 
 // A signal asks the run to end; the worker is reaped on the way out. A second one does not wait.
 const stop = new AbortController()
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const) {
   process.on(signal, () => {
     if (stop.signal.aborted) process.exit(EXIT.couldNotRun)
     stop.abort()
@@ -63,7 +65,12 @@ try {
 process.exitCode = exitCode
 
 function tell(error: unknown): ExitCode {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return EXIT.ok
+    // Whoever reads stdout by program finds an object there, also when no command was found that knows of --json.
+    if (process.argv.includes('--json')) printJson(failureJson(usageError(error.message), undefined))
+    return EXIT.usage
+  }
   const { exitCode, diagnosis } = describeFailure(error)
   process.stderr.write(diagnosis.advice === '' ? `${diagnosis.cause}\n` : `\n${renderDiagnosis(diagnosis)}\n`)
   return exitCode

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Evidence } from './evidence/evidence.ts'
 import { type GatherOptions, gatherReplays, gatherStreams } from './evidence/gather.ts'
 import type { Environment } from './probes/environment.ts'
-import { writeEvidence, writeJson } from './report/artifacts.ts'
+import { writeJson, writeReplays, writeStreams } from './report/artifacts.ts'
 import { renderMarkdown } from './report/markdown.ts'
 import { type Verification, verify } from './verification.ts'
 import { WorkerFailure } from './worker-process/worker-failure.ts'
@@ -17,6 +17,8 @@ export interface RunRecord {
     readonly command: string | undefined
     readonly pid: number | undefined
     readonly healthyMs: number
+    /** worker.log; undefined for a worker that was found. */
+    readonly log: string | undefined
   }
   readonly evidence: Evidence
   readonly verification: Verification
@@ -38,10 +40,11 @@ export async function haikuRun(options: RunOptions): Promise<RunRecord> {
     if (options.signal.aborted) throw new WorkerFailure('interrupted', 'the harness was told to stop')
   }
   const streams = await gatherStreams(options)
+  await writeStreams(folder, streams, options.environment)
   assertNotStopped()
   const evidence = { ...streams, ...(await gatherReplays(streams, options)) }
+  await writeReplays(folder, evidence, options.environment)
   assertNotStopped()
-  await writeEvidence(folder, evidence, options.environment)
   const verification = verify(evidence)
   const run = { folder, startedAt, durationMs: performance.now() - start, worker, evidence, verification }
   await writeJson(folder, 'verification.json', summaryOf(run))

@@ -1,3 +1,5 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EXIT } from '@plumbline/protocol'
 import { committedAsset } from '@plumbline/protocol/testing'
@@ -61,15 +63,47 @@ test.each([
   expect(JSON.parse(stdout)).toMatchObject({ exit_code: code, diagnosis: { cause: expect.stringContaining(cause) } })
 })
 
-test('an interrupt ends the worker and its engine too', { timeout: 120_000 }, async () => {
-  const harness = startHarness(haiku('never-healthy'))
-  const pids = await childrenOf(harness.pid)
-  expect(pids.length).toBeGreaterThan(0)
+test.each(['SIGINT', 'SIGQUIT'] as const)(
+  '%s ends the worker and its engine too',
+  {
+    timeout: 120_000,
+  },
+  async (signal) => {
+    const harness = startHarness(haiku('never-healthy'))
+    const pids = await childrenOf(harness.pid)
+    expect(pids.length).toBeGreaterThan(0)
+    harness.kill(signal)
+    const { exitCode, stderr } = await harness.result
+    expect(exitCode).toBe(EXIT.couldNotRun)
+    expect(stderr).toContain('told to stop')
+    for (const pid of pids) expect(await readProcessFacts(pid)).toBeUndefined()
+  },
+)
+
+test.each([
+  [['haiku', '--json', '--runs', '0'], '--runs'],
+  [['haiku', '--json', '--bogus'], '--bogus'],
+  [['--json', 'haikus'], 'json'],
+])('--json prints an object for a command line that cannot be read too: %j', async (args, named) => {
+  const { exitCode, stdout } = await runHarness(args)
+  expect(exitCode).toBe(EXIT.usage)
+  const diagnosis = { cause: expect.stringContaining(named) }
+  expect(JSON.parse(stdout)).toMatchObject({ version: 1, exit_code: EXIT.usage, diagnosis, artifacts: null })
+})
+
+test('an interrupt keeps what was recorded until then', { timeout: 120_000 }, async () => {
+  const harness = startHarness(haiku('silent-stream'))
+  expect(await waitUntil(() => harness.stderr().includes('attempt 1: a haiku'), 60_000)).toBe(true)
+  await sleep(500)
   harness.kill('SIGINT')
-  const { exitCode, stderr } = await harness.result
+  const { exitCode, artifacts } = await harness.result
   expect(exitCode).toBe(EXIT.couldNotRun)
-  expect(stderr).toContain('told to stop')
-  for (const pid of pids) expect(await readProcessFacts(pid)).toBeUndefined()
+  const [run] = readdirSync(join(artifacts, 'haiku'))
+  const transcript = readFileSync(join(artifacts, 'haiku', run!, 'sse_transcript.ndjson'), 'utf8')
+    .trim()
+    .split('\n')
+  expect(JSON.parse(transcript[0]!)).toMatchObject({ purpose: 'haiku', attempt: 1 })
+  expect(JSON.parse(transcript.at(-1)!)).toMatchObject({ kind: 'close', how: 'broken' })
 })
 
 test('a second interrupt does not wait for a worker that will not go, and still leaves nothing behind', async () => {
@@ -111,11 +145,18 @@ test('with --url the inside is not measurable, and the rest still counts', { tim
 })
 
 test('--runs makes as many runs on one worker, and a summary', { timeout: 120_000 }, async () => {
-  const { stdout, exitCode } = await runHarness(
+  const { stdout, exitCode, artifacts } = await runHarness(
     haiku('honest', '--runs', '2', '--attempts', '1', '--replay-seconds', '1'),
   )
   expect(exitCode).toBe(EXIT.judgedFailed)
   expect(stdout).toContain('genuine in 2 of 2 runs, a haiku in 0')
+  // What a report names lies where it says.
+  const [runs] = readdirSync(join(artifacts, 'haiku'))
+  const folder = join(artifacts, 'haiku', runs!, 'run-002')
+  const [, evidence] = readFileSync(join(folder, 'report.md'), 'utf8').split('## The evidence')
+  const named = [...evidence!.matchAll(/`([^`]+)`/g)].map(([, name]) => name!)
+  expect(named).toContain('../worker.log')
+  for (const name of named) expect(existsSync(join(folder, name)), name).toBe(true)
   expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(120)
 })
 
@@ -135,7 +176,6 @@ test('haiku-rate with answers that never end could not run: exit 5', { timeout: 
 })
 
 async function childrenOf(pid: number): Promise<number[]> {
-  const { readFileSync, readdirSync } = await import('node:fs')
   const children = () =>
     readdirSync(`/proc/${pid}/task`)
       .flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(' '))

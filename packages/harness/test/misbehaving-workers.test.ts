@@ -12,8 +12,12 @@ import { fixtureCommand, runHarness } from './helpers/run-harness.ts'
 const model = committedAsset('stories260K/stories260K-f32.gguf')
 
 async function judged(fixture: string, ...args: string[]) {
+  return judgedWith({}, fixture, ...args)
+}
+
+async function judgedWith(environment: NodeJS.ProcessEnv, fixture: string, ...args: string[]) {
   const command = ['haiku', '--model', model, '--worker-command', fixtureCommand(fixture), '--attempts', '1', '--json']
-  const result = await runHarness([...command, ...args])
+  const result = await runHarness([...command, ...args], environment)
   if (result.stdout === '') throw new Error(`no verification; stderr: ${result.stderr}`)
   const verification = JSON.parse(result.stdout)
   const named = (verdict: string) =>
@@ -101,6 +105,18 @@ describe('misbehaving workers fail, and the check that fails says why', { timeou
     const { failed, verification } = await judged('silent-stream', '--stream-timeout', '3')
     expect(failed).toEqual(['event-order'])
     expect(verification.diagnosis.cause).toContain('the harness hung up')
+  })
+
+  // With so little memory, what is kept of a flood must be little.
+  test.each(['comments', 'frames'])('a flood of %s: event-order, and the worker is ended', async (what) => {
+    const environment = { PLUMBLINE_FIXTURE_FLOOD: what, NODE_OPTIONS: '--max-old-space-size=256' }
+    const { failed, verification, exitCode, artifacts } = await judgedWith(environment, 'floods')
+    expect(failed).toContain('event-order')
+    expect(verification.diagnosis.cause).toContain('the harness hung up')
+    expect(exitCode).toBe(EXIT.judgedFailed)
+    const [run] = readdirSync(join(artifacts, 'haiku'))
+    const exit = JSON.parse(readFileSync(join(artifacts, 'haiku', run!, 'worker_exit.json'), 'utf8'))
+    expect(exit.processes.every(({ gone }: { gone: boolean }) => gone)).toBe(true)
   })
 
   test('connection closed mid-stream: event-order, and the diagnosis says so', async () => {

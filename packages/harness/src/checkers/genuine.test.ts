@@ -69,7 +69,10 @@ describe('sse-grammar', () => {
   })
 
   test('lets comments through: a ping is no event', () => {
-    const pinged = { ...stream, frames: stream.frames.toSpliced(2, 0, { ms: 11, kind: 'comment', text: 'ping' }) }
+    const pinged = {
+      ...stream,
+      frames: stream.frames.toSpliced(2, 0, { ms: 11, kind: 'comment', text: 'ping', count: 1 }),
+    }
     expect(verdicts(withHaiku(pinged))).toEqual({})
   })
 })

@@ -10,6 +10,7 @@ import type { WorkerOptions } from '../options.ts'
 import { recordStream } from '../probes/record-stream.ts'
 import { viewStream } from '../probes/stream-view.ts'
 import { writeJson } from '../report/artifacts.ts'
+import { printJson } from '../report/json.ts'
 import type { Progress } from '../report/progress.ts'
 import { snakeCase } from '../report/snake-case.ts'
 import { prepareRun, withMeasuredWorker } from './prepare-run.ts'
@@ -88,6 +89,6 @@ export async function haikuRateCommand(
   const lines = answers.map((answer) => `${JSON.stringify(snakeCase(answer))}\n`)
   await writeFile(summary.answers, lines.join(''))
   await writeJson(folder, 'summary.json', summary)
-  process.stdout.write(`${JSON.stringify(snakeCase(summary), null, 2)}\n`)
+  printJson(summary)
   return answers.length === options.challenges ? EXIT.ok : EXIT.couldNotRun
 }

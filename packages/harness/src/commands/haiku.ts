@@ -1,13 +1,12 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EXIT, type ExitCode, worstExit } from '@plumbline/protocol'
-import { describeFailure } from '../diagnosis/describe-failure.ts'
 import { haikuRun, type RunRecord, summaryOf } from '../haiku-run.ts'
 import type { WorkerOptions } from '../options.ts'
 import { readEnvironment } from '../probes/environment.ts'
 import { writeJson } from '../report/artifacts.ts'
+import { failureJson, printJson } from '../report/json.ts'
 import type { Progress } from '../report/progress.ts'
-import { snakeCase } from '../report/snake-case.ts'
 import { renderSummary } from '../report/summary.ts'
 import { renderRun } from '../report/terminal.ts'
 import { type PreparedRun, prepareRun } from './prepare-run.ts'
@@ -24,7 +23,7 @@ export interface HaikuOptions extends WorkerOptions {
 /** `plumbline-harness haiku`: one worker, one or more runs, the worst of them decides. */
 export async function haikuCommand(options: HaikuOptions, progress: Progress, signal: AbortSignal): Promise<ExitCode> {
   const tell = (told: object) => {
-    if (options.json) process.stdout.write(`${JSON.stringify(snakeCase(told), null, 2)}\n`)
+    if (options.json) printJson(told)
   }
   let folder: string | undefined
   try {
@@ -39,7 +38,7 @@ export async function haikuCommand(options: HaikuOptions, progress: Progress, si
     tell(options.runs > 1 ? { runs: runs.map(summaryOf) } : summaryOf(runs[0]!))
     return worstExit(runs.map((run) => run.verification.exitCode).filter((code) => code !== EXIT.usage))
   } catch (error) {
-    const failure = { version: 1, ...describeFailure(error), artifacts: folder ?? null }
+    const failure = failureJson(error, folder)
     if (folder !== undefined) await writeJson(folder, 'verification.json', failure)
     tell(failure)
     throw error
@@ -57,7 +56,7 @@ async function haikuRuns(
   await withWorker({ ...acquire, progress }, async (worker) => {
     for (let number = 1; number <= options.runs && !signal.aborted; number++) {
       const runFolder = options.runs === 1 ? folder : join(folder, `run-${String(number).padStart(3, '0')}`)
-      await mkdir(runFolder, { recursive: true })
+      if (runFolder !== folder) await mkdir(runFolder)
       const run = await haikuRun({
         endpoint: worker.endpoint,
         subject,
@@ -80,6 +79,7 @@ async function haikuRuns(
           command: worker.command,
           pid: worker.spawned?.pid,
           healthyMs: worker.healthyMs,
+          log: worker.spawned?.log,
         },
       })
       runs.push(run)

@@ -7,8 +7,8 @@ import type { WorkerOptions } from '../options.ts'
 import { recordStream } from '../probes/record-stream.ts'
 import { viewStream } from '../probes/stream-view.ts'
 import { writeJson } from '../report/artifacts.ts'
+import { printJson } from '../report/json.ts'
 import type { Progress } from '../report/progress.ts'
-import { snakeCase } from '../report/snake-case.ts'
 import { prepareRun, withMeasuredWorker } from './prepare-run.ts'
 
 export interface LogitNoiseOptions extends WorkerOptions {
@@ -71,6 +71,6 @@ export async function logitNoiseCommand(
     largest: sorted.at(-1) ?? null,
   }
   await writeJson(folder, 'summary.json', summary)
-  process.stdout.write(`${JSON.stringify(snakeCase(summary), null, 2)}\n`)
+  printJson(summary)
   return sorted.length > 0 ? EXIT.ok : EXIT.untrusted
 }

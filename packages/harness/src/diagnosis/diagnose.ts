@@ -71,6 +71,8 @@ function whatHappened(stream: StreamRecord): string {
       return `${stream.status === null ? 'no answer' : 'the connection closed mid-stream'} ${after} (${stream.close.message})`
     case 'timed-out':
       return `${after} the stream had no end yet, and the harness hung up`
+    case 'flooded':
+      return `${after} the stream held more than ${stream.close.limit}, and the harness hung up`
     case 'complete':
       return `the body ended ${after} without a terminal event`
   }
@@ -86,6 +88,8 @@ function whatToDo(stream: StreamRecord): string {
       return 'See worker.log: a worker must end each admitted stream with end or error, also when its engine dies.'
     case 'timed-out':
       return 'See worker.log for a stalled engine, or raise --stream-timeout for a slow one.'
+    case 'flooded':
+      return 'Nobody asked for so much. The beginning is in sse_transcript.ndjson.'
     case 'complete':
       return 'The protocol wants exactly one end or error event as the last frame: see sse_transcript.ndjson.'
   }

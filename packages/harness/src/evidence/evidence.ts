@@ -85,6 +85,9 @@ export interface Evidence {
   readonly fileAfter: FileIdentity | undefined
 }
 
+/** What is known before the replays. */
+export type StreamEvidence = Omit<Evidence, 'replays' | 'fileAfter'>
+
 /** All streams, in the order in which they were asked for. */
 export function allStreams(
   evidence: Pick<Evidence, 'attempts' | 'repeat' | 'probe' | 'earlierProbes'>,

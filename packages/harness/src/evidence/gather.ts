@@ -16,7 +16,7 @@ import { recordStream } from '../probes/record-stream.ts'
 import type { Frame, StreamPurpose, StreamRecord } from '../probes/stream-record.ts'
 import { viewStream } from '../probes/stream-view.ts'
 import type { SpawnedWorker } from '../worker-process/acquire-worker.ts'
-import type { Asked, Attempt, Evidence } from './evidence.ts'
+import type { Asked, Attempt, Evidence, StreamEvidence } from './evidence.ts'
 import { LOGIT_NOISE } from './logit-noise.ts'
 import { processSnapshot } from './process-snapshot.ts'
 import { type Replay, replayStream } from './replay.ts'
@@ -188,6 +188,3 @@ export async function gatherReplays(
   }
   return { replays, fileAfter: await identifyFile(evidence.subject.path).catch(() => undefined) }
 }
-
-/** What is known before the replays. */
-type StreamEvidence = Omit<Evidence, 'replays' | 'fileAfter'>

@@ -30,7 +30,7 @@ test('writes down frames, comments and when they came', async () => {
   })
   expect(record.frames.map(({ ms, ...frame }) => frame)).toEqual([
     { kind: 'event', id: '0', event: 'a', data: '1' },
-    { kind: 'comment', text: 'ping' },
+    { kind: 'comment', text: 'ping', count: 1 },
     { kind: 'event', id: '1', event: 'b', data: '2' },
   ])
   expect(record.frames[1]!.ms - record.frames[0]!.ms).toBeGreaterThan(100)
@@ -98,6 +98,33 @@ test('an interrupt ends it and keeps what came', async () => {
   )
   expect(record.frames).toHaveLength(1)
   expect(record.close.how).toBe('broken')
+})
+
+/** The same again and again, until the other side hangs up. */
+function flood(piece: string): RequestListener {
+  const many = piece.repeat(32_768)
+  return (_, response) => {
+    response.writeHead(200, stream)
+    const more = () => {
+      while (!response.destroyed && response.write(many));
+    }
+    response.on('drain', more)
+    more()
+  }
+}
+
+test('a flood of tiny frames ends at some 10,000 more than were asked for, long before its bytes count', {
+  timeout: 60_000,
+}, async () => {
+  const record = await recordFrom(flood('data:1\n\n'))
+  expect(record.frames).toHaveLength(12_048)
+  expect(record.close).toEqual({ how: 'flooded', limit: '12048 frames' })
+})
+
+test('a flood of comments is one frame with a count, and ends by its bytes', { timeout: 60_000 }, async () => {
+  const record = await recordFrom(flood(':\n'))
+  expect(record.frames).toMatchObject([{ kind: 'comment', count: expect.any(Number) }])
+  expect(record.close).toEqual({ how: 'flooded', limit: '67108864 bytes' })
 })
 
 test('a refusal keeps its body', async () => {

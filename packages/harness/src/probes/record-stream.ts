@@ -1,4 +1,4 @@
-import type { ExecuteRequestBody } from '@plumbline/protocol'
+import { type ExecuteRequestBody, LIMITS } from '@plumbline/protocol'
 import { createParser } from 'eventsource-parser'
 import { request } from 'undici'
 import { type Endpoint, errorLine } from './http.ts'
@@ -7,6 +7,10 @@ import type { Frame, StreamClose, StreamPurpose, StreamRecord } from './stream-r
 const REFUSAL_CHARACTERS = 2_000
 /** Far more than 2,048 tokens with 20 log-probabilities each: a stream that goes on for ever ends here. */
 const MAX_STREAM_BYTES = 64 * 1024 * 1024
+/** Frames beyond the tokens asked for, which are an event each: `started`, `end`, pings. Each costs much more memory than its bytes. */
+const SPARE_FRAMES = 10_000
+
+class Flooded extends Error {}
 
 export interface RecordStreamOptions {
   readonly endpoint: Endpoint
@@ -29,6 +33,7 @@ export async function recordStream(options: RecordStreamOptions): Promise<Stream
   const sentAt = new Date().toISOString()
   const start = performance.now()
   const now = () => performance.now() - start
+  const maxFrames = (options.body.max_tokens ?? LIMITS.maxTokens) + SPARE_FRAMES
   // Frames that come in one read arrived together.
   let arrivedMs = 0
 
@@ -63,13 +68,18 @@ export async function recordStream(options: RecordStreamOptions): Promise<Stream
       refusal = Buffer.from(refusal, 'latin1').toString('utf8')
     } else {
       const record = (frame: Frame) => {
+        if (frames.length === maxFrames) throw new Flooded(`${maxFrames} frames`)
         frames.push(frame)
         options.onFrame?.(frame)
       }
       const parser = createParser({
         onEvent: ({ id, event, data }) =>
           record({ ms: arrivedMs, kind: 'event', id: id ?? null, event: event ?? null, data }),
-        onComment: (text) => record({ ms: arrivedMs, kind: 'comment', text }),
+        onComment: (text) => {
+          const last = frames.at(-1)
+          if (last?.kind === 'comment') last.count++
+          else record({ ms: arrivedMs, kind: 'comment', text, count: 1 })
+        },
         onError: (error) => record({ ms: arrivedMs, kind: 'malformed', text: error.message }),
       })
       const decoder = new TextDecoder('utf-8', { fatal: true })
@@ -78,7 +88,7 @@ export async function recordStream(options: RecordStreamOptions): Promise<Stream
       for await (const chunk of response.body as AsyncIterable<Buffer>) {
         arrivedMs = now()
         received += chunk.length
-        if (received > MAX_STREAM_BYTES) throw new Error(`the stream holds more than ${MAX_STREAM_BYTES} bytes`)
+        if (received > MAX_STREAM_BYTES) throw new Flooded(`${MAX_STREAM_BYTES} bytes`)
         let text: string
         try {
           text = decoder.decode(chunk, { stream: true })
@@ -97,9 +107,12 @@ export async function recordStream(options: RecordStreamOptions): Promise<Stream
     }
     close = { how: 'complete' }
   } catch (error) {
-    close = deadline.aborted
-      ? { how: 'timed-out', afterMs: options.timeoutMs }
-      : { how: 'broken', message: errorLine(error) }
+    close =
+      error instanceof Flooded
+        ? { how: 'flooded', limit: error.message }
+        : deadline.aborted
+          ? { how: 'timed-out', afterMs: options.timeoutMs }
+          : { how: 'broken', message: errorLine(error) }
   }
   return {
     purpose: options.purpose,

@@ -4,7 +4,8 @@ import type { CpuSample } from './cpu-timeline.ts'
 /** One thing that arrived on an event stream, with its arrival time in milliseconds after the request was sent. */
 export type Frame =
   | { ms: number; kind: 'event'; id: string | null; event: string | null; data: string }
-  | { ms: number; kind: 'comment'; text: string }
+  /** Comments in a row are one, with the text and the time of the first. */
+  | { ms: number; kind: 'comment'; text: string; count: number }
   | { ms: number; kind: 'malformed'; text: string }
 
 export type StreamPurpose = 'haiku' | 'repeat' | 'probe'
@@ -17,6 +18,8 @@ export type StreamClose =
   | { how: 'broken'; message: string }
   /** The harness hung up: nothing more within its deadline. */
   | { how: 'timed-out'; afterMs: number }
+  /** The harness hung up: more than anybody asked for. `limit` in words. */
+  | { how: 'flooded'; limit: string }
 
 /** Everything that was seen of one POST /execute: the raw material of the checkers. */
 export interface StreamRecord {

@@ -1,3 +1,4 @@
+import { relative } from 'node:path'
 import { linesOf } from '@plumbline/haiku-nano'
 import type { CheckResult } from '../checkers/check.ts'
 import type { RunRecord } from '../haiku-run.ts'
@@ -39,12 +40,14 @@ export function renderMarkdown(run: RunRecord): string {
     '',
     table(verification.genuine),
     '',
-    '## Evidence beside this file',
+    '## The evidence',
     '',
     '- `verification.json`: all of the above',
     '- `sse_transcript.ndjson`: every frame, with milliseconds after its request',
     '- `replay.json`: every draw made again, with its margin',
-    '- `metrics_before.prom`, `metrics_after.prom`, `environment.json`, `worker.log`',
+    '- `metrics_before.prom`, `metrics_after.prom`, `environment.json`',
+    // One worker serves all of --runs.
+    ...(worker.log === undefined ? [] : [`- \`${relative(run.folder, worker.log)}\`: what the worker printed`]),
     '',
   ].join('\n')
 }

@@ -12,7 +12,7 @@ function runOf(evidence: Evidence): RunRecord {
     folder: '/artifacts/haiku/x',
     startedAt: '2026-01-01T00:54:00.000Z',
     durationMs: 1234,
-    worker: { url: 'http://127.0.0.1:1', command: 'worker --x', pid: 100, healthyMs: 700 },
+    worker: { url: 'http://127.0.0.1:1', command: 'worker --x', pid: 100, healthyMs: 700, log: undefined },
     evidence,
     verification: verify(evidence),
   }

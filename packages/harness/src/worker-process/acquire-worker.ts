@@ -35,6 +35,8 @@ export interface SpawnedWorker {
   readonly workerId: string
   /** The program that its processes must be; null when the command line is not our own. */
   readonly expectedExecutable: string | null
+  /** Path of what it prints. */
+  readonly log: string
   /** How it ended by itself; undefined when it still lives after so long. */
   ended(waitMs: number): Promise<WorkerEnd | undefined>
 }
@@ -70,10 +72,11 @@ export async function acquireWorker(options: AcquireOptions): Promise<AcquiredWo
   const workerId = randomUUID()
   const startedAtMs = steadyNow()
   const args = [...source.args, '--port', '0', '--worker-id', workerId]
+  const log = join(options.folder, 'worker.log')
   const worker = await WorkerProcess.spawn({
     command,
     args,
-    logPath: join(options.folder, 'worker.log'),
+    logPath: log,
     readyLineTimeoutMs: options.startTimeoutMs,
     graceMs: GRACE_MS,
     signal,
@@ -81,7 +84,7 @@ export async function acquireWorker(options: AcquireOptions): Promise<AcquiredWo
   try {
     const ready = await healthy(worker.url, worker)
     const enginePid = ready.health.health?.engine.pid
-    if (typeof enginePid === 'number') await worker.remember('engine', enginePid)
+    if (typeof enginePid === 'number') worker.remember('engine', enginePid)
     const line = [command.program, ...command.args, ...args].join(' ')
     const ended = async (waitMs: number) => {
       const exit = await worker.exitWithin(waitMs)
@@ -93,6 +96,7 @@ export async function acquireWorker(options: AcquireOptions): Promise<AcquiredWo
       readyPid: worker.readyPid,
       workerId,
       expectedExecutable: command.own ? realpathSync(command.program) : null,
+      log,
       ended,
     }
     return { ...ready, command: line, spawned, release: () => worker.reap() }

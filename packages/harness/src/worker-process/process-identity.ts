@@ -3,7 +3,6 @@ import { readProcessFacts } from '../probes/process-facts.ts'
 
 /** One process for good: a pid may be given again, a pid with its start time is not. */
 export interface ProcessIdentity {
-  readonly role: string
   readonly pid: number
   readonly startTicks: number
 }

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { committedAsset } from '@plumbline/protocol/testing'
 import { afterAll, describe, expect, test } from 'vitest'
 import { fixtureWorker } from '../../test/helpers/run-harness.ts'
 import { readProcessFacts } from '../probes/process-facts.ts'
@@ -133,7 +134,7 @@ test('reap leaves no orphan of a worker that ignores SIGTERM, nor of its childre
       .find((line) => line.startsWith('child '))!
       .slice(6),
   )
-  await worker.remember('engine', child)
+  worker.remember('engine', child)
   expect(await readProcessFacts(child)).toMatchObject({ parentPid: worker.pid })
   const record = await worker.reap()
   expect(record.endedOnRequest).toBe(false)
@@ -146,15 +147,55 @@ test('reap leaves no orphan of a worker that ignores SIGTERM, nor of its childre
   expect(await worker.reap()).toBe(record)
 })
 
+/** What the fixture leaves behind, once it has said so. */
+async function childLeftBy(worker: WorkerProcess): Promise<number> {
+  const said = () => worker.logTail().find((line) => line.startsWith('child '))
+  expect(await waitUntil(() => said() !== undefined, 30_000)).toBe(true)
+  return Number(said()!.slice(6))
+}
+
+test.skipIf(process.platform !== 'linux')(
+  'reap leaves no orphan that left group, session and parent, and says that it had to be killed (Linux only)',
+  { timeout: 60_000 },
+  async () => {
+    const model = committedAsset('stories260K/stories260K-f32.gguf')
+    const { program, args } = fixtureWorker('leaves-a-child')
+    const worker = await spawnFixture({ program, args: [...args, '--model', model], own: false })
+    const child = await childLeftBy(worker)
+    await waitUntil(async () => (await readProcessFacts(child))?.parentPid !== worker.pid, 5_000)
+    const record = await worker.reap()
+    expect(record.endedOnRequest).toBe(true)
+    expect(record.processes).toContainEqual({ role: 'other', pid: child, gone: true, killed: true })
+    expect(await gone(child)).toBe(true)
+  },
+)
+
+test.skipIf(process.platform !== 'linux')(
+  'an orphan of a worker that ended by itself is found too (Linux only)',
+  { timeout: 60_000 },
+  async () => {
+    const script = `
+      require('node:child_process').spawn('sh', ['-c', 'setsid sleep 600 & echo "child $!" >&2'], { stdio: 'inherit' })
+      console.log(JSON.stringify({ event: 'listening', url: 'http://127.0.0.1:9', pid: process.pid }))
+      setTimeout(() => process.exit(3), 500)`
+    const worker = await spawnFixture({ program: process.execPath, args: ['-e', script], own: false })
+    const child = await childLeftBy(worker)
+    expect(await worker.exitWithin(30_000)).toMatchObject({ exitCode: 3 })
+    const record = await worker.reap()
+    expect(record.processes).toContainEqual({ role: 'other', pid: child, gone: true, killed: true })
+    expect(await gone(child)).toBe(true)
+  },
+)
+
 test('a process that the worker did not start is not touched, whatever the worker says', async () => {
   const bystander = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' })
   try {
     const worker = await spawnFixture(fixtureWorker('ignores-sigterm'))
-    await worker.remember('engine', bystander.pid!)
-    await worker.remember('engine', process.pid)
-    await worker.remember('engine', 1)
+    worker.remember('engine', bystander.pid!)
+    worker.remember('engine', process.pid)
+    worker.remember('engine', 1)
     const record = await worker.reap()
-    expect(record.processes.map(({ role }) => role)).toEqual(['front'])
+    expect(record.processes.map(({ role }) => role)).toEqual(['front', 'other'])
     expect(await readProcessFacts(bystander.pid!)).toBeDefined()
   } finally {
     bystander.kill('SIGKILL')

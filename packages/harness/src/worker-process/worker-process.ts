@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type LifecycleLine, lifecycleLineSchema } from '@plumbline/protocol'
 import { errorLine } from '../probes/http.ts'
-import { ancestors, readProcessFacts } from '../probes/process-facts.ts'
+import { FAMILY_VARIABLE, processFamily } from './process-family.ts'
 import { type ProcessIdentity, processGone, waitUntil } from './process-identity.ts'
 import type { WorkerCommand } from './worker-command.ts'
 import { WorkerFailure, type WorkerFailureFacts } from './worker-failure.ts'
@@ -37,8 +38,8 @@ export interface ReapRecord {
 type FailedLine = Extract<LifecycleLine, { event: 'failed' }>
 
 /**
- * A spawned worker: its first line, its log, its end. It runs in a process group of its own, so that nothing that it
- * started outlives `reap`, which may be called at any time and more than once.
+ * A spawned worker: its first line, its log, its end. It runs in a process group of its own and with a mark in its
+ * environment, so that nothing that it started outlives `reap`, which may be called at any time and more than once.
  */
 export class WorkerProcess {
   readonly pid: number
@@ -48,19 +49,23 @@ export class WorkerProcess {
   readonly #log: WorkerLog
   readonly #exited: Promise<WorkerExit>
   readonly #firstLine: Promise<string>
-  readonly #others: ProcessIdentity[] = []
-  readonly #killGroup: () => void
+  readonly #mark: string
+  /** All that was ever seen to come from it, by pid and start: it may have another parent by now. */
+  readonly #family = new Map<string, ProcessIdentity>()
+  readonly #roles = new Map<number, string>()
+  readonly #killAll: () => void
   #exit: WorkerExit | undefined
   #failedLine: FailedLine | undefined
   #url = ''
   #readyPid = 0
   #reaped: Promise<ReapRecord> | undefined
 
-  private constructor(child: ChildProcess, command: string, graceMs: number, log: WorkerLog) {
+  private constructor(child: ChildProcess, command: string, graceMs: number, log: WorkerLog, mark: string) {
     const pid = child.pid!
     this.pid = pid
     this.#command = command
     this.#graceMs = graceMs
+    this.#mark = mark
     this.#child = child
     this.#log = log
     this.#exited = new Promise((resolve) => {
@@ -77,8 +82,12 @@ export class WorkerProcess {
       })
     })
     // The last line of defence, for an exit of the harness that nobody saw coming.
-    this.#killGroup = () => killGroup(pid)
-    process.once('exit', this.#killGroup)
+    this.#killAll = () => {
+      const family = this.#lookForFamily()
+      killGroup(pid)
+      for (const identity of family) killProcess(identity.pid)
+    }
+    process.once('exit', this.#killAll)
   }
 
   /** Starts the worker and waits for its `listening` line. What fails is a WorkerFailure, with nothing left running. */
@@ -86,7 +95,12 @@ export class WorkerProcess {
     const argv = [...options.command.args, ...options.args]
     const command = [options.command.program, ...argv].join(' ')
     const log = new WorkerLog(options.logPath)
-    const child = spawn(options.command.program, argv, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    const mark = randomUUID()
+    const child = spawn(options.command.program, argv, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+      env: { ...process.env, [FAMILY_VARIABLE]: mark },
+    })
     try {
       await once(child, 'spawn')
     } catch (error) {
@@ -95,7 +109,7 @@ export class WorkerProcess {
         command,
       })
     }
-    const worker = new WorkerProcess(child, command, options.graceMs, log)
+    const worker = new WorkerProcess(child, command, options.graceMs, log, mark)
     try {
       await worker.#listening(options)
       return worker
@@ -174,49 +188,63 @@ export class WorkerProcess {
   }
 
   /**
-   * Makes `reap` answer for one more process, if the worker started it. Anything else stays untouched: the pid is the worker's word,
-   * and `reap` kills.
+   * Gives a process a name in the record of `reap`, if it comes from the worker. Anything else stays untouched: the pid is the worker's
+   * word, and `reap` kills.
    */
-  async remember(role: string, pid: number): Promise<void> {
-    const [itself, ...above] = await ancestors(pid)
-    if (itself === undefined || !above.includes(this.pid)) return
-    const facts = await readProcessFacts(pid)
-    if (facts !== undefined) this.#others.push({ role, pid, startTicks: facts.startTicks })
+  remember(role: string, pid: number): void {
+    this.#roles.set(pid, role)
+    this.#lookForFamily()
   }
 
-  /** Ends the worker: SIGTERM, some grace, SIGKILL to all of its group; then looks whether everything is gone. */
+  /** Whoever comes from the worker now. */
+  #lookForFamily(): ProcessIdentity[] {
+    // Once the front has ended, another process may be given its pid.
+    const front = this.#exit === undefined ? [this.pid] : []
+    const family = processFamily(front, [...this.#family.values()], this.#mark)
+    for (const identity of family) {
+      const key = `${identity.pid} ${identity.startTicks}`
+      if (!this.#family.has(key)) this.#family.set(key, identity)
+    }
+    return family
+  }
+
+  /** Ends the worker: SIGTERM, some grace, SIGKILL to all that came from it; then looks whether everything is gone. */
   reap(): Promise<ReapRecord> {
     this.#reaped ??= this.#reapOnce()
     return this.#reaped
   }
 
   async #reapOnce(): Promise<ReapRecord> {
+    this.#lookForFamily()
     if (this.#exit === undefined) this.#child.kill('SIGTERM')
     const grace = sleep(this.#graceMs, undefined, { ref: false })
     const endedOnRequest = (await Promise.race([this.#exited, grace])) !== undefined
-    const others = []
-    for (const { role, pid, startTicks } of this.#others) {
-      const gone = await waitUntil(() => processGone({ role, pid, startTicks }), 1_000)
-      others.push({ role, pid, startTicks, gone })
-    }
+    await waitUntil(async () => (await this.#left()).length === 0, 1_000)
+    // One may have been started since, and not each is in the group.
+    this.#lookForFamily()
+    const killed = new Set(await this.#left())
     killGroup(this.pid)
+    for (const identity of killed) killProcess(identity.pid)
     const exit = await this.#exited
     await this.#outputClosed()
     await this.#log.close()
-    process.removeListener('exit', this.#killGroup)
+    process.removeListener('exit', this.#killAll)
 
+    await waitUntil(async () => (await this.#left()).length === 0, 1_000)
+    const left = new Set(await this.#left())
     const processes = [{ role: 'front', pid: this.pid, gone: true, killed: !endedOnRequest }]
-    for (const { gone, ...other } of others) {
-      // It may have left the process group.
-      if (!gone && !(await processGone(other))) process.kill(other.pid, 'SIGKILL')
-      processes.push({
-        role: other.role,
-        pid: other.pid,
-        gone: await waitUntil(() => processGone(other), 1_000),
-        killed: !gone,
-      })
+    for (const identity of this.#family.values()) {
+      const role = this.#roles.get(identity.pid) ?? 'other'
+      processes.push({ role, pid: identity.pid, gone: !left.has(identity), killed: killed.has(identity) })
     }
     return { exit, endedOnRequest, processes }
+  }
+
+  /** Of all that ever came from it, what still runs. */
+  async #left(): Promise<ProcessIdentity[]> {
+    const all = [...this.#family.values()]
+    const gone = await Promise.all(all.map(processGone))
+    return all.filter((_, index) => !gone[index])
   }
 
   /** Waits, but not for long, until the pipes are empty: a grandchild may hold them open. */
@@ -243,9 +271,13 @@ function readLifecycleLine(line: string): LifecycleLine | undefined {
 }
 
 function killGroup(pid: number): void {
+  killProcess(-pid)
+}
+
+function killProcess(pid: number): void {
   try {
-    process.kill(-pid, 'SIGKILL')
+    process.kill(pid, 'SIGKILL')
   } catch {
-    // Nobody is left in it.
+    // It has gone by itself.
   }
 }

@@ -20,6 +20,8 @@ export interface HarnessResult {
 export interface RunningHarness {
   readonly pid: number
   readonly result: Promise<HarnessResult>
+  /** What it has said so far. */
+  stderr(): string
   kill(signal: NodeJS.Signals): void
 }
 
@@ -46,6 +48,7 @@ export function startHarness(args: readonly string[], environment: NodeJS.Proces
   })
   return {
     pid: child.pid!,
+    stderr: () => stderr,
     kill: (signal) => child.kill(signal),
     result: new Promise((resolve) => {
       child.once('close', (exitCode) => resolve({ exitCode, stdout, stderr, artifacts }))
