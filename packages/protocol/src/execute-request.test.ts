@@ -56,6 +56,24 @@ describe('parseExecuteRequest', () => {
     expect(refusals({ job_id: 'a', messages })).toHaveLength(33)
   })
 
+  it.each<[string, object, string[]]>([
+    ['150,000 stop strings', { messages: [], stop: Array(150_000).fill('') }, ['stop: maximum 4', 'prompt: custom']],
+    ['249,000 messages', { messages: Array(249_000).fill({}) }, ['messages: maximum 1024', 'prompt: custom']],
+    [
+      '490,000 token ids',
+      { prompt_token_ids: Array(490_000).fill({}) },
+      ['prompt_token_ids: custom', 'prompt: custom'],
+    ],
+  ])('looks at no more of %s than it takes to refuse them', (_name, change, expected) => {
+    const times = Array.from({ length: 5 }, () => {
+      const started = performance.now()
+      const found = refusals({ ...valid, ...change })
+      for (const refusal of expected) expect(found).toContain(refusal)
+      return performance.now() - started
+    })
+    expect(Math.min(...times)).toBeLessThan(50) // 1 to 4 here
+  })
+
   it('counts characters as code points, in a prompt and in messages alike', () => {
     const emoji = '\u{1f600}'
     const of = (count: number) => [{ role: 'user', content: emoji.repeat(count) }]

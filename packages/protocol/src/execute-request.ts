@@ -14,6 +14,8 @@ export const LIMITS = {
   logprobs: 20,
   /** Of a request body: 32,768 characters of prompt as JSON escapes of six bytes each, and room for the rest. */
   bodyBytes: 1_048_576,
+  /** Of all objects in a request body together: 1,024 messages have 2,048. */
+  bodyFields: 4_096,
   /** Of one answer: a small body can hold hundreds of thousands of mistakes. */
   fieldErrors: 32,
 } as const
@@ -47,10 +49,12 @@ const tokenIds = (maximum: number) =>
       context.addIssue({ code: 'custom', message: 'must be an array' })
       return
     }
-    const wrong = ids.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id <= maximum))
     if (ids.length < 1 || ids.length > LIMITS.promptTokenIds) {
       context.addIssue({ code: 'custom', message: `must hold 1 to ${LIMITS.promptTokenIds} elements` })
-    } else if (wrong !== -1) {
+      return
+    }
+    const wrong = ids.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id <= maximum))
+    if (wrong !== -1) {
       const message = `must hold token ids from 0 to ${maximum}, but the element at index ${wrong} is none`
       context.addIssue({ code: 'custom', message })
     }
@@ -69,45 +73,33 @@ const messageSchema = z.strictObject({
 })
 
 const schemaFor = (maximumTokenId: number) =>
-  z
-    .strictObject({
-      job_id: text(LIMITS.jobIdCharacters),
-      prompt: text(LIMITS.promptCharacters).optional(),
-      messages: z
-        .array(messageSchema)
-        .min(1)
-        .max(LIMITS.messages)
-        .refine(
-          (messages) =>
-            messages.reduce((sum, message) => sum + characters(message.content), 0) <= LIMITS.promptCharacters,
-          `must hold at most ${LIMITS.promptCharacters} characters together`,
-        )
-        .optional(),
-      /** Evaluated as they are. */
-      prompt_token_ids: tokenIds(maximumTokenId).optional(),
-      max_tokens: z.int().min(1).max(LIMITS.maxTokens).default(256),
-      temperature: z.number().min(0).max(2).default(0.7),
-      top_k: z.int().min(0).max(MAX_INT32).default(0),
-      top_p: z.number().min(0).max(1).default(1),
-      min_p: z.number().min(0).max(1).default(0),
-      repetition_penalty: z.number().gt(0).max(2).default(1),
-      stop: z.array(text(LIMITS.stopCharacters)).max(LIMITS.stopStrings).default([]),
-      seed: seed.optional(),
-      logprobs: z.int().min(0).max(LIMITS.logprobs).default(0),
-      ignore_eos: z.boolean().default(false),
-      trace: z.enum(TRACE_LEVELS, `must be ${TRACE_LEVELS.join(', ')}`).default('off'),
-    })
-    .refine(
-      (request) => {
-        const given = [request.prompt, request.messages, request.prompt_token_ids].filter((part) => part !== undefined)
-        return given.length === 1
-      },
-      {
-        path: ['prompt'],
-        message: 'give exactly one of prompt, messages and prompt_token_ids',
-        when: ({ value }) => typeof value === 'object' && value !== null,
-      },
-    )
+  z.strictObject({
+    job_id: text(LIMITS.jobIdCharacters),
+    prompt: text(LIMITS.promptCharacters).optional(),
+    messages: z
+      .array(messageSchema)
+      .min(1)
+      .max(LIMITS.messages)
+      .refine(
+        (messages) =>
+          messages.reduce((sum, message) => sum + characters(message.content), 0) <= LIMITS.promptCharacters,
+        `must hold at most ${LIMITS.promptCharacters} characters together`,
+      )
+      .optional(),
+    /** Evaluated as they are. */
+    prompt_token_ids: tokenIds(maximumTokenId).optional(),
+    max_tokens: z.int().min(1).max(LIMITS.maxTokens).default(256),
+    temperature: z.number().min(0).max(2).default(0.7),
+    top_k: z.int().min(0).max(MAX_INT32).default(0),
+    top_p: z.number().min(0).max(1).default(1),
+    min_p: z.number().min(0).max(1).default(0),
+    repetition_penalty: z.number().gt(0).max(2).default(1),
+    stop: z.array(text(LIMITS.stopCharacters)).max(LIMITS.stopStrings).default([]),
+    seed: seed.optional(),
+    logprobs: z.int().min(0).max(LIMITS.logprobs).default(0),
+    ignore_eos: z.boolean().default(false),
+    trace: z.enum(TRACE_LEVELS, `must be ${TRACE_LEVELS.join(', ')}`).default('off'),
+  })
 
 /** The body of POST /execute (DESIGN.md 3.2), whatever the model. */
 export const executeRequestSchema = schemaFor(MAX_INT32)
@@ -119,12 +111,9 @@ export type ExecuteRequest = Omit<z.output<typeof executeRequestSchema>, 'seed'>
 export type ExecuteRequestBody = z.input<typeof executeRequestSchema>
 export type ChatMessage = z.output<typeof messageSchema>
 
-/**
- * zod's issues as field errors, the first ones of very many. Messages name constraints, never values: a prompt must not come back
- * in an error.
- */
+/** zod's issues as field errors. Messages name constraints, never values: a prompt must not come back in an error. */
 function fieldErrors(issues: readonly z.core.$ZodIssue[]): FieldError[] {
-  const errors = issues.flatMap((issue): FieldError[] => {
+  return issues.flatMap((issue): FieldError[] => {
     const path = issue.path.map(String)
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.slice(0, LIMITS.fieldErrors + 1).map((key) => ({
@@ -135,6 +124,18 @@ function fieldErrors(issues: readonly z.core.$ZodIssue[]): FieldError[] {
     }
     return [{ field: path.join('.') || 'body', ...explain(issue) }]
   })
+}
+
+/** Not a rule of the schema: zod leaves those of the whole object out when an array of it is too long. */
+function promptErrors(body: unknown): FieldError[] {
+  if (typeof body !== 'object' || body === null) return []
+  const { prompt, messages, prompt_token_ids } = body as Partial<ExecuteRequestBody>
+  if ([prompt, messages, prompt_token_ids].filter((part) => part !== undefined).length === 1) return []
+  const message = 'give exactly one of prompt, messages and prompt_token_ids'
+  return [{ field: 'prompt', constraint: 'custom', message }]
+}
+
+function shortened(errors: readonly FieldError[]): readonly FieldError[] {
   if (errors.length <= LIMITS.fieldErrors) return errors
   const more = { field: 'body', constraint: 'error_count', message: `has more errors than these ${LIMITS.fieldErrors}` }
   return [...errors.slice(0, LIMITS.fieldErrors), more]
@@ -177,7 +178,8 @@ function bound({ origin }: { origin: string }, comparison: string, limit: number
 export function parseExecuteRequest(body: unknown, maximumTokenId: number = MAX_INT32): ExecuteRequest {
   if (ofModel.maximumTokenId !== maximumTokenId) ofModel = { maximumTokenId, schema: schemaFor(maximumTokenId) }
   const result = ofModel.schema.safeParse(body)
-  if (!result.success) throw new InvalidRequestError(fieldErrors(result.error.issues))
+  const errors = [...(result.success ? [] : fieldErrors(result.error.issues)), ...promptErrors(body)]
+  if (!result.success || errors.length > 0) throw new InvalidRequestError(shortened(errors))
   const { seed, ...request } = result.data
   return seed === undefined ? request : { ...request, seed: BigInt(seed) }
 }
@@ -189,5 +191,5 @@ export type CancelRequest = z.output<typeof cancelRequestSchema>
 export function parseCancelRequest(body: unknown): CancelRequest {
   const result = cancelRequestSchema.safeParse(body)
   if (result.success) return result.data
-  throw new InvalidRequestError(fieldErrors(result.error.issues))
+  throw new InvalidRequestError(shortened(fieldErrors(result.error.issues)))
 }

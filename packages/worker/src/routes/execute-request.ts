@@ -27,8 +27,6 @@ export async function readExecuteRequest(body: unknown, worker: Worker): Promise
     parseExecuteRequest(body)
     throw new RetryLaterError('LOADING', 'the model is still being loaded', worker.engine.readyInMs)
   }
-  const given = (body as Partial<ExecuteRequest> | null)?.prompt_token_ids
-  if (Array.isArray(given)) assertFits(given.length, info.contextLength) // before each id is looked at
   const request = parseForModel(body, worker, tokenizer)
   const promptTokenIds = request.prompt_token_ids ?? (await encode(request, worker.encoder!))
   assertFits(promptTokenIds.length, info.contextLength)

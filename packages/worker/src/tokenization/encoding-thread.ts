@@ -1,4 +1,4 @@
-// The thread that encodes long prompts (prompt-encoder.ts).
+// The thread that encodes chats and long prompts (prompt-encoder.ts).
 import { parentPort, workerData } from 'node:worker_threads'
 import { InvalidRequestError } from '@plumbline/protocol'
 import { type EncodingAnswer, encodePrompt, type Prompt } from './prompt-encoder.ts'
@@ -7,15 +7,13 @@ import type { TokenizerMetadata } from './tokenizer-metadata.ts'
 
 const tokenizer = buildTokenizer(workerData as TokenizerMetadata)
 
-function answer(request: number, prompt: Prompt): EncodingAnswer {
+function answer(prompt: Prompt): EncodingAnswer {
   try {
-    return { request, ids: encodePrompt(tokenizer, prompt) }
+    return { ids: encodePrompt(tokenizer, prompt) }
   } catch (error) {
-    if (error instanceof InvalidRequestError) return { request, errors: error.errors }
-    return { request, failure: (error as Error).message }
+    if (error instanceof InvalidRequestError) return { errors: error.errors }
+    return { failure: (error as Error).message }
   }
 }
 
-parentPort!.on('message', ({ request, prompt }: { request: number; prompt: Prompt }) => {
-  parentPort!.postMessage(answer(request, prompt))
-})
+parentPort!.on('message', (prompt: Prompt) => parentPort!.postMessage(answer(prompt)))

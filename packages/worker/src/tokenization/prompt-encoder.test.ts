@@ -12,6 +12,20 @@ afterAll(() => encoder.dispose())
 
 const long = 'plumb line, né 🌸 '.repeat(1_000)
 
+/** How often the event loop goes round meanwhile. */
+async function turnsDuring(task: Promise<unknown>): Promise<number> {
+  let turns = 0
+  let over = false
+  const turn = () => {
+    turns++
+    if (!over) setImmediate(turn)
+  }
+  setImmediate(turn)
+  await task
+  over = true
+  return turns
+}
+
 describe('PromptEncoder', () => {
   test.each<[string, Prompt]>([
     ['a short prompt', { prompt: 'plumb' }],
@@ -21,12 +35,26 @@ describe('PromptEncoder', () => {
     expect(await encoder.encode(prompt)).toEqual(encodePrompt(tokenizer, prompt))
   })
 
-  test('long prompts do not hold up the event loop', async () => {
-    let turns = 0
-    const turning = setInterval(() => turns++, 1)
-    await Promise.all(Array.from({ length: 20 }, () => encoder.encode({ prompt: long })))
-    clearInterval(turning)
-    expect(turns).toBeGreaterThan(5)
+  test.each<[string, Prompt]>([
+    ['a long prompt', { prompt: long }],
+    ['1,024 messages of one letter', { messages: Array(1_024).fill({ role: 'user', content: 'x' }) }],
+  ])('%s does not hold up the event loop', async (_name, prompt) => {
+    await encoder.encode({ prompt: long }) // the thread has started
+    expect(await turnsDuring(encoder.encode(prompt))).toBeGreaterThan(5)
+  })
+
+  test('a chat template without an end is given up in time, holds up nobody, and ends nothing else', async () => {
+    const nested = '{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}'
+    const endless: TokenizerMetadata = { ...metadata, chatTemplate: nested }
+    const patient = new PromptEncoder(buildTokenizer(endless), endless, 2_000)
+    const chat = expect(patient.encode({ messages: [{ role: 'user', content: 'x' }] })).rejects.toMatchObject({
+      code: 'INVALID_REQUEST',
+      errors: [{ field: 'messages', constraint: 'chat_template', message: expect.stringContaining('2 s') }],
+    })
+    const behind = patient.encode({ prompt: long })
+    expect(await turnsDuring(chat)).toBeGreaterThan(100)
+    expect(await behind).toEqual(encodePrompt(tokenizer, { prompt: long }))
+    patient.dispose()
   })
 
   test('what the chat template refuses is an InvalidRequestError, from the thread too', async () => {

@@ -1,6 +1,7 @@
 import { Worker as Thread } from 'node:worker_threads'
 import { type ChatMessage, type FieldError, InvalidRequestError, PlumblineError } from '@plumbline/protocol'
 import { programPath } from '../package-files.ts'
+import { messagesError } from './chat-template.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import type { TokenizerMetadata } from './tokenizer-metadata.ts'
 
@@ -12,66 +13,114 @@ export interface Prompt {
 
 /** What the thread answers: token ids, or what is wrong with the prompt, or what went wrong with it. */
 export type EncodingAnswer =
-  | { readonly request: number; readonly ids: Uint32Array }
-  | { readonly request: number; readonly errors: readonly FieldError[] }
-  | { readonly request: number; readonly failure: string }
+  | { readonly ids: Uint32Array }
+  | { readonly errors: readonly FieldError[] }
+  | { readonly failure: string }
+
+interface Waiting {
+  readonly prompt: Prompt
+  resolve(ids: Uint32Array): void
+  reject(error: PlumblineError): void
+}
 
 /** What takes a millisecond or two is done at once; the longest prompts take a hundred. */
 const LONG_CHARACTERS = 2_048
+/** For one prompt, with the start of the thread. The longest chats take 0.4 s, but a template is a program, and may have no end. */
+const TIME_LIMIT_MS = 10_000
+/** A vocabulary of 150,000 tokens takes a fifth of it; what a template may fill. */
+const MEMORY_LIMIT_MIB = 512
 
-/** Encodes prompts: short ones here, long ones in a thread of their own, which is started when the first one comes. */
+/**
+ * Encodes prompts: short ones here; long ones and chats, whose template is a program of the model's, one after the other in a thread of
+ * their own, which is there from the start if the model has a chat template, and else when the first long prompt comes.
+ */
 export class PromptEncoder {
   readonly #tokenizer: Tokenizer
   readonly #metadata: TokenizerMetadata
-  readonly #waiting = new Map<number, (answer: EncodingAnswer) => void>()
+  readonly #timeLimitMs: number
+  readonly #waiting: Waiting[] = []
+  #active: Waiting | undefined
+  #limit: NodeJS.Timeout | undefined
   #thread: Thread | undefined
-  #requests = 0
 
-  constructor(tokenizer: Tokenizer, metadata: TokenizerMetadata) {
+  constructor(tokenizer: Tokenizer, metadata: TokenizerMetadata, timeLimitMs = TIME_LIMIT_MS) {
     this.#tokenizer = tokenizer
     this.#metadata = metadata
+    this.#timeLimitMs = timeLimitMs
+    if (metadata.chatTemplate !== undefined) this.#thread = this.#startThread()
   }
 
-  /** @throws InvalidRequestError when the model has no chat template, or it refuses the messages */
+  /** @throws InvalidRequestError when the model has no chat template, or it refuses the messages, or does not come to an end with them */
   async encode(prompt: Prompt): Promise<Uint32Array> {
-    if (lengthOf(prompt) <= LONG_CHARACTERS) return encodePrompt(this.#tokenizer, prompt)
-    const request = ++this.#requests
-    const answer = await new Promise<EncodingAnswer>((resolve) => {
-      this.#waiting.set(request, resolve)
-      this.#running().postMessage({ request, prompt })
+    if (prompt.prompt !== undefined && prompt.prompt.length <= LONG_CHARACTERS) {
+      return encodePrompt(this.#tokenizer, prompt)
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ prompt, resolve, reject })
+      this.#next()
     })
-    if ('ids' in answer) return answer.ids
-    if ('errors' in answer) throw new InvalidRequestError(answer.errors)
-    throw new PlumblineError('INTERNAL', answer.failure)
   }
 
+  /** Fails what has not been encoded yet. */
   dispose(): void {
-    void this.#thread?.terminate()
+    for (const { reject } of this.#waiting.splice(0)) reject(new PlumblineError('INTERNAL', 'the encoder was disposed'))
+    this.#endThread('the encoder was disposed')
   }
 
-  #running(): Thread {
-    if (this.#thread) return this.#thread
-    const thread = new Thread(programPath('tokenization/encoding-thread'), { workerData: this.#metadata })
+  #next(): void {
+    if (this.#active) return
+    this.#active = this.#waiting.shift()
+    if (!this.#active) return
+    const { prompt } = this.#active
+    this.#thread ??= this.#startThread()
+    this.#thread.postMessage(prompt)
+    const seconds = this.#timeLimitMs / 1_000
+    this.#limit = setTimeout(() => this.#endThread(`it took longer than ${seconds} s`), this.#timeLimitMs)
+    this.#limit.unref()
+  }
+
+  #startThread(): Thread {
+    const thread = new Thread(programPath('tokenization/encoding-thread'), {
+      workerData: this.#metadata,
+      resourceLimits: { maxOldGenerationSizeMb: MEMORY_LIMIT_MIB },
+    })
     thread.unref()
-    thread.on('message', (answer: EncodingAnswer) => {
-      this.#waiting.get(answer.request)?.(answer)
-      this.#waiting.delete(answer.request)
-    })
-    thread.on('error', () => undefined) // 'exit' follows
-    thread.on('exit', () => {
-      this.#thread = undefined
-      for (const [request, resolve] of this.#waiting) resolve({ request, failure: 'the encoding thread has ended' })
-      this.#waiting.clear()
-    })
-    this.#thread = thread
+    thread.on('message', (answer: EncodingAnswer) => this.#settle(thread, answer))
+    thread.on('error', (error) => this.#onEnd(thread, error.message))
+    thread.on('exit', () => this.#onEnd(thread, 'the encoding thread has ended'))
     return thread
   }
+
+  #endThread(why: string): void {
+    const thread = this.#thread
+    if (!thread) return
+    this.#onEnd(thread, why)
+    void thread.terminate()
+  }
+
+  #onEnd(thread: Thread, why: string): void {
+    if (this.#thread !== thread) return
+    this.#thread = undefined
+    this.#settle(undefined, this.#active?.prompt.messages ? templateFailure(why) : { failure: why })
+  }
+
+  #settle(thread: Thread | undefined, answer: EncodingAnswer): void {
+    if (this.#thread !== thread || !this.#active) return
+    const { resolve, reject } = this.#active
+    clearTimeout(this.#limit)
+    this.#active = undefined
+    if ('ids' in answer) resolve(answer.ids)
+    else if ('errors' in answer) reject(new InvalidRequestError(answer.errors))
+    else reject(new PlumblineError('INTERNAL', answer.failure))
+    this.#next()
+  }
+}
+
+/** A chat that the thread did not survive: all there is in it that is not ours is the template. */
+function templateFailure(why: string): EncodingAnswer {
+  return messagesError('chat_template', `the model's chat template fails on them (${why}): give prompt instead`)
 }
 
 export function encodePrompt(tokenizer: Tokenizer, { prompt, messages }: Prompt): Uint32Array {
   return messages ? tokenizer.encodeChat(messages) : tokenizer.encodePrompt(prompt!)
-}
-
-function lengthOf({ prompt, messages }: Prompt): number {
-  return prompt?.length ?? messages!.reduce((sum, message) => sum + message.content.length, 0)
 }
