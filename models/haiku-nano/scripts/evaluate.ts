@@ -1,11 +1,10 @@
 /**
  * Measures a GGUF on fresh challenges with held-out words: `evaluate.ts MODEL [--challenges 1000] [--temperature T] [--top-p P] [--seed N]
- * [--corpus FOLDER] [--show 20]`.
+ * [--corpora] [--show 20]`.
  *
- * The model is run by PyTorch (training/sample.py; $PYTHON, else python3). --corpus looks each haiku up in the training corpus.
+ * The model is run by PyTorch (training/sample.py; $PYTHON, else python3). --corpora looks each haiku up in the training corpora.
  */
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import {
   countSyllables,
@@ -18,6 +17,7 @@ import {
 } from '../src/index.ts'
 import { packagePath } from '../src/lists.ts'
 import { seededRandom } from './seeded-random.ts'
+import { findInCorpora } from './training-corpora.ts'
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -26,7 +26,7 @@ const { values: options, positionals } = parseArgs({
     temperature: { type: 'string', default: '0.7' },
     'top-p': { type: 'string', default: '1' },
     seed: { type: 'string', default: '1' },
-    corpus: { type: 'string' },
+    corpora: { type: 'boolean', default: false },
     show: { type: 'string', default: '20' },
   },
 })
@@ -60,15 +60,6 @@ const texts = python.stdout
   .split('\n')
   .map((line) => JSON.parse(line) as string)
 
-const trained = new Set<string>()
-if (options.corpus !== undefined) {
-  for (const name of readdirSync(options.corpus).filter((file) => file.endsWith('.tsv'))) {
-    for (const row of readFileSync(`${options.corpus}/${name}`, 'utf8').trimEnd().split('\n')) {
-      trained.add(row.split('\t')[3]!.replaceAll('/', '\n'))
-    }
-  }
-}
-
 const once = (text: string, word: string) => countWord(text, word) === 1
 const pattern = (text: string) => linesOf(text).map(countSyllables).join('-')
 
@@ -84,7 +75,7 @@ const figures = {
   threeLines: share((text) => linesOf(text).length === 3),
   fiveSevenFive: share((text) => pattern(text) === '5-7-5'),
   distinct: new Set(texts).size,
-  inTrainingSet: options.corpus === undefined ? 'not looked up' : texts.filter((text) => trained.has(text)).length,
+  inTrainingSet: options.corpora ? findInCorpora(texts).length : 'not looked up',
 }
 console.log(JSON.stringify(figures))
 for (const [index, text] of texts.slice(0, Number(options.show)).entries()) {

@@ -1,8 +1,19 @@
 import { composeHaiku, countSyllables, type HaikuRequest, heldOutWords, minuteWords, topics } from '../src/index.ts'
 import { inventWord, readTrainingWords } from './training-words.ts'
 
-const inventedShare = 0.2
-const plainShare = 0.6
+/** Of all words asked for. The rest are English ones of any kind. */
+export interface WordShares {
+  readonly invented: number
+  /** English words without an ending. */
+  readonly plain: number
+}
+
+/** For the weights in the repository: of the first corpus, until 9.9 million positions, and of the second (README.md). */
+export const wordShares = [
+  { invented: 0.25, plain: 0 },
+  { invented: 0.2, plain: 0.6 },
+] as const satisfies WordShares[]
+
 const mostSyllables = 4
 
 const englishWords = readTrainingWords().filter((word) => countSyllables(word) <= mostSyllables)
@@ -11,12 +22,15 @@ const plainWords = englishWords.filter((word) => !/(?:s|ed|ing|ly|er|est|ness)$/
 const neverAsked = new Set([...heldOutWords, ...minuteWords])
 
 /** One request with a haiku that answers it. */
-export const composeTrainingExample = (random: () => number): { request: HaikuRequest; haiku: string } => {
+export const composeTrainingExample = (
+  random: () => number,
+  shares: WordShares = wordShares[1],
+): { request: HaikuRequest; haiku: string } => {
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
   const draw = () => {
     const kind = random()
-    if (kind < inventedShare) return inventWord(random)
-    return pick(kind < inventedShare + plainShare ? plainWords : englishWords)
+    if (kind < shares.invented) return inventWord(random)
+    return pick(kind < shares.invented + shares.plain ? plainWords : englishWords)
   }
   let word: string
   do word = draw()

@@ -7,9 +7,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { countSyllables } from '../src/index.ts'
 import { seededRandom } from './seeded-random.ts'
+import { haikuOfShard } from './training-corpora.ts'
 import { composeTrainingExample } from './training-examples.ts'
 
-const [folder, shards, perShard = '20000'] = process.argv.slice(2)
+const [folder, shards, perShard = haikuOfShard] = process.argv.slice(2)
 if (folder === undefined || shards === undefined) {
   throw new Error('usage: write-corpus.ts FOLDER SHARDS [HAIKU_PER_SHARD]')
 }
