@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -6,7 +7,7 @@ import { join } from 'node:path'
 import { callbackSchema } from '@plumbline/protocol'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { fakeRequest } from './helpers/execute.ts'
-import { fakeModel, fakeWorker, SpawnedWorker, spawnFakeWorker, until } from './helpers/spawn-worker.ts'
+import { FROM_SOURCE, fakeModel, fakeWorker, SpawnedWorker, spawnFakeWorker, until } from './helpers/spawn-worker.ts'
 
 let folder: string
 let model: ReturnType<typeof fakeModel>
@@ -74,6 +75,33 @@ describe('what is wrong ends the process before anything listens, with one line'
     expect(worker.stdout).toBe('')
   })
 })
+
+// Nothing is closed to root, so it becomes nobody, who must be able to read this program.
+const NOBODY = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
+const canRun = spawnSync(process.execPath, [...FROM_SOURCE, '--version'], { ...NOBODY, env: {} }).status === 0
+test.skipIf(!canRun)(
+  'what the user may not read or write, in one line each (skipped where nobody may read this checkout: run as root)',
+  () => {
+    const closed = mkdtempSync(join(tmpdir(), 'plumbline-closed-'))
+    onTestFinished(() => rmSync(closed, { recursive: true }))
+    chmodSync(closed, 0o755)
+    writeFileSync(join(closed, 'file'), 'GGUF correct-horse', { mode: 0o000 })
+    mkdirSync(join(closed, 'folder'), { mode: 0o555 })
+    const file = join(closed, 'file')
+    for (const [args, option] of [
+      [['--model', file], '--model'],
+      [['inspect', file], 'MODEL'],
+      [['--api-token-file', file], '--api-token-file'],
+      [['--trace-dir', join(closed, 'folder')], '--trace-dir'],
+    ] as const) {
+      const run = spawnSync(process.execPath, [...FROM_SOURCE, ...args], { ...NOBODY, env: {}, encoding: 'utf8' })
+      expect([run.status, run.stdout]).toEqual([2, ''])
+      expect(run.stderr).toMatch(
+        new RegExp(`^plumbline-worker: ${option} is "${closed}/(file|folder)", must be [^\n]+ \\(EACCES\\)\n$`),
+      )
+    }
+  },
+)
 
 test('--print-config shows every value and where it comes from, and no secret', async () => {
   const worker = new SpawnedWorker(['--print-config', '--port', '7', '--api-token-file', join(folder, 'token')], {

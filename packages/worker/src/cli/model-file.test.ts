@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -37,6 +37,20 @@ describe('findModelFile', () => {
   ])('refuses %s', async (model, message) => {
     await expect(findModelFile(model)).rejects.toMatchObject({ code: 'INVALID_OPTION' })
     await expect(findModelFile(model)).rejects.toThrow(message)
+  })
+
+  const readable = 'must be the path of a GGUF file that can be read'
+
+  it.each([
+    ['a path of 5,000 letters', () => `/${'x'.repeat(5_000)}`, `xxx…", ${readable} (ENAMETOOLONG)`],
+    ['a name of 5,000 letters', () => 'x'.repeat(5_000), `xxx…", ${readable} (ENAMETOOLONG)`],
+    ['a link to itself', () => join(folder, 'loop'), `loop", ${readable} (ELOOP)`],
+    ['a file that is there and cannot be read', () => '/proc/self/mem', `"/proc/self/mem", ${readable} (EIO)`],
+  ])('refuses %s in one line that says why', async (_name, model, message) => {
+    symlinkSync('loop', join(folder, 'loop'))
+    const error = await findModelFile(model(), 'MODEL').catch((error) => error)
+    expect(error).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringMatching(/^MODEL is [^\n]{1,400}$/) })
+    expect(error.message).toContain(message)
   })
 
   it('refuses a pulled file that is no longer what was published', async () => {

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { PlumblineError } from '@plumbline/protocol'
-import { invalidOption } from '../config/configuration.ts'
+import { invalidOption, readingFiles } from '../config/configuration.ts'
 import { CATALOG } from '../models/catalog.ts'
 import { findModel } from '../models/local-models.ts'
 import { verifyRecordedSha256 } from '../models/recorded-sha256.ts'
@@ -14,19 +14,16 @@ import type { ModelFile } from '../server/worker.ts'
  * @param option what named it, for error messages
  */
 export async function findModelFile(model: string | undefined, option = '--model'): Promise<ModelFile> {
-  if (model === undefined) {
-    throw new PlumblineError(
-      'INVALID_OPTION',
-      `${option} is missing, must be the path of a GGUF file or the name of a model`,
-    )
-  }
-  const isFile = statSync(model, { throwIfNoEntry: false })?.isFile() ?? false
-  const path = isFile ? model : findModel(model)
+  const must = 'must be the path of a GGUF file or the name of a model'
+  if (model === undefined) throw new PlumblineError('INVALID_OPTION', `${option} is missing, ${must}`)
+  const unreadable = { option, was: model, must: 'must be the path of a GGUF file that can be read' }
+  const isFile = readingFiles(unreadable, () => statSync(model, { throwIfNoEntry: false })?.isFile() ?? false)
+  const path = isFile ? model : readingFiles(unreadable, () => findModel(model))
   if (path === undefined) {
     const pullable = CATALOG.has(model) ? ` (\`plumbline-worker pull ${model}\` fetches this one)` : ''
-    throw invalidOption(option, model, `must be the path of a GGUF file or the name of a model${pullable}`)
+    throw invalidOption(option, model, `${must}${pullable}`)
   }
-  if (!beginsLikeGguf(path)) {
+  if (!readingFiles(unreadable, () => beginsLikeGguf(path))) {
     throw invalidOption(option, model, 'must be a GGUF file (it does not begin with "GGUF")')
   }
   await verifyRecordedSha256(path)

@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { PlumblineError } from '@plumbline/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { describeConfiguration, resolveConfiguration } from './configuration.ts'
 
@@ -9,6 +10,7 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'plumbline-configuration-'))
   writeFileSync(join(folder, 'token'), 'correct-horse\n')
   writeFileSync(join(folder, 'short'), 'x\n')
+  symlinkSync('loop', join(folder, 'loop'))
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -69,12 +71,32 @@ describe('resolveConfiguration', () => {
     ['--callback-url', 'example.org', 'must be an http or https URL'],
     ['--api-token-file', '/nowhere', 'must be a readable file that holds a token'],
     ['--api-token-file', '/', 'must be a readable file that holds a token'],
-    ['--trace-dir', '/nowhere', 'must be a folder'],
+    ['--api-token-file', '/proc/self/mem', 'must be a readable file that holds a token'],
+    ['--trace-dir', '/nowhere', 'must be a folder that can be written to (ENOENT)'],
+    ['--trace-dir', import.meta.filename, 'must be a folder that can be written to'],
     ['--log-level', 'loud', 'must be trace, debug, info'],
   ])('%s "%s" %s', (option, was, must) => {
     const start = `${option} is "${was}", ${must}`
     expect(() => resolveConfiguration({ [option]: was }, {})).toThrow(start)
   })
+
+  test.each(['--api-token-file', '--trace-dir'])(
+    '%s: a path that nothing can be read from is said in one line',
+    (flag) => {
+      const complaint = (path: string) => {
+        try {
+          resolveConfiguration({ [flag]: path }, {})
+        } catch (error) {
+          return error as PlumblineError
+        }
+        return undefined
+      }
+      const long = complaint(`/${'x'.repeat(5_000)}`)
+      expect(long).toMatchObject({ code: 'INVALID_OPTION' })
+      expect(long!.message).toMatch(new RegExp(`^${flag} is "/x{199}…", must be [^\n]{1,200} \\(ENAMETOOLONG\\)$`))
+      expect(complaint(join(folder, 'loop'))!.message).toMatch(/ \(ELOOP\)$/)
+    },
+  )
 
   test('a token that is too short is refused, and not shown', () => {
     expect(() => resolveConfiguration({ '--api-token-file': join(folder, 'short') }, {})).toThrow('8 to 512')

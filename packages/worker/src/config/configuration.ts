@@ -28,8 +28,11 @@ export function resolveConfiguration(flags: GivenFlags, environment: NodeJS.Proc
   const sources: Record<string, Source> = {}
   for (const [name, option] of Object.entries(OPTIONS)) {
     const given = name === 'device' ? deviceGiven(flags, environment) : lookUp(option.flag, flags, environment)
-    const value = given ? option.parse(given.text) : option.fallback()
-    if (given && value === undefined) throw invalidOption(given.as, given.text, option.must)
+    const { must } = option
+    const value = given
+      ? readingFiles({ option: given.as, was: given.text, must }, () => option.parse(given.text))
+      : option.fallback()
+    if (given && value === undefined) throw invalidOption(given.as, given.text, must)
     values[name] = value
     sources[name] = given?.source ?? 'default'
   }
@@ -39,7 +42,24 @@ export function resolveConfiguration(flags: GivenFlags, environment: NodeJS.Proc
 }
 
 export function invalidOption(option: string, was: string, must: string): PlumblineError {
-  return new PlumblineError('INVALID_OPTION', `${option} is ${JSON.stringify(was)}, ${must}`, { option, was, must })
+  const shown = JSON.stringify(was.length > SHOWN_CHARACTERS ? `${was.slice(0, SHOWN_CHARACTERS)}…` : was)
+  return new PlumblineError('INVALID_OPTION', `${option} is ${shown}, ${must}`, { option, was, must })
+}
+
+/** Of a value, in a line that a person is to read. */
+const SHOWN_CHARACTERS = 200
+
+/** What `read` returns. A file that cannot be read is what is wrong with the option that names it, not with this program. */
+export function readingFiles<Result>(
+  { option, was, must }: { option: string; was: string; must: string },
+  read: () => Result,
+): Result {
+  try {
+    return read()
+  } catch (error) {
+    const { code, syscall } = error as NodeJS.ErrnoException
+    throw syscall === undefined ? error : invalidOption(option, was, `${must} (${code})`)
+  }
 }
 
 function lookUp(flag: string, flags: GivenFlags, environment: NodeJS.ProcessEnv): Given | undefined {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, readFileSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 
 /** One option of the command line: its name, what it may be, and what it is when nobody says. */
@@ -10,7 +10,7 @@ interface Option<Value> {
   readonly help: string
   /** What the value must be, for error messages: "must be …". */
   readonly must: string
-  /** The value, or undefined when the text is not what it must be. */
+  /** The value, or undefined when the text is not what it must be; a file that cannot be read is thrown. */
   readonly parse: (text: string) => Value | undefined
   readonly fallback: () => Value
   /** Shown by --print-config only as set or not set. */
@@ -165,7 +165,7 @@ export const OPTIONS = {
     help: 'file that holds the bearer token to ask clients for',
     must: 'must be a readable file that holds a token of 8 to 512 graphic ASCII characters',
     parse: (path) => {
-      const text = existsSync(path) && statSync(path).isFile() ? readFileSync(path, 'utf8').trim() : ''
+      const text = statSync(path).isFile() ? readFileSync(path, 'utf8').trim() : ''
       return TOKEN.test(text) ? text : undefined
     },
     fallback: () => undefined,
@@ -175,8 +175,11 @@ export const OPTIONS = {
     flag: '--trace-dir',
     placeholder: 'DIR',
     help: 'lets requests ask for a trace, which is written below this folder',
-    must: 'must be a folder',
-    parse: (path) => (statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : undefined),
+    must: 'must be a folder that can be written to',
+    parse: (path) => {
+      accessSync(path, constants.W_OK | constants.X_OK)
+      return statSync(path).isDirectory() ? path : undefined
+    },
     fallback: () => undefined,
   }),
   logLevel: option<string>({
