@@ -1,0 +1,76 @@
+import { PlumblineError } from '@plumbline/protocol'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { EngineConnectionListener } from './engine-connection.ts'
+import { EngineSupervisor } from './engine-supervisor.ts'
+import type { EngineInfo } from './messages.ts'
+
+/** The engine processes that were started, each by what it tells the supervisor: the clock here is not the one that processes have. */
+const started = vi.hoisted((): EngineConnectionListener[] => [])
+vi.mock('./engine-connection.ts', () => ({
+  EngineConnection: class {
+    readonly pid = 1
+    constructor(listener: EngineConnectionListener) {
+      started.push(listener)
+    }
+    send(): void {}
+  },
+}))
+
+beforeEach(() => {
+  started.length = 0
+  vi.useFakeTimers()
+})
+afterEach(() => vi.useRealTimers())
+
+const memory = { weights: 1, kvCache: 1, workspace: 1 }
+const load = () => started.at(-1)!.onMessage({ type: 'loaded', info: {} as EngineInfo, memory })
+const lose = () => started.at(-1)!.onClose(new PlumblineError('ENGINE_CRASHED', 'gone'))
+
+function loadedSupervisor(): EngineSupervisor {
+  const supervisor = new EngineSupervisor({
+    engine: { modelPath: '/nowhere', device: 'cpu', precision: 'fast' },
+    stallMs: 10_000,
+    adopt: () => undefined,
+  })
+  supervisor.start()
+  load()
+  return supervisor
+}
+
+/** Until another engine process is started, in whole milliseconds. */
+function waitForStart(): number {
+  const before = started.length
+  let waited = 0
+  for (; started.length === before; waited++) vi.advanceTimersByTime(1)
+  return waited
+}
+
+test('from the third loss in a row on, the pause before the next start doubles from 1 s to 60 s', () => {
+  const supervisor = loadedSupervisor()
+  lose()
+  lose()
+  expect(started).toHaveLength(3) // at once
+  const pauses = Array.from({ length: 9 }, () => {
+    lose()
+    expect(supervisor).toMatchObject({ state: 'backing_off', inCrashLoop: true })
+    const announced = supervisor.readyInMs
+    const pause = waitForStart()
+    expect(Math.abs(announced - pause)).toBeLessThan(2)
+    return pause
+  })
+  expect(pauses).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60].map((seconds) => seconds * 1_000))
+})
+
+test('a job that completes ends the counting', () => {
+  const supervisor = loadedSupervisor()
+  for (let loss = 0; loss < 4; loss++) {
+    lose()
+    if (loss >= 2) waitForStart()
+  }
+  load()
+  supervisor.generate({} as Parameters<EngineSupervisor['generate']>[0], { onTokens: () => {}, onDone: () => {} })
+  started.at(-1)!.onMessage({ type: 'done', job: 1, stopReason: 'EOS', tokens: 1, prefillMs: 1, decodeMs: 1, memory })
+  const before = started.length
+  lose()
+  expect(started).toHaveLength(before + 1)
+})
