@@ -71,6 +71,37 @@ describe('misbehaving workers fail, and the check that fails says why', { timeou
     ])
   })
 
+  test('a text that is not the haiku gets another challenge, and each attempt is recorded and replayed', async () => {
+    const { verification, artifacts, failed } = await judged('honest', '--attempts', '3')
+    expect(failed).toEqual([])
+    expect(verification.verdicts).toEqual({ genuine: 'pass', haiku: 'fail' })
+    const { attempts, replays } = verification
+    expect(attempts).toHaveLength(3)
+    expect(new Set(attempts.map(({ challenge }: { challenge: { nonce: string } }) => challenge.nonce)).size).toBe(3)
+    expect(replays.slice(0, 3).map(({ stream }: { stream: string }) => stream)).toEqual([
+      'haiku',
+      'haiku (attempt 2)',
+      'haiku (attempt 3)',
+    ])
+    const [run] = readdirSync(join(artifacts, 'haiku'))
+    const heads = readFileSync(join(artifacts, 'haiku', run!, 'sse_transcript.ndjson'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .filter((line) => line.request !== undefined)
+    // The same seed again is that of the last one.
+    expect(heads.slice(0, 4).map(({ purpose, attempt }) => [purpose, attempt])).toEqual([
+      ['haiku', 1],
+      ['haiku', 2],
+      ['haiku', 3],
+      ['repeat', 3],
+    ])
+    expect(heads[3].request.seed).toBe(heads[2].request.seed)
+    expect(heads.slice(0, 3).map(({ stream }) => stream)).toEqual(
+      attempts.map(({ challenge }: { challenge: { nonce: string } }) => challenge.nonce),
+    )
+  })
+
   test('a canned haiku: replay', async () => {
     const { failed, exitCode, haiku } = await judged('canned-haiku')
     expect(failed).toContain('replay')
@@ -82,9 +113,11 @@ describe('misbehaving workers fail, and the check that fails says why', { timeou
   })
 
   test('words pasted into lines by the training generator: a flawless haiku, and replay fails', async () => {
-    const { failed, exitCode, verification } = await judged('pasted-words')
+    const { failed, exitCode, verification } = await judged('pasted-words', '--attempts', '3')
     expect(failed).toContain('replay')
     expect(verification.verdicts).toEqual({ genuine: 'fail', haiku: 'pass' })
+    // The first was the haiku asked for: nothing is asked again.
+    expect(verification.attempts).toHaveLength(1)
     expect(exitCode).toBe(EXIT.judgedFailed)
   })
 
@@ -159,6 +192,13 @@ describe('misbehaving workers fail, and the check that fails says why', { timeou
   test('another process that computes, while /health names an idle engine and a GPU: process', async () => {
     const { failed, exitCode } = await judged('computes-elsewhere')
     expect(failed).toContain('process')
+    expect(exitCode).toBe(EXIT.judgedFailed)
+  })
+
+  test('a front that computes, beside an engine that burns a tenth of the time: process', async () => {
+    const { failed, exitCode, verification } = await judged('computes-in-front')
+    expect(failed).toContain('process')
+    expect(verification.genuine.find(({ name }: CheckResult) => name === 'process').seen).toMatch(/the front \d{4,} ms/)
     expect(exitCode).toBe(EXIT.judgedFailed)
   })
 

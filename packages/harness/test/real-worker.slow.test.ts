@@ -1,10 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { haikuNanoPath } from '@plumbline/haiku-nano'
 import { EXIT } from '@plumbline/protocol'
 import { asset, committedAsset, describeWithAssets } from '@plumbline/protocol/testing'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { CheckResult } from '../src/checkers/check.ts'
 import { LOGIT_NOISE } from '../src/evidence/logit-noise.ts'
 import { exchangeTensors } from './helpers/exchange-tensors.ts'
@@ -31,6 +31,17 @@ describe('the worker is genuine', { timeout: 300_000 }, () => {
     const { notPassed, verification } = await judge(['--precision', precision])
     expect(notPassed).toEqual([])
     expect(verification.verdicts.genuine).toBe('pass')
+  })
+
+  test('its model is called after its file, by /health and by every stream', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'plumbline-harness-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const named = join(folder, 'quiet.pond.gguf')
+    copyFileSync(haikuNanoPath, named)
+    const { verification, notPassed } = await judge(['--model', named, '--attempts', '1'])
+    expect(notPassed).toEqual([])
+    const identity = (verification.genuine as CheckResult[]).find(({ name }) => name === 'request-identity')
+    expect(identity!.seen).toBe('quiet.pond on cpu')
   })
 
   test('five runs on one worker', async () => {

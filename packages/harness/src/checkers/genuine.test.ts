@@ -15,6 +15,7 @@ import {
   token,
 } from '../../test/helpers/recorded.ts'
 import type { Evidence } from '../evidence/evidence.ts'
+import { LOGIT_NOISE } from '../evidence/logit-noise.ts'
 import { readHealth } from '../probes/health.ts'
 import type { Frame, StreamRecord } from '../probes/stream-record.ts'
 import { runChecks, type Verdict } from './check.ts'
@@ -101,7 +102,7 @@ describe('request-identity', () => {
     ['another model in one stream of the run', { model: 'other' }],
     ['another device in one stream of the run', { device: 'cuda:0' }],
   ])('fails on %s', (_, change) => {
-    expect(verdicts(withHaiku(streamOf([started(change), ...honestEvents.slice(1)])))).toEqual({
+    expect(verdicts(withHaiku(streamOf([started(change), ...honestEvents.slice(1)])))).toMatchObject({
       'request-identity': 'fail',
     })
   })
@@ -200,6 +201,16 @@ describe('replay', () => {
     ['many draws within the noise', [...honest, ...Array.from({ length: 5 }, () => ({ margin: 0.001 }))]],
   ])('fails on %s', (_, draws) => {
     expect(verdicts(withDraws(draws))).toEqual({ replay: 'fail' })
+  })
+
+  test.each([
+    ['just within', 0.0249, {}],
+    ['just above', 0.0251, { replay: 'fail' }],
+  ])('a draw %s the measured noise', (_, margin, seen) => {
+    for (const tolerance of Object.values(LOGIT_NOISE)) {
+      const { replays, ...evidence } = withDraws([...honest, { margin }])
+      expect(verdicts({ ...evidence, replays: [{ ...replays[0]!, tolerance }] })).toEqual(seen)
+    }
   })
 
   test('fails on an id that the model does not have, and is unknown when the reference gave up', () => {
@@ -401,6 +412,8 @@ describe('process', () => {
     ['another pid in its ready line', { readyPid: 99 }],
     ['another process that answers', { frontListens: false }],
     ['other processes of the worker that computed', { after: { ...after, othersCpuMs: { 102: 600 } } }],
+    ['children of the engine that computed and ended', { after: { ...after, othersCpuMs: { 101: 600 } } }],
+    ['a front that computed', { after: { ...after, front: processOf(100, 99, 2_000) } }],
     ['another program', { expectedExecutable: '/usr/bin/python3' }],
     ['an engine that was replaced', { after: { ...after, engine: { ...processOf(101, 100, 500), startTicks: 7 } } }],
   ])('fails on %s', (_, change) => {
@@ -412,6 +425,35 @@ describe('process', () => {
     ['engine', { engine: { ...healthOf().health!.engine, pid: 99 } }],
   ])('fails when /health named another %s before than after', (_, change) => {
     expect(verdicts({ ...honestEvidence(), healthBefore: healthOf(change) })).toEqual({ process: 'fail' })
+  })
+
+  test('passes on what serving takes of a front, beside an engine that has little to compute', () => {
+    const busyFront = { ...after, front: processOf(100, 99, 1_100), engine: processOf(101, 100, 120) }
+    expect(verdicts(withInside({ after: busyFront }))).toEqual({})
+  })
+
+  test('the time of a child that ended counts once, with its parent', () => {
+    const before = { ...honestEvidence().inside!.before, othersCpuMs: { 100: 0, 102: 5_000 } }
+    const ended = { ...after, othersCpuMs: { 100: 5_100 } }
+    expect(verdicts(withInside({ before, after: ended }))).toEqual({})
+  })
+
+  test('a GPU that is claimed and that no engine holds open fails, however busy its CPU is', () => {
+    const claimed = (where: 'health' | 'started', holdsGpu: boolean | undefined): Evidence => {
+      const evidence = withInside({ after: { ...after, holdsGpu } })
+      if (where === 'started') {
+        const { challenge } = evidence.attempts[0]!
+        const stream = streamOf([started({ device: 'cuda:0' }), ...honestEvents.slice(1)])
+        return { ...evidence, attempts: [{ challenge, stream }] }
+      }
+      const health = healthOf({ device: 'cuda:0' })
+      return { ...evidence, healthBefore: health, healthAfter: health }
+    }
+    for (const where of ['health', 'started'] as const) {
+      expect(verdicts(claimed(where, false)).process).toBe('fail')
+      expect(verdicts(claimed(where, true)).process).toBeUndefined()
+      expect(verdicts(claimed(where, undefined)).process).toBeUndefined()
+    }
   })
 
   test('to claim a GPU does not let an idle engine off, unless it holds one', () => {
@@ -480,6 +522,26 @@ describe('health and model-sha256', () => {
   ])('health fails on %s, before the first stream and after the last one', (_, change) => {
     expect(verdicts({ ...honestEvidence(), healthAfter: healthOf(change) }).health).toBe('fail')
     expect(verdicts({ ...honestEvidence(), healthBefore: healthOf(change) }).health).toBe('fail')
+  })
+
+  test('health lets a worker make room for less than all of a long context, though not for little', () => {
+    const roomy = { ...honestEvidence(), subject: { ...subject, contextLength: 8_192 } }
+    const withContext = (context_length: number) => {
+      const health = healthOf({ context_length })
+      return verdicts({ ...roomy, healthBefore: health, healthAfter: health })
+    }
+    expect(withContext(8_192)).toEqual({})
+    expect(withContext(4_096)).toEqual({})
+    expect(withContext(2_048)).toEqual({ health: 'fail' })
+    expect(withContext(16_384)).toEqual({ health: 'fail' })
+  })
+
+  test("health fails on a name that Plumbline's own worker would not give the model", () => {
+    const evidence = honestEvidence()
+    const asked = { ...evidence.asked, model: 'fixture' }
+    expect(verdicts({ ...evidence, asked })).toEqual({})
+    const other = healthOf({ model: 'gpt-5-turbo-70b' })
+    expect(verdicts({ ...evidence, asked, healthBefore: other, healthAfter: other }).health).toBe('fail')
   })
 
   test('a sha256 of another file before the first stream fails, whatever is told after the last one', () => {

@@ -20,6 +20,8 @@ export const healthCheck: Check = {
       if (record.status !== 200) return fail(expected, `${when}: HTTP ${record.status}`)
       const wrong = due(evidence).find(([field, value]) => health[field] !== value)
       if (wrong !== undefined) return fail(expected, `${when}: ${wrong[0]} ${health[wrong[0]]}, not ${wrong[1]}`)
+      const context = contextProblem(evidence, health)
+      if (context !== undefined) return fail(expected, `${when}: ${context}`)
       if (health.engine.state !== 'ready') return fail(expected, `${when}: the engine is ${health.engine.state}`)
       // A name may tell more: Q4_K_M is a mix that is mostly Q4_K.
       if (!health.quant_kind?.startsWith(subject.quantKind)) {
@@ -56,16 +58,26 @@ function clockProblem({ healthBefore, healthAfter, inside }: Evidence): string |
   return first > age + 1 ? `uptime_seconds ${first}, ${age.toFixed(1)} s after the worker was started` : undefined
 }
 
+/** A worker need not make room for all that a model was trained with, when nobody asked it to. */
+const LEAST_CONTEXT = 4_096
+
+/** What is wrong with context_length, in words. Of a worker that was found, nobody knows what it was asked for. */
+function contextProblem({ subject, spawned }: Evidence, { context_length }: Health): string | undefined {
+  if (!spawned) return undefined
+  const least = Math.min(LEAST_CONTEXT, subject.contextLength)
+  if (context_length !== null && context_length >= least && context_length <= subject.contextLength) return undefined
+  return `context_length ${context_length}, and the file has ${subject.contextLength}`
+}
+
 /** What each answer must say; of a worker that was found, nothing is known of what it was asked. */
 function due(evidence: Evidence): [keyof Health, string | number | boolean][] {
-  const { subject, spawned, asked } = evidence
+  const { subject, asked } = evidence
   const values: [keyof Health, string | number | boolean | undefined][] = [
     ['status', 'healthy'],
     ['architecture', subject.architecture],
     ['vocab_size', subject.vocabSize],
-    // Whoever started it may have given it a shorter one.
-    ['context_length', spawned ? subject.contextLength : undefined],
     ['worker_id', asked.workerId],
+    ['model', asked.model],
     ['device', asked.device],
     ['precision', asked.precision],
     ['resident', true],

@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { EXIT, type ExitCode, worstExit } from '@plumbline/protocol'
 import { haikuRun, type RunRecord, summaryOf } from '../haiku-run.ts'
 import type { WorkerOptions } from '../options.ts'
@@ -63,6 +63,7 @@ async function haikuRuns(
         health: worker.health,
         asked: {
           workerId: worker.spawned?.workerId,
+          model: worker.spawned?.own ? basename(subject.path, '.gguf') : undefined,
           device: worker.spawned === undefined || options.device === 'auto' ? undefined : options.device,
           precision: options.precision,
         },

@@ -20,9 +20,12 @@ export interface ProcessSnapshot {
   readonly engine: ProcessFacts | undefined
   /** The model files that the engine has mapped; undefined where nobody can see. */
   readonly mappedModels: readonly MappedFile[] | undefined
-  /** Whether the engine holds a GPU open. */
-  readonly holdsGpu: boolean
-  /** CPU time by pid of what else came from the process that was spawned, in milliseconds. */
+  /** Whether the engine holds a GPU open; undefined where nobody can see. */
+  readonly holdsGpu: boolean | undefined
+  /**
+   * CPU time by pid of what else came from the process that was spawned, in milliseconds. What has ended counts with its parent, and
+   * so do the ended children of front and engine.
+   */
   readonly othersCpuMs: Readonly<Record<number, number>>
 }
 
@@ -54,6 +57,8 @@ export interface WorkerEnd {
 /** What the worker was told when it was started; undefined where it chose for itself, or was found. */
 export interface Asked {
   readonly workerId: string | undefined
+  /** How Plumbline's own worker calls the model: after its file. What another calls it is its own affair. */
+  readonly model: string | undefined
   readonly device: string | undefined
   readonly precision: 'fast' | 'exact' | undefined
 }

@@ -16,7 +16,7 @@ export async function processSnapshot(
     front: health === undefined ? undefined : await readProcessFacts(health.front_pid),
     engine: enginePid === undefined ? undefined : await readProcessFacts(enginePid),
     mappedModels: files?.filter((_, index) => areModels[index]),
-    holdsGpu: enginePid !== undefined && (await holdsGpu(enginePid)),
+    holdsGpu: enginePid === undefined ? undefined : await holdsGpu(enginePid),
     othersCpuMs: spawnedPid === undefined ? {} : await familyCpuMs(spawnedPid, known),
   }
 }

@@ -54,9 +54,10 @@ export async function isModelFile({ path }: MappedFile): Promise<boolean> {
   }
 }
 
-/** Whether a process holds a GPU's device file open: NVIDIA's, or that of Windows' subsystem for Linux. */
-export async function holdsGpu(pid: number): Promise<boolean> {
-  const names = await readdir(`/proc/${pid}/fd`).catch(() => [])
+/** Whether a process holds a GPU's device file open: NVIDIA's, or that of Windows' subsystem for Linux; undefined where nobody can see. */
+export async function holdsGpu(pid: number): Promise<boolean | undefined> {
+  const names = await readdir(`/proc/${pid}/fd`).catch(() => undefined)
+  if (names === undefined) return undefined
   const links = await Promise.all(names.map((name) => readlink(`/proc/${pid}/fd/${name}`).catch(() => '')))
   return links.some((link) => /^\/dev\/(nvidia\d|nvidiactl$|nvidia-uvm$|dxg$)/.test(link))
 }

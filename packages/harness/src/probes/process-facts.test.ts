@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync, realpathSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { ancestors, familyCpuMs, readProcessFacts } from './process-facts.ts'
@@ -30,16 +31,32 @@ test.skipIf(process.platform !== 'linux')(
   },
 )
 
+test.skipIf(process.platform !== 'linux')('familyCpuMs counts children and theirs (Linux only)', async () => {
+  const child = spawn('sh', ['-c', 'sleep 60; true'], { detached: true })
+  const family = async (pid: number, except: number[]) => Object.keys(await familyCpuMs(pid, except)).map(Number)
+  try {
+    await expect.poll(() => family(child.pid!, []), { timeout: 10_000 }).toHaveLength(2)
+    const own = await family(process.pid, [])
+    expect(own).toEqual(expect.arrayContaining([process.pid, ...(await family(child.pid!, []))]))
+  } finally {
+    process.kill(-child.pid!, 'SIGKILL')
+  }
+})
+
 test.skipIf(process.platform !== 'linux')(
-  'familyCpuMs counts children and theirs, but for those named (Linux only)',
+  'familyCpuMs counts a child that has ended with its parent, of which it counts nothing else when told so (Linux only)',
   async () => {
-    const child = spawn('sh', ['-c', 'sleep 60; true'], { detached: true })
-    const family = async (pid: number, except: number[]) => Object.keys(await familyCpuMs(pid, except)).map(Number)
+    const busy = 'i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done'
+    const child = spawn('sh', ['-c', `(${busy}); (${busy}); echo over; sleep 60; true`], {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     try {
-      await expect.poll(() => family(child.pid!, []), { timeout: 10_000 }).toHaveLength(2)
-      const own = await family(process.pid, [])
-      expect(own).toEqual(expect.arrayContaining([process.pid, ...(await family(child.pid!, []))]))
-      expect(await family(process.pid, [child.pid!])).toHaveLength(own.length - 1)
+      await once(child.stdout, 'data')
+      const facts = (await readProcessFacts(child.pid!))!
+      expect(facts.endedChildrenCpuMs).toBeGreaterThan(50)
+      expect((await familyCpuMs(child.pid!, []))[child.pid!]).toBe(facts.cpuMs + facts.endedChildrenCpuMs)
+      expect((await familyCpuMs(child.pid!, [child.pid!]))[child.pid!]).toBe(facts.endedChildrenCpuMs)
     } finally {
       process.kill(-child.pid!, 'SIGKILL')
     }

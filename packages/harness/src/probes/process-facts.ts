@@ -10,6 +10,8 @@ export interface ProcessFacts {
   readonly startTicks: number
   /** User and system time so far, in milliseconds. */
   readonly cpuMs: number
+  /** The same of its children that have ended, and of theirs. */
+  readonly endedChildrenCpuMs: number
   /** Resident memory now and at its highest, in bytes. */
   readonly residentBytes: number
   readonly residentPeakBytes: number
@@ -40,8 +42,10 @@ export async function readProcessFacts(pid: number): Promise<ProcessFacts | unde
   }
 }
 
+type ProcessStat = Pick<ProcessFacts, 'parentPid' | 'startTicks' | 'cpuMs' | 'endedChildrenCpuMs'>
+
 /** The part of it that takes no time to look at. */
-async function readStat(pid: number): Promise<Pick<ProcessFacts, 'parentPid' | 'startTicks' | 'cpuMs'> | undefined> {
+async function readStat(pid: number): Promise<ProcessStat | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
   if (stat === undefined) return undefined
   // The second field is the program's name in parentheses, and may hold anything: count from the last one.
@@ -51,6 +55,7 @@ async function readStat(pid: number): Promise<Pick<ProcessFacts, 'parentPid' | '
     parentPid: Number(fields[1]),
     startTicks: Number(fields[19]),
     cpuMs: (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK,
+    endedChildrenCpuMs: (Number(fields[13]) + Number(fields[14])) * MS_PER_TICK,
   }
 }
 
@@ -59,7 +64,10 @@ export async function readCpuMs(pid: number): Promise<number | undefined> {
   return (await readStat(pid))?.cpuMs
 }
 
-/** CPU time so far of all processes that come from `pid`, itself included, but for `except`: milliseconds by pid. */
+/**
+ * CPU time so far of all processes that come from `pid`, itself included, each with its children that have ended: milliseconds by pid.
+ * Of `except`, those children alone.
+ */
 export async function familyCpuMs(pid: number, except: readonly number[]): Promise<Readonly<Record<number, number>>> {
   const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name)).map(Number)
   const stats = new Map(await Promise.all(pids.map(async (other) => [other, await readStat(other)] as const)))
@@ -68,8 +76,13 @@ export async function familyCpuMs(pid: number, except: readonly number[]): Promi
     const parent = stats.get(other)?.parentPid
     return parent !== undefined && parent > 1 && comesFrom(parent)
   }
-  const others = pids.filter((other) => stats.get(other) !== undefined && !except.includes(other) && comesFrom(other))
-  return Object.fromEntries(others.map((other) => [other, stats.get(other)!.cpuMs]))
+  const family = pids.filter((other) => stats.get(other) !== undefined && comesFrom(other))
+  return Object.fromEntries(
+    family.map((other) => {
+      const { cpuMs, endedChildrenCpuMs } = stats.get(other)!
+      return [other, endedChildrenCpuMs + (except.includes(other) ? 0 : cpuMs)]
+    }),
+  )
 }
 
 /** The processes from `pid` upwards, as pids: itself, its parent, its parent's parent, … */

@@ -35,6 +35,8 @@ export interface SpawnedWorker {
   readonly workerId: string
   /** The program that its processes must be; null when the command line is not our own. */
   readonly expectedExecutable: string | null
+  /** Whether it is Plumbline's own worker. */
+  readonly own: boolean
   /** Path of what it prints. */
   readonly log: string
   /** How it ended by itself; undefined when it still lives after so long. */
@@ -96,6 +98,7 @@ export async function acquireWorker(options: AcquireOptions): Promise<AcquiredWo
       readyPid: worker.readyPid,
       workerId,
       expectedExecutable: command.own ? realpathSync(command.program) : null,
+      own: command.own,
       log,
       ended,
     }

@@ -141,7 +141,7 @@ const metrics = (tokensIn: number, tokensOut: number) => ({
 
 function processOf(pid: number, parentPid: number, cpuMs: number) {
   const memory = { residentBytes: 60e6, residentPeakBytes: 60e6, proportionalBytes: 50e6 }
-  return { pid, parentPid, executable: '/usr/bin/node', startTicks: pid, cpuMs, ...memory }
+  return { pid, parentPid, executable: '/usr/bin/node', startTicks: pid, cpuMs, endedChildrenCpuMs: 0, ...memory }
 }
 
 function replayOf(stream: string, replayed: readonly ReplayedDraw[]): Replay {
@@ -164,7 +164,7 @@ export function honestEvidence(): Evidence {
   return {
     subject,
     spawned: true,
-    asked: { workerId: healthOf().health!.worker_id, device: 'cpu', precision: 'exact' },
+    asked: { workerId: healthOf().health!.worker_id, model: undefined, device: 'cpu', precision: 'exact' },
     attempts: [{ challenge, stream }],
     repeat: streamOf(honestEvents, { purpose: 'repeat' }),
     probe: streamOf(probeEvents, { purpose: 'probe', request: { ...request, max_tokens: 100, ignore_eos: true } }),
