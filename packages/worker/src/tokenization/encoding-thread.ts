@@ -16,4 +16,6 @@ function answer(prompt: Prompt): EncodingAnswer {
   }
 }
 
-parentPort!.on('message', (prompt: Prompt) => parentPort!.postMessage(answer(prompt)))
+const reply = (answer: EncodingAnswer) => parentPort!.postMessage(answer)
+parentPort!.on('message', (prompt: Prompt) => reply(answer(prompt)))
+reply({ ready: true })

@@ -13,6 +13,8 @@ export interface Prompt {
 
 /** What the thread answers: token ids, or what is wrong with the prompt, or what went wrong with it. */
 export type EncodingAnswer =
+  /** Once, when the tokenizer has been built. */
+  | { readonly ready: true }
   | { readonly ids: Uint32Array }
   | { readonly errors: readonly FieldError[] }
   | { readonly failure: string }
@@ -25,9 +27,9 @@ interface Waiting {
 
 /** What takes a millisecond or two is done at once; the longest prompts take a hundred. */
 const LONG_CHARACTERS = 2_048
-/** For one prompt, with the start of the thread. The longest chats take 0.4 s, but a template is a program, and may have no end. */
+/** For one chat, once the thread is ready. The longest ones take 0.4 s, but a template is a program, and may have no end. */
 const TIME_LIMIT_MS = 10_000
-/** A vocabulary of 150,000 tokens takes a fifth of it; what a template may fill. */
+/** A vocabulary of 150,000 tokens takes 60 of it; the rest is what a template may fill. */
 const MEMORY_LIMIT_MIB = 512
 
 /**
@@ -42,6 +44,7 @@ export class PromptEncoder {
   #active: Waiting | undefined
   #limit: NodeJS.Timeout | undefined
   #thread: Thread | undefined
+  #ready = false
 
   constructor(tokenizer: Tokenizer, metadata: TokenizerMetadata, timeLimitMs = TIME_LIMIT_MS) {
     this.#tokenizer = tokenizer
@@ -63,19 +66,30 @@ export class PromptEncoder {
 
   /** Fails what has not been encoded yet. */
   dispose(): void {
-    for (const { reject } of this.#waiting.splice(0)) reject(new PlumblineError('INTERNAL', 'the encoder was disposed'))
-    this.#endThread('the encoder was disposed')
+    const error = new PlumblineError('INTERNAL', 'the encoder was disposed')
+    for (const { reject } of this.#waiting.splice(0)) reject(error)
+    const thread = this.#thread
+    this.#forgetThread()
+    this.#settle(({ reject }) => reject(error))
+    void thread?.terminate()
   }
 
   #next(): void {
     if (this.#active) return
     this.#active = this.#waiting.shift()
     if (!this.#active) return
-    const { prompt } = this.#active
     this.#thread ??= this.#startThread()
-    this.#thread.postMessage(prompt)
-    const seconds = this.#timeLimitMs / 1_000
-    this.#limit = setTimeout(() => this.#endThread(`it took longer than ${seconds} s`), this.#timeLimitMs)
+    this.#thread.postMessage(this.#active.prompt)
+    if (this.#ready) this.#startClock()
+  }
+
+  #startClock(): void {
+    if (!this.#active?.prompt.messages) return // the time that text takes has a bound
+    const thread = this.#thread!
+    this.#limit = setTimeout(() => {
+      this.#onEnd(thread, `it took longer than ${this.#timeLimitMs / 1_000} s`)
+      void thread.terminate()
+    }, this.#timeLimitMs)
     this.#limit.unref()
   }
 
@@ -85,39 +99,50 @@ export class PromptEncoder {
       resourceLimits: { maxOldGenerationSizeMb: MEMORY_LIMIT_MIB },
     })
     thread.unref()
-    thread.on('message', (answer: EncodingAnswer) => this.#settle(thread, answer))
+    thread.on('message', (answer: EncodingAnswer) => this.#onAnswer(thread, answer))
     thread.on('error', (error) => this.#onEnd(thread, error.message))
     thread.on('exit', () => this.#onEnd(thread, 'the encoding thread has ended'))
     return thread
   }
 
-  #endThread(why: string): void {
-    const thread = this.#thread
-    if (!thread) return
-    this.#onEnd(thread, why)
-    void thread.terminate()
-  }
-
   #onEnd(thread: Thread, why: string): void {
     if (this.#thread !== thread) return
-    this.#thread = undefined
-    this.#settle(undefined, this.#active?.prompt.messages ? templateFailure(why) : { failure: why })
+    this.#forgetThread()
+    this.#settle(({ prompt, reject }) =>
+      reject(prompt.messages ? templateFailure(why) : new PlumblineError('INTERNAL', why)),
+    )
   }
 
-  #settle(thread: Thread | undefined, answer: EncodingAnswer): void {
-    if (this.#thread !== thread || !this.#active) return
-    const { resolve, reject } = this.#active
+  #forgetThread(): void {
+    this.#thread = undefined
+    this.#ready = false
+  }
+
+  #onAnswer(thread: Thread, answer: EncodingAnswer): void {
+    if (this.#thread !== thread) return
+    if ('ready' in answer) {
+      this.#ready = true
+      this.#startClock()
+    } else {
+      this.#settle(({ resolve, reject }) => {
+        if ('ids' in answer) resolve(answer.ids)
+        else if ('errors' in answer) reject(new InvalidRequestError(answer.errors))
+        else reject(new PlumblineError('INTERNAL', answer.failure))
+      })
+    }
+  }
+
+  #settle(how: (active: Waiting) => void): void {
     clearTimeout(this.#limit)
+    const active = this.#active
     this.#active = undefined
-    if ('ids' in answer) resolve(answer.ids)
-    else if ('errors' in answer) reject(new InvalidRequestError(answer.errors))
-    else reject(new PlumblineError('INTERNAL', answer.failure))
+    if (active) how(active)
     this.#next()
   }
 }
 
 /** A chat that the thread did not survive: all there is in it that is not ours is the template. */
-function templateFailure(why: string): EncodingAnswer {
+function templateFailure(why: string): InvalidRequestError {
   return messagesError('chat_template', `the model's chat template fails on them (${why}): give prompt instead`)
 }
 
