@@ -14,7 +14,7 @@ import { type ModelFile, Worker } from './worker.ts'
 /** Serves one model until a signal ends it. Resolves with the exit code; what is wrong before it listens is thrown. */
 export async function serve({ values: options }: Configuration, modelFile: ModelFile): Promise<number> {
   // V8 doubles the room for young objects while many survive, up to a hundred megabytes, and never gives it back. What streams leave
-  // behind is young garbage, which a small room holds as well; the thread that encodes long prompts inherits this.
+  // behind is young garbage, which a small room holds as well; the thread that encodes prompts inherits this.
   setFlagsFromString('--semi-space-growth-factor=1')
   const { log, flush } = await openLog(options.logLevel)
   process.on('uncaughtException', (error) => {
