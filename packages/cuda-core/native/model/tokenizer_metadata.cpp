@@ -88,10 +88,11 @@ void require_distinct(const gguf::Metadata& metadata, const TokenizerMetadata& t
 }  // namespace
 
 TokenizerMetadata read_tokenizer_metadata(const gguf::Metadata& metadata) {
+  const std::string_view model = metadata.require_text("tokenizer.ggml.model");
   const gguf::StringArray tokens = metadata.require_strings(kTokens);
   const auto id = [&](std::string_view key) { return token_id(metadata, key, tokens.size()); };
   const TokenizerMetadata tokenizer = {
-      .model = metadata.require_text("tokenizer.ggml.model"),
+      .model = model,
       .pre = metadata.text("tokenizer.ggml.pre"),
       .tokens = tokens,
       .scores = metadata.floats(kScores),
