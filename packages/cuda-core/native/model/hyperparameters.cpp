@@ -113,15 +113,15 @@ Hyperparameters read_hyperparameters(const gguf::File& file) {
   HeadShape& heads = out.heads;
   heads.heads = read.size("attention.head_count");
   heads.kv_heads = read.size("attention.head_count_kv", heads.heads);
-  if (heads.heads % heads.kv_heads != 0) {
-    read.refuse("attention.head_count_kv", "a divisor of attention.head_count (" + std::to_string(heads.heads) + ")",
-                std::to_string(heads.kv_heads));
-  }
   if (!read.has("attention.key_length") && out.embedding_length % heads.heads != 0) {
     read.refuse("attention.head_count",
                 "a divisor of embedding_length (" + std::to_string(out.embedding_length) +
                     ") where there is no attention.key_length",
                 std::to_string(heads.heads));
+  }
+  if (heads.heads % heads.kv_heads != 0) {
+    read.refuse("attention.head_count_kv", "a divisor of attention.head_count (" + std::to_string(heads.heads) + ")",
+                std::to_string(heads.kv_heads));
   }
   heads.key_length = read.size("attention.key_length", out.embedding_length / heads.heads);
   heads.value_length = read.size("attention.value_length", heads.key_length);

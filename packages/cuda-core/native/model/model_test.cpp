@@ -302,7 +302,6 @@ TEST(Model, RefusesHyperparametersThatMakeNoSense) {
   for (const std::uint32_t heads : {5u, 7u}) {
     Parts parts;
     parts.sizes["attention.head_count"] = heads;
-    parts.sizes["attention.head_count_kv"] = 1;
     expect_refused(parts, wrong_value("llama.attention.head_count",
                                       "a divisor of embedding_length (24) where there is no attention.key_length",
                                       std::to_string(heads)));
