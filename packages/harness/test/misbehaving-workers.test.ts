@@ -195,10 +195,10 @@ describe('misbehaving workers fail, and the check that fails says why', { timeou
     expect(exitCode).toBe(EXIT.judgedFailed)
   })
 
-  test('a front that computes, beside an engine that burns a tenth of the time: process', async () => {
-    const { failed, exitCode, verification } = await judged('computes-in-front')
+  test('a front that computes, beside an engine that burns a little time: process', async () => {
+    // By what the front computed; or, on a machine that lets it have no time, by what the engine did not.
+    const { failed, exitCode } = await judged('computes-in-front')
     expect(failed).toContain('process')
-    expect(verification.genuine.find(({ name }: CheckResult) => name === 'process').seen).toMatch(/the front \d{4,} ms/)
     expect(exitCode).toBe(EXIT.judgedFailed)
   })
 

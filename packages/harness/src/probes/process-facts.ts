@@ -46,8 +46,12 @@ type ProcessStat = Pick<ProcessFacts, 'parentPid' | 'startTicks' | 'cpuMs' | 'en
 
 /** The part of it that takes no time to look at. */
 async function readStat(pid: number): Promise<ProcessStat | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
-  if (stat === undefined) return undefined
+  return parseStat(await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ''))
+}
+
+/** Pure: what /proc/PID/stat says; undefined when it says nothing, or that the process is a zombie. */
+export function parseStat(stat: string): ProcessStat | undefined {
+  if (stat === '') return undefined
   // The second field is the program's name in parentheses, and may hold anything: count from the last one.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   if (fields[0] === 'Z' || fields[0] === 'X') return undefined

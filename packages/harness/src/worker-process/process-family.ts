@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { parseStat } from '../probes/process-facts.ts'
 import type { ProcessIdentity } from './process-identity.ts'
 
 /** In the environment of a worker, and so of all that it starts: whoever left its tree is known by it (Linux). */
@@ -14,19 +15,15 @@ export function processFamily(
   seen: readonly ProcessIdentity[],
   mark: string,
 ): ProcessIdentity[] {
-  const stats = new Map<number, { parentPid: number; startTicks: number }>()
-  for (const name of readNames('/proc')) {
-    // The second field is the program's name in parentheses, and may hold anything: count from the last one.
-    const stat = readText(`/proc/${name}/stat`)
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    const dead = fields[0] === 'Z' || fields[0] === 'X'
-    if (stat !== '' && !dead) stats.set(Number(name), { parentPid: Number(fields[1]), startTicks: Number(fields[19]) })
-  }
+  const found = readNames('/proc').map((name) => [Number(name), parseStat(readText(`/proc/${name}/stat`))] as const)
+  const stats = new Map(found.flatMap(([pid, stat]) => (stat === undefined ? [] : [[pid, stat] as const])))
   const known = new Map(roots.map((pid) => [pid, true]))
   for (const { pid, startTicks } of seen) if (stats.get(pid)?.startTicks === startTicks) known.set(pid, true)
   const belongs = (other: number): boolean => {
     let answer = known.get(other)
     if (answer === undefined) {
+      // Pids that are given again while /proc is read could make a circle.
+      known.set(other, false)
       const stat = stats.get(other)
       answer = stat !== undefined && (belongs(stat.parentPid) || isMarked(other, mark))
       known.set(other, answer)
