@@ -14,7 +14,7 @@ export const LIMITS = {
   logprobs: 20,
   /** Of a request body: 32,768 characters of prompt as JSON escapes of six bytes each, and room for the rest. */
   bodyBytes: 1_048_576,
-  /** Of all objects in a request body together: 1,024 messages have 2,048. */
+  /** Fields and objects of a request body together: 1,024 messages have 3,072. */
   bodyFields: 4_096,
   /** Of one answer: a small body can hold hundreds of thousands of mistakes. */
   fieldErrors: 32,

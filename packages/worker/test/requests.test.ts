@@ -164,14 +164,14 @@ describe('POST /execute refuses before it admits', () => {
     ['490,000 token ids', { job_id: 'a', prompt_token_ids: Array(490_000).fill(1) }],
     ['1,024 messages of one letter', { job_id: 'a', messages: Array(1_024).fill({ role: 'user', content: 'x' }) }],
   ])('%s do not hold up the event loop', async (_name, body) => {
-    // The best of five: what else the machine does is no delay of the worker's.
+    // The best of five, and ten times what the slowest takes: what else the machine does is no delay of the worker's.
     const delays: number[] = []
     for (let n = 0; n < 5; n++) {
       await worker.metric('uptime') // each look begins a new measurement
       expect((await execute(body)).status).toBe(400)
       delays.push(await worker.metric('event_loop_delay_seconds{quantile="1"}'))
     }
-    expect(Math.min(...delays)).toBeLessThan(0.1)
+    expect(Math.min(...delays)).toBeLessThan(0.2)
   })
 
   test('a job_id that is active is a 409, and free again when the stream has ended', async () => {

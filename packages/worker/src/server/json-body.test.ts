@@ -13,11 +13,10 @@ function constraintOf(text: string): string | undefined {
 
 const objectOf = (count: number) => JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, n) => [n, 1])))
 
-test('a body may hold as many fields as there is a use for, and no more', () => {
-  expect(constraintOf(objectOf(LIMITS.bodyFields))).toBeUndefined()
-  expect(constraintOf(objectOf(LIMITS.bodyFields + 1))).toBe('field_count')
-  const objects = `[${Array(LIMITS.bodyFields + 1).fill('{"a":1}')}]`
-  expect(constraintOf(objects)).toBe('field_count')
+test('a body may hold as many fields and objects as there is a use for, and no more', () => {
+  expect(constraintOf(objectOf(LIMITS.bodyFields - 1))).toBeUndefined()
+  expect(constraintOf(objectOf(LIMITS.bodyFields))).toBe('field_count')
+  expect(constraintOf(`[${Array(LIMITS.bodyFields + 1).fill('{}')}]`)).toBe('field_count')
 })
 
 test('a colon in a string is no field', () => {
