@@ -2,7 +2,8 @@
  * What a forward pass left behind, whoever wrote it and in whatever format: which runs there were, what each says about itself, and
  * values by checkpoint and position. Readers (formats/) make these; alignment, fitness, metrics and verdict know nothing else.
  *
- * A recording may be far larger than memory, so values are read a slab at a time, and what is kept of a slab is a few numbers.
+ * A recording may be far larger than memory, so values are read a slab at a time (of a large one some rows at a time), and what is
+ * kept of a slab is a few numbers.
  */
 export interface Recording {
   /** The path that was opened. */
@@ -102,7 +103,7 @@ export interface RunIdentity {
  */
 export interface Checkpoint {
   readonly name: string
-  /** Of a full row: how many values the engine computed for one position. */
+  /** Of a full row: how many values the engine computed for one position; 0 where only some columns are there and nothing tells. */
   readonly width: number
   readonly slabCount: number
   slab(index: number): Slab
