@@ -1,0 +1,98 @@
+import { LAYER_CHECKPOINTS } from '@plumbline/protocol'
+import type { Op } from '../comparison/comparison.ts'
+import type { OpSite } from '../graph/op-site.ts'
+import type { Mistake } from './mistake.ts'
+
+const everywhere: readonly Op[] = ['output', ...LAYER_CHECKPOINTS.slice(0, -1), 'token_embd', 'output_norm', 'logits']
+const inLayers: readonly Op[] = ['output', ...LAYER_CHECKPOINTS.slice(0, -1)]
+
+/** What the op should have given at the row before each. */
+function ofRowBefore(site: OpSite): Float64Array {
+  if (site.first > 0) return site.elsewhere({ first: site.first - 1 }).right()
+  const right = site.right()
+  right.copyWithin(right.length / site.count, 0)
+  return right
+}
+
+const bits = new Uint32Array(1)
+const float = new Float32Array(bits.buffer)
+
+/** To the nearest bfloat16, ties to even. */
+function toBfloat16(x: number): number {
+  float[0] = x
+  bits[0] = (bits[0]! + 0x7fff + ((bits[0]! >>> 16) & 1)) & 0xffff0000
+  return float[0]!
+}
+
+/** To the nearest float16, ties to even; what is too large becomes infinite. */
+function toFloat16(x: number): number {
+  const step = 2 ** (Math.max(Math.floor(Math.log2(Math.abs(x))), -14) - 10)
+  const steps = x / step
+  const near = Math.round(steps)
+  const even = Math.abs(steps % 1) === 0.5 ? 2 * Math.round(steps / 2) : near
+  const rounded = even * step
+  return x === 0 ? 0 : Math.abs(rounded) > 65_504 ? Math.sign(x) * Number.POSITIVE_INFINITY : rounded
+}
+
+/** Of buffers and rows: they can befall any op. */
+export const ROW_MISTAKES: readonly Mistake[] = [
+  {
+    name: 'never-written',
+    description: 'is zero throughout, as a buffer that was never written',
+    ops: everywhere,
+    compute: (site) => site.right().fill(0),
+  },
+  {
+    name: 'buffer-aliased',
+    description: 'holds what the same op gave in the layer before, as a buffer used for both',
+    ops: inLayers,
+    compute: (site) => (site.layer === 0 ? undefined : site.rows(`blk.${site.layer - 1}.${site.op}`).slice()),
+  },
+  {
+    name: 'rows-of-other-position',
+    description: 'holds what belongs one position earlier',
+    ops: everywhere,
+    compute: ofRowBefore,
+  },
+  {
+    name: 'first-row-repeated',
+    description: 'holds the first row of its chunk in every row',
+    ops: everywhere,
+    compute: (site) => {
+      if (site.chunk.count < 2) return undefined
+      const row = site.elsewhere({ first: site.chunk.pos, count: 1 }).right()
+      return Float64Array.from({ length: site.count * row.length }, (_, i) => row[i % row.length]!)
+    },
+  },
+  {
+    name: 'rows-of-other-request',
+    description: 'holds what belongs to another request',
+    ops: everywhere,
+    compute: (site) => {
+      const { other } = site.source
+      return other && site.elsewhere({ source: other }).right()
+    },
+  },
+  {
+    name: 'last-quarter-not-written',
+    description: 'is zero in the last quarter of each row',
+    ops: everywhere,
+    compute: (site) => {
+      const right = site.right()
+      const width = right.length / site.count
+      return right.map((x, i) => (i % width >= 0.75 * width ? 0 : x))
+    },
+  },
+  {
+    name: 'rounded-to-bfloat16',
+    description: 'is rounded to bfloat16',
+    ops: everywhere,
+    compute: (site) => site.right().map(toBfloat16),
+  },
+  {
+    name: 'rounded-to-float16',
+    description: 'is rounded to float16',
+    ops: everywhere,
+    compute: (site) => site.right().map(toFloat16),
+  },
+]
