@@ -8,6 +8,8 @@ import type { Fault, FormatName, RunIdentity } from '../recording/recording.ts'
 export interface Comparison {
   readonly verdict: Verdict
   readonly profile: ProfileName
+  /** Why that profile: what the sides say of their arithmetic, or that it was asked for. */
+  readonly profileReason: string
   readonly candidate: Side
   readonly reference: Side
   readonly alignment: Alignment
@@ -19,7 +21,8 @@ export interface Comparison {
   readonly greedy?: GreedyFinding
 }
 
-export type Outcome = 'same' | 'within-tolerance' | 'diverged' | 'not-comparable' | 'untrusted'
+/** `partial`: nothing differs in what both sides hold, which is too little to call them equal. */
+export type Outcome = 'same' | 'within-tolerance' | 'partial' | 'diverged' | 'not-comparable' | 'untrusted'
 
 export interface Verdict {
   readonly outcome: Outcome

@@ -105,6 +105,8 @@ export interface Checkpoint {
   readonly name: string
   /** Of a full row: how many values the engine computed for one position; 0 where only some columns are there and nothing tells. */
   readonly width: number
+  /** Where each slab is [heads, positions, dimensions]: how many heads. Such a slab is read whole; alignment turns it around. */
+  readonly headsFirst?: number
   readonly slabCount: number
   slab(index: number): Slab
 }

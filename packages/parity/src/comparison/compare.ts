@@ -1,0 +1,149 @@
+import { worstExit } from '@plumbline/protocol'
+import type { ReferenceModel, Tokenizer } from '@plumbline/reference'
+import { type Aligned, type AlignedSide, align } from '../alignment/align.ts'
+import { matchRuns, type RunPair } from '../alignment/match-runs.ts'
+import { without } from '../alignment/row-cover.ts'
+import { Fitness } from '../fitness/fitness.ts'
+import { compareRows, type MeasuredCheckpoint, showRows } from '../metrics/compare-rows.ts'
+import type { RecordedRun, Recording } from '../recording/recording.ts'
+import { coverageOf, layerCount, tooLittle } from '../verdict/coverage.ts'
+import { firstDivergence, judge } from '../verdict/divergence.ts'
+import { compareGreedy } from '../verdict/greedy.ts'
+import { chooseProfile } from '../verdict/profile.ts'
+import { decideVerdict } from '../verdict/verdict.ts'
+import type { Comparison, Divergence, ProfileName, Side, UnfitFinding } from './comparison.ts'
+
+export interface CompareOptions {
+  /** Chosen by what the sides say of their arithmetic, unless given. */
+  readonly profile?: ProfileName
+  /** For head lengths, replayed ops and causes. */
+  readonly model?: ReferenceModel
+  /** For token ids as text. */
+  readonly tokenizer?: Tokenizer
+  /** What one side leaves out of its identity is then a reason to refuse. */
+  readonly strictIdentity?: boolean
+  /** Equality of a part of the values is then all that is asked for; the verdict still says that it is a part. */
+  readonly allowPartial?: boolean
+  readonly onProgress?: (rows: number, ofRows: number) => void
+}
+
+/** The worst of `compareRecordings`. */
+export function compare(candidate: Recording, reference: Recording, options: CompareOptions = {}): Comparison {
+  const comparisons = compareRecordings(candidate, reference, options)
+  const worst = worstExit(comparisons.map(({ verdict }) => verdict.exitCode as Exclude<typeof verdict.exitCode, 2>))
+  return comparisons.find(({ verdict }) => verdict.exitCode === worst)!
+}
+
+/** Each run of the candidate against the run of the reference that has the same prompt. */
+export function compareRecordings(
+  candidate: Recording,
+  reference: Recording,
+  options: CompareOptions = {},
+): readonly Comparison[] {
+  return matchRuns(candidate, reference).map((pair) => compareRuns(candidate, reference, pair, options))
+}
+
+function compareRuns(candidate: Recording, reference: Recording, pair: RunPair, options: CompareOptions): Comparison {
+  const { model, tokenizer, strictIdentity = false, allowPartial = false } = options
+  const aligned = align(pair.candidate, pair.reference, {
+    ...(model !== undefined && { headLength: model.config.keyLength }),
+    ...(tokenizer !== undefined && { tokenizer }),
+  })
+  const { measured, unfit } = lookAtRows(aligned, options)
+  const { profile, reason } =
+    options.profile === undefined
+      ? chooseProfile(pair.candidate, pair.reference)
+      : { profile: options.profile, reason: 'asked for' }
+  const layers = layerCount(aligned)
+  const checkpoints = judge(measured, profile, layers)
+  const first = firstDivergence(checkpoints, profile, layers)
+  const divergence = first === undefined ? undefined : explain(first, aligned)
+  const decode = tokenizer === undefined ? undefined : (id: number) => tokenizer.decodeText([id])
+  const greedy =
+    aligned.alignment.refusals.length > 0
+      ? undefined
+      : compareGreedy(pair.candidate, pair.reference, {
+          profile,
+          checkpoints,
+          divergence,
+          ...(decode !== undefined && { decode }),
+        })
+  const sides = {
+    candidate: sideOf(candidate, pair.candidate, unfit.candidate),
+    reference: sideOf(reference, pair.reference, unfit.reference),
+  }
+  const { alignment } = aligned
+  const coverage = coverageOf(aligned, measured)
+  const verdict = decideVerdict({
+    ...sides,
+    alignment,
+    checkpoints,
+    profile,
+    coverage,
+    divergence,
+    greedy,
+    tooLittle: alignment.refusals.length > 0 ? undefined : tooLittle(aligned, measured),
+    strictIdentity,
+    allowPartial,
+    ...(decode !== undefined && { decode }),
+  })
+  return {
+    verdict,
+    profile,
+    profileReason: reason,
+    ...sides,
+    alignment,
+    checkpoints,
+    coverage,
+    ...(divergence !== undefined && { divergence }),
+    ...(greedy !== undefined && { greedy }),
+  }
+}
+
+interface Looked {
+  readonly measured: MeasuredCheckpoint[]
+  readonly unfit: { readonly candidate: readonly UnfitFinding[]; readonly reference: readonly UnfitFinding[] }
+}
+
+/** Every row of both sides is looked at for fitness, whether there is anything to set it against or not. */
+function lookAtRows(aligned: Aligned, { onProgress }: CompareOptions): Looked {
+  const { candidate, reference, common } = aligned
+  const fitness = {
+    candidate: new Fitness(candidate.run, candidate.covers),
+    reference: new Fitness(reference.run, reference.covers),
+  }
+  const options = onProgress === undefined ? {} : { onProgress }
+  const measured = compareRows(candidate, reference, common, fitness, options)
+  const taken = new Map(common.map(({ name, stretches }) => [name, stretches]))
+  lookAtRest(candidate, fitness.candidate, taken)
+  lookAtRest(reference, fitness.reference, taken)
+  return { measured, unfit: { candidate: fitness.candidate.finish(), reference: fitness.reference.finish() } }
+}
+
+function lookAtRest(
+  { run, covers }: AlignedSide,
+  fitness: Fitness,
+  taken: ReadonlyMap<string, readonly { start: number; end: number }[]>,
+): void {
+  for (const [name, cover] of covers) {
+    const checkpoint = run.checkpoints.get(name)!
+    for (const { start, end, slab } of without(cover.stretches, taken.get(name) ?? [])) {
+      showRows(fitness, name, checkpoint.slab(slab), start, end)
+    }
+    for (const { slab } of cover.duplicates) fitness.duplicate(name, checkpoint.slab(slab))
+  }
+}
+
+function explain(first: Omit<Divergence, 'origin'>, { candidate }: Aligned): Divergence {
+  const phase = phaseAt(candidate, first.checkpoint, first.position)
+  return { ...first, ...(phase !== undefined && { phase }), origin: 'unknown' }
+}
+
+function phaseAt({ run, covers }: AlignedSide, name: string, position: number) {
+  const stretch = covers.get(name)?.stretches.find(({ start, end }) => start <= position && position < end)
+  return stretch === undefined ? undefined : run.checkpoints.get(name)!.slab(stretch.slab).phase
+}
+
+function sideOf({ path, format, faults }: Recording, run: RecordedRun, unfit: readonly UnfitFinding[]): Side {
+  return { path, format, run: run.id, identity: run.identity, faults, unfit }
+}

@@ -1,0 +1,225 @@
+import { type RowCover, stretchAt } from '../alignment/row-cover.ts'
+import { inputTokenIds } from '../alignment/token-ids.ts'
+import { checkpointPlace } from '../comparison/checkpoint-name.ts'
+import type { UnfitFinding } from '../comparison/comparison.ts'
+import type { RecordedRun, Slab, Values } from '../recording/recording.ts'
+import { drifts } from './drift.ts'
+import { RepeatedRows } from './repeated-rows.ts'
+import {
+  isConstant,
+  LEAST_NORMAL,
+  largestBelievable,
+  type Oddity,
+  oddSmallValues,
+  otherDtype,
+  type RowKind,
+} from './row-oddities.ts'
+
+/** Of one kind and checkpoint, at most that many rows are told one by one. */
+const TOLD_EACH = 3
+/** Of one kind, at most in that many checkpoints. */
+const TOLD_CHECKPOINTS = 4
+/** Fewer values than that may be the same by chance. */
+const NARROWEST_REPEAT = 8
+
+const MOST_SUSPECTS = 4096
+
+interface Suspect {
+  readonly name: string
+  readonly slab: Slab
+  readonly position: number
+  readonly firstName: string
+  readonly firstPosition: number
+}
+
+/** What was computed before any position saw another: the same token gives the same row there. */
+const BEFORE_ATTENTION: ReadonlySet<string> = new Set(['attn_norm', 'attn_q', 'attn_k', 'attn_v'])
+
+/**
+ * Is one side, looked at alone, fit to be compared? Rows are shown to it one by one, in whatever order they are read, with what the
+ * pass over them has found; it looks again at those that may be odd.
+ */
+export class Fitness {
+  readonly #run: RecordedRun
+  readonly #tokenIds: readonly number[] | undefined
+  readonly #names: readonly string[]
+  readonly #indexOf: ReadonlyMap<string, number>
+  readonly #repeated: RepeatedRows
+  readonly #series = new Map<string, { order: number[]; positions: number[]; scales: number[] }>()
+  readonly #findings = new Map<string, { findings: UnfitFinding[]; more: number }>()
+  readonly #covers: ReadonlyMap<string, RowCover>
+  /** Rows whose hash was seen before: read again at the end, since a read may overwrite what the last one gave. */
+  readonly #suspects: Suspect[] = []
+  #rows = 0
+
+  constructor(run: RecordedRun, covers: ReadonlyMap<string, RowCover>) {
+    this.#run = run
+    this.#covers = covers
+    let rows = 0
+    for (const { stretches } of covers.values()) for (const { start, end } of stretches) rows += end - start
+    this.#tokenIds = inputTokenIds(run)
+    this.#names = [...run.checkpoints.keys()]
+    this.#indexOf = new Map(this.#names.map((name, index) => [name, index]))
+    this.#repeated = new RepeatedRows(rows)
+  }
+
+  /** Rows looked at so far. */
+  get rows(): number {
+    return this.#rows
+  }
+
+  /** `squares`, `largest`, `smallest`: sum of squares, largest and smallest size of the row's values. */
+  row(
+    name: string,
+    slab: Slab,
+    position: number,
+    row: Values,
+    squares: number,
+    largest: number,
+    smallest: number,
+  ): void {
+    this.#rows++
+    const place = checkpointPlace(name)
+    if (place === undefined) return
+    const whole = slab.coverage.kind === 'all'
+    const kind: RowKind = { op: place.op, layer: place.layer, dtype: slab.dtype, whole }
+    const tell = (oddity: Oddity) => this.#tell(name, slab, position, oddity)
+    if (!Number.isFinite(squares)) {
+      const strange = row.filter((value) => !Number.isFinite(value)).length
+      if (strange > 0) {
+        tell({ kind: 'non-finite', message: `${strange} of ${row.length} values are not finite` })
+        return
+      }
+    }
+    if (largest > largestBelievable(place.op)) {
+      tell({ kind: 'magnitude', message: `a value of size ${largest.toPrecision(3)} is beyond any forward pass` })
+    }
+    if (smallest < LEAST_NORMAL) for (const oddity of oddSmallValues(row, kind)) tell(oddity)
+    if (largest === smallest && isConstant(row)) {
+      tell({ kind: 'constant-row', message: `all ${row.length} values are ${row[0]}` })
+      return
+    }
+    const other = otherDtype(row, kind)
+    if (other !== undefined) tell(other)
+    if (row.length >= NARROWEST_REPEAT && slab.coverage.kind !== 'columns') {
+      this.#lookForRepeat(name, slab, position, row, place.op)
+    }
+    if (whole && (place.op === 'logits' || place.op.endsWith('norm'))) {
+      const series = this.#series.get(name) ?? { order: [], positions: [], scales: [] }
+      this.#series.set(name, series)
+      series.order.push(slab.order)
+      series.positions.push(position)
+      series.scales.push(Math.sqrt(squares / row.length))
+    }
+  }
+
+  /** Slabs of which another one holds the same positions. */
+  duplicate(name: string, slab: Slab): void {
+    const last = slab.pos + slab.count - 1
+    this.#tell(name, slab, slab.pos, {
+      kind: 'duplicate-row',
+      message: `positions ${slab.pos} to ${last} were recorded more than once`,
+    })
+  }
+
+  finish(): readonly UnfitFinding[] {
+    for (const suspect of this.#suspects) this.#confirmRepeat(suspect)
+    for (const [name, { order, positions, scales }] of this.#series) {
+      const byTime = order
+        .map((_, index) => index)
+        .sort((a, b) => order[a]! - order[b]! || positions[a]! - positions[b]!)
+      const message = drifts({
+        positions: byTime.map((index) => positions[index]!),
+        scales: byTime.map((index) => scales[index]!),
+      })
+      if (message === undefined) continue
+      this.#tell(name, this.#run.checkpoints.get(name)!.slab(0), positions[byTime[0]!]!, { kind: 'drift', message })
+    }
+    return [...this.#findings.values()].flatMap(({ findings, more }) =>
+      more === 0
+        ? findings
+        : [
+            ...findings.slice(0, -1),
+            { ...findings.at(-1)!, message: `${findings.at(-1)!.message} (and ${more} more rows)` },
+          ],
+    )
+  }
+
+  #lookForRepeat(name: string, slab: Slab, position: number, row: Values, op: string): void {
+    const checkpoint = this.#indexOf.get(name)!
+    const salt = op.split('').reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0), row.length)
+    const first = this.#repeated.seen(row, salt, checkpoint, position)
+    if (first === undefined || this.#suspects.length >= MOST_SUSPECTS) return
+    const firstName = this.#names[first.checkpoint]!
+    if (
+      firstName === name &&
+      (first.position === position || this.#sameBeforeAttention(name, first.position, position))
+    )
+      return
+    this.#suspects.push({ name, slab, position, firstName, firstPosition: first.position })
+  }
+
+  #confirmRepeat({ name, slab, position, firstName, firstPosition }: Suspect): void {
+    // Two ids may have the same embedding, and an engine may have taken the wrong one: then the rest repeats rightly.
+    if (firstName === name && this.#sameRows('token_embd', firstPosition, 'token_embd', position)) return
+    if (!this.#sameRows(firstName, firstPosition, name, position)) return
+    const message =
+      firstName === name
+        ? `the same values, bit for bit, as at position ${firstPosition}, where another token is`
+        : `the same values, bit for bit, as ${firstName} at position ${firstPosition}`
+    this.#tell(name, slab, position, { kind: 'repeated-row', message })
+  }
+
+  /** Whether two positions of one checkpoint hold the same token, or nothing but what belongs to the token. */
+  #sameBeforeAttention(name: string, a: number, b: number): boolean {
+    const place = checkpointPlace(name)
+    if (name === 'token_embd' || (place?.layer === 0 && BEFORE_ATTENTION.has(place.op))) return true
+    const ids = this.#tokenIds
+    return ids !== undefined && ids[a] === ids[b]
+  }
+
+  #sameRows(name: string, position: number, otherName: string, otherPosition: number): boolean {
+    const row = this.#rowAt(name, position)?.slice()
+    const other = this.#rowAt(otherName, otherPosition)
+    return (
+      row !== undefined &&
+      other !== undefined &&
+      row.length === other.length &&
+      row.every((value, i) => value === other[i])
+    )
+  }
+
+  #rowAt(name: string, position: number): Values | undefined {
+    const stretch = stretchAt(this.#covers.get(name)?.stretches ?? [], position)
+    if (stretch === undefined) return undefined
+    const slab = this.#run.checkpoints.get(name)!.slab(stretch.slab)
+    return slab.read(position - slab.pos, 1)
+  }
+
+  #tell(name: string, slab: Slab, position: number, { kind, message }: Oddity): void {
+    const key = `${kind} ${name}`
+    const known = this.#findings.get(key)
+    if (known !== undefined && known.findings.length >= TOLD_EACH) {
+      known.more++
+      return
+    }
+    const checkpoints = [...this.#findings.keys()].filter((other) => other.startsWith(`${kind} `)).length
+    if (known === undefined && checkpoints >= TOLD_CHECKPOINTS) {
+      const last = [...this.#findings].findLast(([other]) => other.startsWith(`${kind} `))!
+      last[1].more++
+      return
+    }
+    const entry = known ?? { findings: [], more: 0 }
+    this.#findings.set(key, entry)
+    const { file, line, byteOffset } = slab.place
+    entry.findings.push({
+      kind,
+      message,
+      checkpoint: name,
+      position,
+      file,
+      ...(line !== undefined && { line }),
+      ...(byteOffset !== undefined && { byteOffset }),
+    })
+  }
+}

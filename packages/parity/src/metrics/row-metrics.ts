@@ -1,0 +1,142 @@
+import type { Values } from '../recording/recording.ts'
+
+/** Where in the array that `RowKernel` fills each sum stands. */
+export const SUM = {
+  maxDifference: 0,
+  sumDifference: 1,
+  squaredDifference: 2,
+  product: 3,
+  candidateSquares: 4,
+  referenceSquares: 5,
+  /** In units in the last place of F32. */
+  ulp: 6,
+  candidateLargest: 7,
+  candidateSmallest: 8,
+  referenceLargest: 9,
+  referenceSmallest: 10,
+} as const
+
+export const SUMS = 11
+
+/**
+ * One pass over one row of each side, for what metrics and fitness need; -0 and 0 are 1 ULP apart. Every sum is NaN or infinite as
+ * soon as one of the values is.
+ */
+export function comparePair(x: Values, xStart: number, y: Values, yStart: number, width: number, sums: Float64Array) {
+  if (x instanceof Float32Array && y instanceof Float32Array) compareFloats(x, xStart, y, yStart, width, sums)
+  else compareDoubles(x, xStart, y, yStart, width, sums)
+}
+
+function compareFloats(
+  x: Float32Array,
+  xStart: number,
+  y: Float32Array,
+  yStart: number,
+  width: number,
+  sums: Float64Array,
+): void {
+  const xBits = new Int32Array(x.buffer, x.byteOffset + xStart * 4, width)
+  const yBits = new Int32Array(y.buffer, y.byteOffset + yStart * 4, width)
+  let maxDifference = 0
+  let sumDifference = 0
+  let squaredDifference = 0
+  let product = 0
+  let xSquares = 0
+  let ySquares = 0
+  let ulp = 0
+  let xLargest = 0
+  let xSmallest = Infinity
+  let yLargest = 0
+  let ySmallest = Infinity
+  for (let i = 0; i < width; i++) {
+    const a = x[xStart + i]!
+    const b = y[yStart + i]!
+    const difference = Math.abs(a - b)
+    if (difference > maxDifference) maxDifference = difference
+    sumDifference += difference
+    squaredDifference += difference * difference
+    product += a * b
+    xSquares += a * a
+    ySquares += b * b
+    const aSize = Math.abs(a)
+    const bSize = Math.abs(b)
+    if (aSize > xLargest) xLargest = aSize
+    if (aSize < xSmallest) xSmallest = aSize
+    if (bSize > yLargest) yLargest = bSize
+    if (bSize < ySmallest) ySmallest = bSize
+    const xi = xBits[i]!
+    const yi = yBits[i]!
+    const steps = Math.abs((xi ^ ((xi >> 31) & 0x7fffffff)) - (yi ^ ((yi >> 31) & 0x7fffffff)))
+    if (steps > ulp) ulp = steps
+  }
+  // A NaN is larger than nothing; the sums hold it.
+  sums[SUM.maxDifference] = Number.isNaN(sumDifference) ? NaN : maxDifference
+  sums[SUM.sumDifference] = sumDifference
+  sums[SUM.squaredDifference] = squaredDifference
+  sums[SUM.product] = product
+  sums[SUM.candidateSquares] = xSquares
+  sums[SUM.referenceSquares] = ySquares
+  sums[SUM.ulp] = ulp
+  sums[SUM.candidateLargest] = xLargest
+  sums[SUM.candidateSmallest] = xSmallest
+  sums[SUM.referenceLargest] = yLargest
+  sums[SUM.referenceSmallest] = ySmallest
+}
+
+function compareDoubles(x: Values, xStart: number, y: Values, yStart: number, width: number, sums: Float64Array): void {
+  const xRow = x.subarray(xStart, xStart + width)
+  const yRow = y.subarray(yStart, yStart + width)
+  compareFloats(Float32Array.from(xRow), 0, Float32Array.from(yRow), 0, width, sums)
+  let maxDifference = 0
+  let sumDifference = 0
+  let squaredDifference = 0
+  let product = 0
+  let xSquares = 0
+  let ySquares = 0
+  for (let i = 0; i < width; i++) {
+    const a = xRow[i]!
+    const b = yRow[i]!
+    const difference = Math.abs(a - b)
+    if (difference > maxDifference) maxDifference = difference
+    sumDifference += difference
+    squaredDifference += difference * difference
+    product += a * b
+    xSquares += a * a
+    ySquares += b * b
+  }
+  sums[SUM.maxDifference] = Number.isNaN(sumDifference) ? NaN : maxDifference
+  sums[SUM.sumDifference] = sumDifference
+  sums[SUM.squaredDifference] = squaredDifference
+  sums[SUM.product] = product
+  sums[SUM.candidateSquares] = xSquares
+  sums[SUM.referenceSquares] = ySquares
+}
+
+/** One pass over one row of one side: what fitness needs of it, as `sums` of the reference. */
+export function sizeRow(values: Values, start: number, width: number, sums: Float64Array): void {
+  let squares = 0
+  let largest = 0
+  let smallest = Infinity
+  for (let i = start; i < start + width; i++) {
+    const value = values[i]!
+    squares += value * value
+    const size = Math.abs(value)
+    if (size > largest) largest = size
+    if (size < smallest) smallest = size
+  }
+  sums[SUM.referenceSquares] = squares
+  sums[SUM.referenceLargest] = largest
+  sums[SUM.referenceSmallest] = smallest
+}
+
+/** Both rows the same, bit for bit: what `comparePair` would say, from what `sizeRow` left in `sums`. */
+export function samePair(sums: Float64Array): void {
+  sums[SUM.maxDifference] = 0
+  sums[SUM.sumDifference] = 0
+  sums[SUM.squaredDifference] = 0
+  sums[SUM.product] = sums[SUM.referenceSquares]!
+  sums[SUM.candidateSquares] = sums[SUM.referenceSquares]!
+  sums[SUM.ulp] = 0
+  sums[SUM.candidateLargest] = sums[SUM.referenceLargest]!
+  sums[SUM.candidateSmallest] = sums[SUM.referenceSmallest]!
+}

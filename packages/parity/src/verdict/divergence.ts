@@ -1,0 +1,83 @@
+import {
+  type ComparedCheckpoint,
+  type Divergence,
+  METRIC_NAMES,
+  type MetricName,
+  type ProfileName,
+} from '../comparison/comparison.ts'
+import type { MeasuredCheckpoint } from '../metrics/compare-rows.ts'
+import { noiseFloor, tolerance } from './ladder.ts'
+
+/** How much above everything computed before it an error must stand to have begun there. */
+const JUMP = 30
+
+/** Sets every row against the tolerance of its op. */
+export function judge(
+  measured: readonly MeasuredCheckpoint[],
+  profile: ProfileName,
+  layers: number,
+): ComparedCheckpoint[] {
+  return measured.map((checkpoint) => {
+    const bound = tolerance(profile, checkpoint.op, checkpoint.layer ?? layersBefore(checkpoint, layers))
+    const { nmse, max_ulp: ulp, max_abs: largest } = checkpoint.metrics
+    const exceeding: number[] = []
+    for (let row = 0; row < nmse.length; row++) {
+      // Not `nmse > bound`: a NaN exceeds everything.
+      const within = profile === 'bit-exact' ? ulp[row] === 0 && largest[row] === 0 : nmse[row]! <= bound
+      if (!within) exceeding.push(row)
+    }
+    return { ...checkpoint, tolerance: bound, exceeding: Uint32Array.from(exceeding) }
+  })
+}
+
+const layersBefore = ({ op }: MeasuredCheckpoint, layers: number) => (op === 'token_embd' ? 0 : layers)
+
+/**
+ * The first checkpoint, in the order of computation and then of positions, that exceeds its tolerance, or the one shortly before it
+ * where its error began: above the measured noise, below the tolerance, and far above all that came before.
+ */
+export function firstDivergence(
+  checkpoints: readonly ComparedCheckpoint[],
+  profile: ProfileName,
+  layers: number,
+): Omit<Divergence, 'origin'> | undefined {
+  const at = checkpoints.findIndex(({ exceeding }) => exceeding.length > 0)
+  if (at === -1) return undefined
+  const exceeding = checkpoints[at]!
+  const onset = findOnset(checkpoints.slice(0, at + 1), exceeding.exceeding, profile, layers)
+  const { checkpoint, row } = onset ?? { checkpoint: exceeding, row: exceeding.exceeding[0]! }
+  const metrics = Object.fromEntries(METRIC_NAMES.map((name) => [name, checkpoint.metrics[name][row]!]))
+  return {
+    checkpoint: checkpoint.name,
+    layer: checkpoint.layer,
+    op: checkpoint.op,
+    position: checkpoint.positions[row]!,
+    metrics: metrics as Record<MetricName, number>,
+    tolerance: checkpoint.tolerance,
+  }
+}
+
+function findOnset(
+  checkpoints: readonly ComparedCheckpoint[],
+  exceeding: Uint32Array,
+  profile: ProfileName,
+  layers: number,
+): { checkpoint: ComparedCheckpoint; row: number } | undefined {
+  const last = checkpoints.at(-1)!
+  const positions = new Set(Array.from(exceeding, (row) => last.positions[row]!))
+  let before = 0
+  for (const [index, checkpoint] of checkpoints.entries()) {
+    const { nmse } = checkpoint.metrics
+    const floor = noiseFloor(profile, checkpoint.op, checkpoint.layer ?? layersBefore(checkpoint, layers))
+    // Where all before is equal to the last bit, so would this be: engines of one kind make no noise.
+    const quiet = before === 0 && index >= QUIET
+    const limit = quiet ? 0 : Math.max(floor, JUMP * before)
+    const row = nmse.findIndex((error, row) => error > limit && positions.has(checkpoint.positions[row]!))
+    if (row !== -1) return { checkpoint, row }
+    for (const error of nmse) if (error > before) before = error
+  }
+  return undefined
+}
+
+/** So many checkpoints must be equal to the last bit before that says anything: token_embd always is. */
+const QUIET = 4
