@@ -3,6 +3,7 @@ import type { ReferenceModel, Tokenizer } from '@plumbline/reference'
 import { type Aligned, type AlignedSide, align } from '../alignment/align.ts'
 import { matchRuns, type RunPair } from '../alignment/match-runs.ts'
 import { without } from '../alignment/row-cover.ts'
+import { diagnose } from '../diagnosis/diagnose.ts'
 import { Fitness } from '../fitness/fitness.ts'
 import { compareRows, type MeasuredCheckpoint, showRows } from '../metrics/compare-rows.ts'
 import type { RecordedRun, Recording } from '../recording/recording.ts'
@@ -57,7 +58,7 @@ function compareRuns(candidate: Recording, reference: Recording, pair: RunPair, 
   const layers = layerCount(aligned)
   const checkpoints = judge(measured, profile, layers)
   const first = firstDivergence(checkpoints, profile, layers)
-  const divergence = first === undefined ? undefined : explain(first, aligned)
+  const divergence = first === undefined ? undefined : explain(first, aligned, candidate, options)
   const decode = tokenizer === undefined ? undefined : (id: number) => tokenizer.decodeText([id])
   const greedy =
     aligned.alignment.refusals.length > 0
@@ -134,9 +135,29 @@ function lookAtRest(
   }
 }
 
-function explain(first: Omit<Divergence, 'origin'>, { candidate }: Aligned): Divergence {
+/** Where it is at fault, and what it did instead: of both sides as they are in GGUF's layout. */
+function explain(
+  first: Omit<Divergence, 'origin'>,
+  aligned: Aligned,
+  { runs }: Recording,
+  { model }: CompareOptions,
+): Divergence {
+  const { candidate, reference } = aligned
   const phase = phaseAt(candidate, first.checkpoint, first.position)
-  return { ...first, ...(phase !== undefined && { phase }), origin: 'unknown' }
+  const { origin, side, cause } = diagnose({
+    candidate: candidate.run,
+    reference: reference.run,
+    divergence: first,
+    model,
+    others: runs.filter(({ id }) => id !== candidate.run.id),
+  })
+  return {
+    ...first,
+    ...(phase !== undefined && { phase }),
+    origin,
+    ...(side !== undefined && { side }),
+    ...(cause !== undefined && { cause }),
+  }
 }
 
 function phaseAt({ run, covers }: AlignedSide, name: string, position: number) {

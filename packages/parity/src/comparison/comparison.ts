@@ -119,6 +119,8 @@ export interface Divergence {
    * computed rightly. `unknown`: the inputs or the model are not at hand.
    */
   readonly origin: 'local' | 'inherited' | 'unknown'
+  /** Of a local one: whose op does not give what its own inputs should give. */
+  readonly side?: 'candidate' | 'reference'
   readonly cause?: Cause
 }
 

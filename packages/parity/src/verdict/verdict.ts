@@ -91,13 +91,13 @@ function unverified({ alignment, strictIdentity }: VerdictInput): Verdict | unde
 
 function diverged({ divergence, profile, alignment, decode }: VerdictInput): Verdict | undefined {
   if (divergence === undefined) return undefined
-  const { checkpoint, layer, op, position, phase, metrics, origin, cause } = divergence
+  const { checkpoint, layer, op, position, phase, metrics, origin, side, cause } = divergence
   const place = layer === null ? OP_WORDS[op] : `layer ${layer}, ${OP_WORDS[op]}`
   const id = alignment.promptTokenIds[position]
   const token = id === undefined || decode === undefined ? '' : ` ${JSON.stringify(decode(id))}`
   const error = `${percentOff(metrics.relative_l2)} (NMSE ${number(metrics.nmse)}, ${profile} allows ${number(divergence.tolerance)})`
   const from = {
-    local: '; the op itself is wrong: it differs on the same inputs',
+    local: `; local: the op itself is wrong${side === 'reference' ? ' IN THE REFERENCE' : ''}`,
     inherited: '; inherited: the op is right, what it was given is not',
     unknown: '',
   }[origin]

@@ -1,0 +1,39 @@
+import { ERRORS, EXIT, type ExitCode, PlumblineError } from '@plumbline/protocol'
+import { Command, CommanderError } from 'commander'
+import { addCompareCommand } from './commands/compare.ts'
+import type { CommandContext } from './commands/context.ts'
+import { addOracleCommand } from './commands/oracle.ts'
+import { Progress } from './progress.ts'
+
+const progress = new Progress(process.stderr)
+let exitCode: ExitCode = EXIT.ok
+const context: CommandContext = {
+  progress,
+  exitWith: (code) => {
+    exitCode = code
+  },
+}
+
+const program = new Command('plumbline-parity')
+  .description('says which op, in which layer, at which token, was the first to differ from a reference, and why')
+  .exitOverride()
+  .showHelpAfterError('(--help shows what there is)')
+addCompareCommand(program, context)
+addOracleCommand(program)
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  progress.done()
+  exitCode = tell(error)
+}
+process.exitCode = exitCode
+
+function tell(error: unknown): ExitCode {
+  // Commander has said what is wrong.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+  const known = PlumblineError.from(error)
+  const detail = known.code === 'INTERNAL' && error instanceof Error ? (error.stack ?? known.message) : known.message
+  process.stderr.write(`plumbline-parity: ${detail}\n`)
+  return ERRORS[known.code].exitCode
+}
