@@ -25,8 +25,8 @@ export interface ActivationSource {
   readonly tokenIds: readonly number[]
   /** Rows [first, first + count) of a checkpoint, [count, width]; throws NotAtHand. */
   rows(checkpoint: string, first: number, count: number): Float64Array
-  /** The same, of another request that the engine served at the same time, if there is one. */
-  readonly other?: ActivationSource
+  /** Other requests that the engine served, if any are known. */
+  readonly others: readonly ActivationSource[]
 }
 
 /** Values that were not recorded and cannot be replayed from what was. */

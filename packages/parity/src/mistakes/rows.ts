@@ -66,11 +66,12 @@ export const ROW_MISTAKES: readonly Mistake[] = [
   },
   {
     name: 'rows-of-other-request',
-    description: 'holds what belongs to another request',
+    description: 'holds what belongs to another request, number',
     ops: everywhere,
-    compute: (site) => {
-      const { other } = site.source
-      return other && site.elsewhere({ source: other }).right()
+    parameters: (site) => [...site.source.others.keys()],
+    compute: (site, index) => {
+      const source = site.source.others[index]
+      return source && site.elsewhere({ source }).right()
     },
   },
   {

@@ -5,7 +5,7 @@ import { type ActivationSource, NotAtHand } from '../graph/op-site.ts'
 export class LiveValues implements ActivationSource {
   readonly model: ReferenceModel
   readonly tokenIds: number[]
-  other?: ActivationSource
+  readonly others: ActivationSource[] = []
   /** By checkpoint and position. */
   readonly #rows = new Map<string, Float64Array[]>()
 

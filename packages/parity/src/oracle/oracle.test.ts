@@ -34,10 +34,10 @@ describe('the graph', () => {
 
   it('replays through what was not recorded, but not across a layer', () => {
     const { run } = recordOracle(model, PROMPT)
-    const source = new RecordedValues(run, model, { visible: (name) => name.endsWith('.output') })
+    const source = new RecordedValues(run, model, (name) => name.endsWith('.output'))
     const rows = source.rows('blk.2.ffn_act', 3, 2)
     expect(nmse(recordedRows(run, 'blk.2.ffn_act', 3, 2)!, rows)).toBeLessThan(1e-12)
-    const blind = new RecordedValues(run, model, { visible: () => false })
+    const blind = new RecordedValues(run, model, () => false)
     expect(() => blind.rows('blk.2.ffn_act', 3, 2)).toThrow('blk.1.output')
   })
 

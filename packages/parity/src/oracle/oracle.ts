@@ -50,7 +50,7 @@ export function runOracle(
   const { maxTokens = 0, eosIds, planting, activations, chunk = promptTokenIds.length, forcedTokenIds } = options
   const live = new LiveValues(model, promptTokenIds)
   if (planting?.mistake.name === 'rows-of-other-request') {
-    live.other = otherRequest(model, promptTokenIds, promptTokenIds.length + maxTokens)
+    live.others.push(otherRequest(model, promptTokenIds, promptTokenIds.length + maxTokens))
   }
   const planted = { sites: 0, difference: 0, size: 0 }
   const session = model.newSession()

@@ -1,0 +1,173 @@
+import type { ReferenceModel } from '@plumbline/reference'
+import type { Cause } from '../comparison/comparison.ts'
+import type { GraphNode } from '../graph/graph.ts'
+import { type Chunk, ifAtHand, OpSite } from '../graph/op-site.ts'
+import { RecordedValues, recordedChunk, recordedRows, ValuesWithMistake } from '../graph/recorded-values.ts'
+import { MISTAKES } from '../mistakes/catalogue.ts'
+import type { Mistake } from '../mistakes/mistake.ts'
+import type { RecordedRun } from '../recording/recording.ts'
+
+export interface CauseQuestion {
+  /** The run whose op is at fault, and the one that is right. */
+  readonly wrong: RecordedRun
+  readonly right: RecordedRun
+  readonly node: GraphNode
+  /** The first that diverged. */
+  readonly position: number
+  readonly tolerance: number
+  readonly model: ReferenceModel
+  /** Which recorded checkpoints to believe. */
+  readonly isVisible: (name: string) => boolean
+  readonly others: readonly RecordedRun[]
+}
+
+/** Rows that a mistake must explain, from the first divergent one on, and rows before it that it must leave alone. */
+const ROWS_AFTER = 6
+const ROWS_BEFORE = 3
+
+/** The share of the difference that a mistake may leave unexplained. */
+const POSSIBLE = 0.25
+const LIKELY = 0.05
+const CERTAIN = 1e-3
+/** Residuals within this factor of the best tell no mistakes apart, nor do those that are no more than float32's own noise. */
+const INDISTINGUISHABLE = 4
+const FLOAT32_NOISE = 1e-11
+
+/** Consecutive rows of one chunk, all before the first divergent position or all from it on. */
+interface Piece {
+  readonly first: number
+  readonly count: number
+  readonly chunk: Chunk
+  readonly recorded: Float64Array
+}
+
+/** A mistake tried at an op: the divergent one, or one that lies before it and was not recorded. */
+interface Hypothesis {
+  readonly mistake: Mistake
+  readonly parameter: number
+  readonly node: GraphNode
+}
+
+interface Trial extends Hypothesis {
+  /** What is left between what the engine recorded and what the mistake gives: squares, as a share of the right output's. */
+  readonly residual: number
+  /** The same over the rows before, where the engine was right. */
+  readonly contradiction: number
+}
+
+/** Tries every mistake that the op can suffer on the right side's inputs, and tells which one gives what the wrong side recorded. */
+export function findCause(question: CauseQuestion): Cause | undefined {
+  const { wrong, right, node, position, model, isVisible, others, tolerance } = question
+  const pieces = piecesAround(wrong, node, position, promptLengthOf(question))
+  const before = pieces.filter(({ first }) => first < position)
+  const after = pieces.filter(({ first }) => first >= position)
+  const otherValues = others.map((run) => new RecordedValues(run, model))
+  const sourceOf = (run: RecordedRun) => new RecordedValues(run, model, isVisible, otherValues)
+
+  const rightValues = sourceOf(right)
+  const rightly = (piece: Piece) => siteOf(piece, node, rightValues).right()
+  const size = ifAtHand(() => sum(after.map((piece) => sum(rightly(piece).map((x) => x * x)))))
+  if (after.length === 0 || size === undefined) return undefined
+  const misfit = (of: readonly Piece[], compute: (piece: Piece) => Float64Array | undefined) =>
+    sum(of.map((piece) => squaredDistance(piece.recorded, compute(piece)))) / (size || 1)
+  const difference = misfit(after, rightly)
+
+  const tryOn = (source: RecordedValues): Trial[] =>
+    hypotheses(source, node, after[0]!).map((hypothesis) => {
+      const give = (piece: Piece) => ifAtHand(() => wrongly(hypothesis, siteOf(piece, node, source), position))
+      const residual = misfit(after, give)
+      // A mistake that has nothing to say of earlier rows does not contradict them.
+      const contradiction =
+        residual <= POSSIBLE * difference ? misfit(before, (piece) => give(piece) ?? piece.recorded) : 0
+      return { ...hypothesis, residual, contradiction }
+    })
+  let trials = tryOn(rightValues)
+  // Where the inputs differ by noise, the wrong side's own leave less of it to explain.
+  if (!trials.some(({ residual }) => residual <= CERTAIN * difference)) trials = trials.concat(tryOn(sourceOf(wrong)))
+  return judge(trials, difference, Math.max(tolerance, CERTAIN * difference))
+}
+
+function judge(trials: readonly Trial[], difference: number, noise: number): Cause | undefined {
+  const fitting = trials.filter(({ residual }) => residual <= POSSIBLE * difference)
+  const best = fitting.reduce((least, { residual }) => Math.min(least, residual), Number.POSITIVE_INFINITY)
+  const isEqual = ({ residual }: Trial) => residual <= Math.max(INDISTINGUISHABLE * best, FLOAT32_NOISE)
+  const rank = (trial: Trial) => (isEqual(trial) ? 0 : 2) + (trial.contradiction > noise ? 1 : 0)
+  // The sort is stable: between equals the catalogue's order decides, the simpler first.
+  const ranked = fitting.toSorted((a, b) => rank(a) - rank(b) || (isEqual(a) ? 0 : a.residual - b.residual))
+  const [chosen] = ranked
+  if (chosen === undefined) return undefined
+  const rivals = ranked.filter(({ mistake }) => mistake !== chosen.mistake)
+  const stands = rank(chosen) === 0 && rivals.every((rival) => rank(rival) > 0)
+  const share = chosen.residual / difference
+  return {
+    mistake: chosen.mistake.name,
+    message: describe(chosen),
+    residual: chosen.residual,
+    confidence: stands && share <= CERTAIN ? 'certain' : share <= LIKELY ? 'likely' : 'possible',
+    alternatives: [...new Set(rivals.map(({ mistake }) => mistake.name))],
+  }
+}
+
+function describe({ mistake, parameter, node }: Hypothesis): string {
+  return `${node.name} ${mistake.description}${mistake.parameters === undefined ? '' : ` ${parameter}`}`
+}
+
+/** All mistakes at the op and at those between it and what was recorded, with all their parameters; the op's own first. */
+function hypotheses(source: RecordedValues, node: GraphNode, piece: Piece): Hypothesis[] {
+  return [node, ...source.replayedInputs(node)].flatMap((at) =>
+    MISTAKES.filter(({ ops }) => ops.includes(at.op)).flatMap((mistake) => {
+      const parameters = mistake.parameters?.(siteOf(piece, at, source)) ?? [0]
+      return parameters.map((parameter) => ({ mistake, parameter, node: at }))
+    }),
+  )
+}
+
+/** What the divergent op gives at its site when the mistake is made, there or on the way to it. */
+function wrongly({ mistake, parameter, node }: Hypothesis, site: OpSite, position: number): Float64Array | undefined {
+  if (node === site.node) return mistake.compute(site, parameter)
+  const base = site.source as RecordedValues
+  const values = new ValuesWithMistake(base, node.name, position, (inner) => mistake.compute(inner, parameter))
+  return site.elsewhere({ source: values }).right()
+}
+
+function siteOf({ first, count, chunk }: Piece, node: GraphNode, source: RecordedValues): OpSite {
+  return new OpSite(source, node, first, count, chunk)
+}
+
+function promptLengthOf({ right, wrong }: CauseQuestion): number {
+  return (right.identity.promptTokenIds ?? wrong.identity.promptTokenIds)?.length ?? 0
+}
+
+/** Recorded rows around a position, of its own phase. */
+function piecesAround(run: RecordedRun, { name }: GraphNode, position: number, promptLength: number): Piece[] {
+  const inPrompt = position < promptLength
+  const begin = Math.max(position - ROWS_BEFORE, inPrompt ? 0 : promptLength, 0)
+  const end = inPrompt ? Math.min(position + ROWS_AFTER, promptLength) : position + ROWS_AFTER
+  const pieces: Piece[] = []
+  for (let first = begin; first < end; ) {
+    const chunk = recordedChunk(run, name, first) ?? { pos: first, count: 1 }
+    const count = Math.min(chunk.pos + chunk.count, first < position ? position : end) - first
+    const recorded = recordedRows(run, name, first, count)
+    if (recorded !== undefined) pieces.push({ first, count, chunk, recorded })
+    first += count
+  }
+  return pieces
+}
+
+/** As float32, in which most engines compute: what overflows there is as infinite as it was recorded. Infinite without `b`. */
+function squaredDistance(a: Float64Array, b: Float64Array | undefined): number {
+  if (b === undefined) return Number.POSITIVE_INFINITY
+  let total = 0
+  for (let i = 0; i < a.length; i++) {
+    const x = Math.fround(a[i]!)
+    const y = Math.fround(b[i]!)
+    if (!Object.is(x, y)) total += (x - y) ** 2
+  }
+  return Number.isNaN(total) ? Number.POSITIVE_INFINITY : total
+}
+
+function sum(values: ArrayLike<number>): number {
+  let total = 0
+  for (let i = 0; i < values.length; i++) total += values[i]!
+  return total
+}
