@@ -5,7 +5,9 @@ import { type Command, Option } from 'commander'
 import { type CompareOptions, compareRecordings } from '../comparison/compare.ts'
 import { type Comparison, PROFILE_NAMES, type ProfileName } from '../comparison/comparison.ts'
 import { openRecording } from '../formats/open-recording.ts'
+import { commandLine } from '../report/command-line.ts'
 import { csvLines } from '../report/csv.ts'
+import { htmlReport } from '../report/html/html-report.ts'
 import { jsonReport } from '../report/json-report.ts'
 import { renderMarkdown } from '../report/markdown.ts'
 import { renderText } from '../report/text.ts'
@@ -19,6 +21,7 @@ interface Given {
   readonly json: boolean
   readonly csv?: string
   readonly markdown?: string
+  readonly html?: string
 }
 
 /** `compare`: is the candidate's forward pass the reference's? */
@@ -37,6 +40,7 @@ export function addCompareCommand(program: Command, context: CommandContext): vo
     .option('--json', 'the comparison as JSON on stdout; the verdict goes to stderr', false)
     .option('--csv <FILE>', 'every compared row')
     .option('--markdown <FILE>', 'for a GitHub job summary')
+    .option('--html <FILE>', 'a page to look at: map of layers, ops and tokens, values, logits; one file, no network')
     .action(async (candidate: string, reference: string, given: Given) => {
       context.exitWith(await compareCommand(candidate, reference, given, context))
     })
@@ -62,6 +66,16 @@ async function compareCommand(
     progress.done()
     const exitCode = worstExit(comparisons.map(({ verdict }) => verdict.exitCode as Exclude<ExitCode, 2>))
     report(comparisons, exitCode, given)
+    if (given.html !== undefined) {
+      const [worst, ...others] = worstFirst(comparisons)
+      const page = htmlReport(worst!, candidate, reference, {
+        command: sameCommand(candidatePath, referencePath, given),
+        others,
+        ...(options.model !== undefined && { headLength: options.model.config.keyLength }),
+        ...(options.tokenizer !== undefined && { decodeToken: (id) => options.tokenizer!.decodeText([id]) }),
+      })
+      writeFileSync(given.html, page)
+    }
     return exitCode
   } finally {
     candidate.close()
@@ -76,9 +90,28 @@ export function modelOptions(path: string | undefined): Pick<CompareOptions, 'mo
   return { model: loadModel(gguf), ...(hasTokenizer && { tokenizer: loadTokenizer(gguf) }) }
 }
 
+/** Whoever reads one line reads the first. */
+function worstFirst(comparisons: readonly Comparison[]): readonly Comparison[] {
+  return comparisons.toSorted((a, b) => b.verdict.exitCode - a.verdict.exitCode)
+}
+
+/** What makes the comparison again, without what it writes. */
+function sameCommand(candidate: string, reference: string, given: Given): string {
+  const { model, profile, strictIdentity, allowPartial } = given
+  return commandLine([
+    'plumbline-parity',
+    'compare',
+    candidate,
+    reference,
+    ...(model === undefined ? [] : ['--model', model]),
+    ...(profile === undefined ? [] : ['--profile', profile]),
+    ...(strictIdentity ? ['--strict-identity'] : []),
+    ...(allowPartial ? ['--allow-partial'] : []),
+  ])
+}
+
 function report(comparisons: readonly Comparison[], exitCode: ExitCode, { json, csv, markdown }: Given): void {
-  // The worst first: whoever reads one line reads that one.
-  const sorted = comparisons.toSorted((a, b) => b.verdict.exitCode - a.verdict.exitCode)
+  const sorted = worstFirst(comparisons)
   if (csv !== undefined) writeLines(csv, csvLines(comparisons))
   if (markdown !== undefined) {
     const text = renderMarkdown(sorted)

@@ -1,5 +1,5 @@
 import type { ComparedCheckpoint, Comparison } from '../../comparison/comparison.ts'
-import { worstIndex } from './heat-map-cells.ts'
+import { worstRow } from '../summary.ts'
 import { html, type Markup, raw } from './markup.ts'
 import { numberText } from './number-text.ts'
 
@@ -41,7 +41,7 @@ function growthPoints(checkpoints: readonly ComparedCheckpoint[]): Point[] {
     .map((checkpoint) => ({
       name: checkpoint.name,
       layer: checkpoint.layer,
-      worst: checkpoint.metrics.nmse[worstIndex(checkpoint)]!,
+      worst: checkpoint.metrics.nmse[worstRow(checkpoint)]!,
       median: checkpoint.metrics.nmse.toSorted()[checkpoint.positions.length >> 1]!,
       tolerance: checkpoint.tolerance,
     }))

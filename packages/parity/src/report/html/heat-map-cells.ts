@@ -1,5 +1,6 @@
 import { LAYER_CHECKPOINTS } from '@plumbline/protocol'
 import type { ComparedCheckpoint, Comparison } from '../../comparison/comparison.ts'
+import { worstRow } from '../summary.ts'
 
 /** The comparison as a cube of rows (layers, and what stands before and after them) x ops x steps (token positions). */
 export interface HeatMap {
@@ -106,17 +107,10 @@ const opOrder = (op: string) => {
   return index < 0 ? LAYER_CHECKPOINTS.length : index
 }
 
-/** Index of the largest NMSE; what is not a number is larger than all. */
-export function worstIndex({ metrics: { nmse } }: ComparedCheckpoint): number {
-  let worst = 0
-  for (let i = 1; i < nmse.length; i++) if (badness(nmse[i]!) > badness(nmse[worst]!)) worst = i
-  return worst
-}
-
 const badness = (value: number) => (Number.isNaN(value) ? Number.POSITIVE_INFINITY : value)
 
 function excess(checkpoint: ComparedCheckpoint): number {
-  const worst = badness(checkpoint.metrics.nmse[worstIndex(checkpoint)] ?? 0)
+  const worst = badness(checkpoint.metrics.nmse[worstRow(checkpoint)] ?? 0)
   return checkpoint.tolerance > 0 ? worst / checkpoint.tolerance : worst
 }
 

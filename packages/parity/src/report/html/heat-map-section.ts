@@ -55,7 +55,7 @@ ${jsonBlock('map-data', mapData(comparison, map, samples, tokens))}</section>`
 
 /** NMSE divided by the tolerance; the thresholds are in assets/report.js. */
 const LEGEND: readonly (readonly [string, string, string])[] = [
-  ['equal', '0', 'equal bits'],
+  ['equal', '=', 'equal bits'],
   ['under-4', '', 'below 10⁻⁶'],
   ['under-3', '', '10⁻⁶'],
   ['under-2', '', '10⁻³'],

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { Comparison, Side } from '../../comparison/comparison.ts'
-import type { RecordedRun, Recording } from '../../recording/recording.ts'
+import type { Comparison } from '../../comparison/comparison.ts'
+import type { Recording } from '../../recording/recording.ts'
+import { ComparedRows } from '../compared-rows.ts'
 import { growthSection } from './growth-chart.ts'
 import { heatMap } from './heat-map-cells.ts'
 import { heatMapSection } from './heat-map-section.ts'
 import { logitsSection } from './logits-section.ts'
 import { html, raw } from './markup.ts'
-import { rowPair } from './row-pair.ts'
 import { sidesSection } from './sides-section.ts'
 import { TokenNames } from './token-names.ts'
 import { valueSamples } from './value-samples.ts'
@@ -18,6 +18,10 @@ export interface HtmlReportOptions {
   readonly command?: string
   /** A token as text, by the model's own tokenizer; ids are shown without it. */
   readonly decodeToken?: (id: number) => string
+  /** Width of one head of queries and keys, where the model is at hand. */
+  readonly headLength?: number
+  /** What came out for the other runs of the same recordings. */
+  readonly others?: readonly Comparison[]
 }
 
 /** No report is larger, whatever was compared. */
@@ -34,12 +38,11 @@ export function htmlReport(
   reference: Recording,
   options: HtmlReportOptions = {},
 ): string {
-  const ours = runOf(candidate, comparison.candidate)
-  const theirs = runOf(reference, comparison.reference)
+  const rows = new ComparedRows(comparison, candidate, reference, options.headLength)
   let page = ''
   // All of the detail fits unless names and messages are absurdly long.
   for (const detail of [1, 0.25, 0.05]) {
-    page = render(comparison, ours, theirs, options, detail)
+    page = render(comparison, rows, options, detail)
     if (Buffer.byteLength(page) <= LARGEST_REPORT_BYTES) break
   }
   return page
@@ -47,16 +50,13 @@ export function htmlReport(
 
 function render(
   comparison: Comparison,
-  candidate: RecordedRun,
-  reference: RecordedRun,
-  { command, decodeToken }: HtmlReportOptions,
+  rows: ComparedRows,
+  { command, decodeToken, others = [] }: HtmlReportOptions,
   detail: number,
 ): string {
   const tokens = new TokenNames(comparison, decodeToken)
   const map = heatMap(comparison, detail)
-  const samples = valueSamples(map, comparison.divergence, detail, (name, position) =>
-    rowPair(candidate, reference, name, position),
-  )
+  const samples = valueSamples(map, comparison.divergence, detail, (name, position) => rows.pair(name, position))
   // Hashes instead of 'unsafe-inline': nothing that a recording smuggles in could run, were it ever to get past the escaping.
   const policy = `default-src 'none'; style-src ${hashSource(STYLE)}; script-src ${hashSource(SCRIPT)}; base-uri 'none'; form-action 'none'`
   return html`<!doctype html>
@@ -73,16 +73,19 @@ function render(
 <a class="skip" href="#main">Skip to the verdict</a>
 <header><span>Plumbline parity</span> <span class="sides">${comparison.candidate.path} <span class="against">against</span> ${comparison.reference.path}</span></header>
 <main id="main" tabindex="-1">
-${verdictSection(comparison, tokens)}
+${verdictSection(comparison, others, tokens)}
 ${heatMapSection(comparison, map, samples, tokens)}
 ${growthSection(comparison)}
-${logitsSection(comparison, candidate, reference, tokens)}
+${logitsSection(comparison, rows, tokens)}
 ${sidesSection(comparison, tokens)}
 ${
   command !== undefined &&
   html`<section aria-labelledby="again-title"><h2 id="again-title">How to reproduce</h2>
 <pre tabindex="0" role="region" aria-label="Command"><code>${command}</code></pre>
-<p>Add <code>--repro out.zip</code> for a bundle with the divergent op's inputs, weights and outputs alone.</p></section>`
+${
+  comparison.divergence !== undefined &&
+  html`<p>Add <code>--repro out.zip</code> for a bundle of the divergent op alone: its inputs, weights and outputs.</p>`
+}</section>`
 }
 </main>
 <script>${raw(SCRIPT)}</script>
@@ -99,9 +102,3 @@ function readAsset(name: string): string {
 }
 
 const hashSource = (text: string) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`
-
-function runOf({ runs }: Recording, { run }: Side): RecordedRun {
-  const found = runs.find(({ id }) => id === run)
-  if (found === undefined) throw new RangeError(`run ${run} is not in the recording that was compared`)
-  return found
-}

@@ -1,20 +1,15 @@
 import type { Comparison } from '../../comparison/comparison.ts'
-import type { RecordedRun, Values } from '../../recording/recording.ts'
+import type { Values } from '../../recording/recording.ts'
+import type { ComparedRows, Row } from '../compared-rows.ts'
 import { html, type Markup } from './markup.ts'
 import { countText, numberText, percentText } from './number-text.ts'
-import { type Row, readRow } from './row-pair.ts'
 import type { TokenNames } from './token-names.ts'
 import { largest } from './value-samples.ts'
 
 const SHOWN = 10
 
 /** The ten largest logits of both sides, at the divergent position and at the last that both recorded. */
-export function logitsSection(
-  comparison: Comparison,
-  candidate: RecordedRun,
-  reference: RecordedRun,
-  tokens: TokenNames,
-): Markup | undefined {
+export function logitsSection(comparison: Comparison, rows: ComparedRows, tokens: TokenNames): Markup | undefined {
   const compared = comparison.checkpoints.find(({ op }) => op === 'logits')
   if (compared === undefined || compared.positions.length === 0) return undefined
   const last = compared.positions.at(-1)!
@@ -23,7 +18,7 @@ export function logitsSection(
     divergent !== undefined && divergent !== last && compared.positions.includes(divergent) ? [divergent, last] : [last]
   const tables = positions.map((position) => {
     const index = compared.positions.indexOf(position)
-    const sides = [candidate, reference].map((run) => readRow(run, compared.name, position))
+    const sides = [rows.candidate, rows.reference].map((side) => side.row(compared.name, position))
     if (sides[0] === undefined || sides[1] === undefined) return undefined
     return html`<h3>Position ${position} ${tokens.atPosition(position)}${position === divergent ? ', where the divergence is first seen' : ', the last'}</h3>
 <p>${summary(compared, index)}</p>

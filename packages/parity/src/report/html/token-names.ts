@@ -6,10 +6,10 @@ export class TokenNames {
   readonly #decode: ((id: number) => string) | undefined
   readonly #ids: readonly number[]
 
-  /** Positions after the prompt are those of the reference's continuation, where its recording holds it. */
-  constructor({ alignment, reference }: Comparison, decode?: (id: number) => string) {
+  /** Positions after the prompt are those of the candidate's continuation, where its recording holds it. */
+  constructor({ alignment, candidate }: Comparison, decode?: (id: number) => string) {
     this.#decode = decode
-    this.#ids = [...alignment.promptTokenIds, ...(reference.identity.generatedTokenIds ?? [])]
+    this.#ids = [...alignment.promptTokenIds, ...(candidate.identity.generatedTokenIds ?? [])]
   }
 
   get decodes(): boolean {

@@ -1,8 +1,8 @@
 import type { ComparedCheckpoint, Divergence } from '../../comparison/comparison.ts'
 import { METRIC_NAMES } from '../../comparison/comparison.ts'
+import type { RowPair } from '../compared-rows.ts'
+import { worstRow } from '../summary.ts'
 import type { HeatCell, HeatMap } from './heat-map-cells.ts'
-import { worstIndex } from './heat-map-cells.ts'
-import type { RowPair } from './row-pair.ts'
 
 /** Values of both sides at one position of one checkpoint: those that differ most. */
 export interface ValueSample {
@@ -54,14 +54,14 @@ export function shownCheckpoint({ checkpoints }: HeatCell, divergence: Divergenc
 }
 
 function usualPositions(checkpoint: ComparedCheckpoint, divergence: Divergence | undefined, each: number): number[] {
-  const worst = worstIndex(checkpoint)
+  const worst = worstRow(checkpoint)
   const atDivergence = divergence === undefined ? -1 : checkpoint.positions.indexOf(divergence.position)
   return atDivergence < 0 || atDivergence === worst || each < 4 ? [worst] : [atDivergence, worst].sort((a, b) => a - b)
 }
 
 function divergentPositions(checkpoint: ComparedCheckpoint, position: number): number[] {
   const first = checkpoint.positions.indexOf(position)
-  const wanted = new Set([first, worstIndex(checkpoint), ...checkpoint.exceeding.subarray(0, MOST_POSITIONS)])
+  const wanted = new Set([first, worstRow(checkpoint), ...checkpoint.exceeding.subarray(0, MOST_POSITIONS)])
   return [...wanted]
     .filter((index) => index >= 0)
     .slice(0, MOST_POSITIONS)

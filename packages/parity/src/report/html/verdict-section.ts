@@ -14,16 +14,17 @@ const OUTCOMES: Record<Outcome, { sign: string; words: string }> = {
   untrusted: { sign: '!', words: 'Untrusted evidence' },
 }
 
-const ORIGINS: Record<Divergence['origin'], string> = {
-  local: "Local: fed the reference's own inputs, this op still differs.",
-  inherited: 'Inherited: its inputs already differed, and from them it computed rightly.',
-  unknown: 'Unknown whether local or inherited: its inputs or the model are not at hand.',
+function originText({ origin, side }: Divergence): string {
+  if (origin === 'inherited') return 'Inherited: its inputs already differed, and from them it computed rightly.'
+  if (origin === 'unknown')
+    return 'Unknown whether local or inherited: its inputs or the model (--model) are not at hand.'
+  return `Local: fed the reference's own inputs, this op still differs.${side === 'reference' ? ' It is the reference that does not give what its inputs should give.' : ''}`
 }
 
 const MOST_ITEMS = 40
 
 /** The top of the page: what came out, where, why, and what was not shown. */
-export function verdictSection(comparison: Comparison, tokens: TokenNames): Markup {
+export function verdictSection(comparison: Comparison, others: readonly Comparison[], tokens: TokenNames): Markup {
   const { verdict, divergence, alignment, profile, profileReason, coverage, greedy } = comparison
   const { sign, words } = OUTCOMES[verdict.outcome]
   return html`<section id="verdict" class="outcome-${verdict.outcome}" aria-labelledby="verdict-line">
@@ -36,12 +37,22 @@ export function verdictSection(comparison: Comparison, tokens: TokenNames): Mark
 <li><b>Beyond tolerance</b> ${beyondText(comparison)}</li>
 </ul>
 ${alignment.mappings.length > 0 && html`<p class="mapped"><b>Mapped before comparing</b> ${joined(alignment.mappings)}</p>`}
-${alignment.unverified.length > 0 && html`<p class="unverified"><b>Unverified</b> ${joined(alignment.unverified)} <span class="more">(stated by one side at most)</span></p>`}
+${alignment.unverified.length > 0 && html`<p class="unverified"><b>Unverified</b> ${joined(alignment.unverified)}</p>`}
 ${alignment.refusals.length > 0 && refusals(comparison)}
 ${[comparison.candidate, comparison.reference].map((side, i) => distrust(side, i === 0 ? 'candidate' : 'reference'))}
 ${divergence && divergenceCard(divergence, tokens)}
-${greedy && html`<div class="card"><h2>Greedy continuation</h2><p>${greedy.message}</p></div>`}
+${greedy && html`<div class="card"><h2>Greedy continuation: ${greedy.kind}</h2><p>${greedy.message}</p></div>`}
+${others.length > 0 && otherRuns(comparison, others)}
 </section>`
+}
+
+function otherRuns({ candidate }: Comparison, others: readonly Comparison[]): Markup {
+  return html`<div class="card"><h2>This page shows run ${candidate.run}, the worst of ${others.length + 1}. The others:</h2><ul>${capped(
+    others,
+    MOST_ITEMS,
+    (other) => html`<li>${other.candidate.run}: ${other.verdict.line}</li>`,
+    more,
+  )}</ul></div>`
 }
 
 function comparedText({ checkpoints }: Comparison): string {
@@ -56,7 +67,7 @@ function beyondText({ checkpoints }: Comparison): string {
 }
 
 function divergenceCard(divergence: Divergence, tokens: TokenNames): Markup {
-  const { checkpoint, layer, op, position, phase, metrics, tolerance, origin, cause } = divergence
+  const { checkpoint, layer, op, position, phase, metrics, tolerance, cause } = divergence
   const place = layer === null ? html`<b>${op}</b>` : html`layer <b>${layer}</b>, op <b>${op}</b>`
   const factor = tolerance > 0 ? `, ${numberText(metrics.nmse / tolerance)} times the tolerance` : ''
   return html`<div class="pair">
@@ -70,7 +81,7 @@ ${phase && html`<dt>Phase</dt><dd>${phase}</dd>`}
 <dt>Largest difference</dt><dd>${numberText(metrics.max_abs)}</dd>
 <dt>Cosine</dt><dd>${numberText(metrics.cosine, 6)}</dd>
 </dl>
-<p>${ORIGINS[origin]}</p></div>
+<p>${originText(divergence)}</p></div>
 <div class="card"><h2>Likely cause</h2>${cause === undefined ? noCause() : causeText(cause)}</div>
 </div>`
 }

@@ -137,7 +137,7 @@
 
   function powerText(/** @type {number} */ code) {
     if (code === 0) return '·'
-    if (code === 1) return '0'
+    if (code === 1) return '='
     if (code === 65535) return '×'
     return String(Math.round(decade(code))).replace('-', '−')
   }
@@ -239,7 +239,7 @@
     slider.setAttribute('aria-valuetext', stepText(chosen.step))
     const code = codeAt(chosen.cell, chosen.step)
     byId('cell-summary').textContent =
-      `${data.cells[chosen.cell].name}: ${nmseText(code)}${distanceText(chosen.cell, chosen.step)}`
+      `${data.cells[chosen.cell].name}${chosen.step < 0 && steps > 1 ? ', worst token' : ''}: ${nmseText(code)}${distanceText(chosen.cell, chosen.step)}`
     byId('cell').replaceChildren(...cellDetail())
   }
 
@@ -269,7 +269,7 @@
 
   function cellDetail() {
     const cell = data.cells[chosen.cell]
-    const samples = data.samples[chosen.cell]
+    const shown = shownSample()
     const coverage =
       cell.compared === cell.width
         ? `all ${cell.width} values of a row compared`
@@ -279,13 +279,13 @@
     return [
       element('h3', {}, element('code', {}, cell.name)),
       element('p', {}, `${coverage}; ${tolerance}; ${beyond}.`),
-      ...(steps > 1 ? [tokenBars()] : []),
-      ...sampleDetail(samples),
+      ...(steps > 1 ? [tokenBars(shown?.position)] : []),
+      ...sampleDetail(shown),
     ]
   }
 
-  /** The chosen cell's error at each token. */
-  function tokenBars() {
+  /** The chosen cell's error at each token; `shown`: the position whose values are below. */
+  function tokenBars(/** @type {number | undefined} */ shown) {
     const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg')
     svg.setAttribute('viewBox', `0 0 ${steps} 60`)
     svg.setAttribute('preserveAspectRatio', 'none')
@@ -309,8 +309,10 @@
     for (let step = 0; step < steps; step++) {
       const code = codeAt(chosen.cell, step)
       const tall = code <= 1 ? code : code === 65535 ? 60 : height(decade(code))
-      const shownClass = `bar ${level(excess(chosen.cell, step))}${step === chosen.step ? ' chosen' : ''}`
-      shape('rect', { x: step + gap, y: 60 - tall, width: 1 - 2 * gap, height: tall, class: shownClass })
+      const [first, last] = data.steps[step]
+      const isShown = shown === undefined ? step === chosen.step : first <= shown && shown <= last
+      const barClass = `bar ${level(excess(chosen.cell, step))}${isShown ? ' chosen' : ''}`
+      shape('rect', { x: step + gap, y: 60 - tall, width: 1 - 2 * gap, height: tall, class: barClass })
       shape('rect', { x: step, y: 0, width: 1, height: 60, class: 'target' }).addEventListener('click', () => {
         slider.value = String(step + 1)
         choose({ step, position: null })
@@ -336,21 +338,21 @@
     return element('figure', {}, svg, caption)
   }
 
-  /** @param {HeatMapData['samples'][number]} samples */
-  function sampleDetail(samples) {
-    if (samples.length === 0) return []
-    const within = (/** @type {number} */ position) =>
-      chosen.step < 0 || (data.steps[chosen.step][0] <= position && position <= data.steps[chosen.step][1])
+  /** Of the chosen cell's samples the chosen position's, or the worst of the chosen step. */
+  function shownSample() {
+    const [first, last] = chosen.step < 0 ? [0, Infinity] : data.steps[chosen.step]
+    const inStep = data.samples[chosen.cell].filter(({ position }) => first <= position && position <= last)
     const nmse = data.metricNames.indexOf('nmse')
-    const size = (/** @type {HeatMapData['samples'][number][number]} */ each) =>
-      typeof each.metrics[nmse] === 'number' ? each.metrics[nmse] : Infinity
-    const candidates = samples.filter(({ position }) => within(position))
-    const shown =
-      candidates.find(({ position }) => position === chosen.position) ??
-      candidates.reduce(
-        (worst, each) => (worst === undefined || size(each) > size(worst) ? each : worst),
-        candidates[0],
-      )
+    const size = (/** @type {HeatMapData['samples'][number][number]} */ { metrics }) =>
+      typeof metrics[nmse] === 'number' ? metrics[nmse] : Infinity
+    const worstFirst = inStep.toSorted((a, b) => size(b) - size(a))
+    return inStep.find(({ position }) => position === chosen.position) ?? worstFirst[0]
+  }
+
+  /** @param {ReturnType<typeof shownSample> | undefined} shown */
+  function sampleDetail(shown) {
+    const samples = data.samples[chosen.cell]
+    if (samples.length === 0) return []
     const buttons = samples.map((sample) => {
       const button = element(
         'button',
@@ -422,7 +424,11 @@
         ...[number(candidate, 7), number(reference, 7), number(difference, 3)].map((text) => element('td', {}, text)),
       ),
     )
-    const caption = `The ${sample.values.length} largest differences of ${sample.held} at ${positionText(sample.position)}`
+    const place = `at ${positionText(sample.position)}`
+    const caption =
+      sample.values[0][3] === 0
+        ? `All ${sample.held} values are equal ${place}; the first ${sample.values.length}`
+        : `The ${sample.values.length} largest differences of ${sample.held} ${place}`
     const table = element(
       'table',
       { class: 'figures values' },
