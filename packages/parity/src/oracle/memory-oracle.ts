@@ -7,15 +7,16 @@ import { type OracleOptions, type OracleResult, runOracle } from './oracle.ts'
 export function recordOracle(
   model: ReferenceModel,
   promptTokenIds: readonly number[],
-  options: OracleOptions = {},
+  options: OracleOptions & { readonly id?: string } = {},
 ): { run: RecordedRun; result: OracleResult } {
   const generatedTokenIds: number[] = []
-  const run = new MemoryRun('oracle', {
+  const run = new MemoryRun(options.id ?? 'oracle', {
     engine: 'plumbline-reference',
     architecture: model.config.architecture,
     layers: model.config.layers,
     embeddingLength: model.config.embeddingLength,
     vocabSize: model.vocabSize,
+    activations: options.activations ?? 'F64',
     promptTokenIds,
     generatedTokenIds,
   })
