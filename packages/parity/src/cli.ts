@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { addCompareCommand } from './commands/compare.ts'
 import type { CommandContext } from './commands/context.ts'
 import { addOracleCommand } from './commands/oracle.ts'
+import { addReproCommand } from './commands/repro.ts'
 import { Progress } from './progress.ts'
 
 const progress = new Progress(process.stderr)
@@ -20,6 +21,7 @@ const program = new Command('plumbline-parity')
   .showHelpAfterError('(--help shows what there is)')
 addCompareCommand(program, context)
 addOracleCommand(program)
+addReproCommand(program, context)
 
 try {
   await program.parseAsync()

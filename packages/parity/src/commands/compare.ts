@@ -10,6 +10,7 @@ import { csvLines } from '../report/csv.ts'
 import { htmlReport } from '../report/html/html-report.ts'
 import { jsonReport } from '../report/json-report.ts'
 import { renderMarkdown } from '../report/markdown.ts'
+import { makeBundle } from '../report/repro/make-bundle.ts'
 import { renderText } from '../report/text.ts'
 import type { CommandContext } from './context.ts'
 
@@ -22,6 +23,7 @@ interface Given {
   readonly csv?: string
   readonly markdown?: string
   readonly html?: string
+  readonly repro?: string
 }
 
 /** `compare`: is the candidate's forward pass the reference's? */
@@ -41,6 +43,7 @@ export function addCompareCommand(program: Command, context: CommandContext): vo
     .option('--csv <FILE>', 'every compared row')
     .option('--markdown <FILE>', 'for a GitHub job summary')
     .option('--html <FILE>', 'a page to look at: map of layers, ops and tokens, values, logits; one file, no network')
+    .option('--repro <FILE>', 'the divergent op alone, to be computed again: a zip for `plumbline-parity repro`')
     .action(async (candidate: string, reference: string, given: Given) => {
       context.exitWith(await compareCommand(candidate, reference, given, context))
     })
@@ -75,6 +78,12 @@ async function compareCommand(
         ...(options.tokenizer !== undefined && { decodeToken: (id) => options.tokenizer!.decodeText([id]) }),
       })
       writeFileSync(given.html, page)
+    }
+    if (given.repro !== undefined) {
+      const [worst] = worstFirst(comparisons)
+      const bundle = await makeBundle(worst!, candidate, reference, options.model)
+      if (bundle !== undefined) writeFileSync(given.repro, bundle)
+      else process.stderr.write(`${given.repro} was not written: there is no divergence whose values are at hand\n`)
     }
     return exitCode
   } finally {

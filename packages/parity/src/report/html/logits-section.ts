@@ -1,10 +1,10 @@
 import type { Comparison } from '../../comparison/comparison.ts'
 import type { Values } from '../../recording/recording.ts'
 import type { ComparedRows, Row } from '../compared-rows.ts'
+import { largest } from '../largest.ts'
 import { html, type Markup } from './markup.ts'
 import { countText, numberText, percentText } from './number-text.ts'
 import type { TokenNames } from './token-names.ts'
-import { largest } from './value-samples.ts'
 
 const SHOWN = 10
 

@@ -1,6 +1,7 @@
 import type { ComparedCheckpoint, Divergence } from '../../comparison/comparison.ts'
 import { METRIC_NAMES } from '../../comparison/comparison.ts'
 import type { RowPair } from '../compared-rows.ts'
+import { largestDifferences } from '../largest.ts'
 import { worstRow } from '../summary.ts'
 import type { HeatCell, HeatMap } from './heat-map-cells.ts'
 
@@ -92,32 +93,6 @@ function sample(
     }),
     held: pair?.candidate.length ?? 0,
   }
-}
-
-/** Indices of the largest absolute differences, the largest first, by index where equal; what is not a number comes before all. */
-export function largestDifferences(
-  { candidate, reference }: Pick<RowPair, 'candidate' | 'reference'>,
-  most: number,
-): number[] {
-  const size = (i: number) => {
-    const difference = Math.abs(candidate[i]! - reference[i]!)
-    return Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference
-  }
-  return largest(candidate.length, size, most)
-}
-
-/** Indices of the largest of `size(0 … count - 1)`, the largest first, by index where equal. */
-export function largest(count: number, size: (index: number) => number, most: number): number[] {
-  const best: { index: number; size: number }[] = []
-  for (let index = 0; index < count; index++) {
-    const ofIndex = size(index)
-    if (best.length === most && !(ofIndex > best.at(-1)!.size)) continue
-    let at = best.length
-    while (at > 0 && best[at - 1]!.size < ofIndex) at--
-    best.splice(at, 0, { index, size: ofIndex })
-    if (best.length > most) best.pop()
-  }
-  return best.map(({ index }) => index)
 }
 
 const sampleNumber = (value: number, digits: number): SampleNumber =>
