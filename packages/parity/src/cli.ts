@@ -2,6 +2,7 @@ import { ERRORS, EXIT, type ExitCode, PlumblineError } from '@plumbline/protocol
 import { Command, CommanderError } from 'commander'
 import { addCompareCommand } from './commands/compare.ts'
 import type { CommandContext } from './commands/context.ts'
+import { addNoiseFloorCommand } from './commands/noise-floor.ts'
 import { addOracleCommand } from './commands/oracle.ts'
 import { addReproCommand } from './commands/repro.ts'
 import { Progress } from './progress.ts'
@@ -20,6 +21,7 @@ const program = new Command('plumbline-parity')
   .exitOverride()
   .showHelpAfterError('(--help shows what there is)')
 addCompareCommand(program, context)
+addNoiseFloorCommand(program, context)
 addOracleCommand(program)
 addReproCommand(program, context)
 

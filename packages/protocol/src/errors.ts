@@ -57,6 +57,8 @@ export const ERRORS = {
   UNREADABLE_RECORDING: kind(500, false, EXIT.couldNotRun),
   /** Recognised, and damaged or lying about what it holds. */
   INVALID_RECORDING: kind(500, false, EXIT.untrusted),
+  /** Recordings of different computations, set against each other. */
+  NOT_COMPARABLE: kind(500, false, EXIT.notComparable),
   // The command line
   INVALID_OPTION: kind(500, false, EXIT.usage),
   INTERNAL: kind(500, false, EXIT.couldNotRun),

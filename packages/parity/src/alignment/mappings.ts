@@ -17,6 +17,11 @@ export interface MappingOptions {
 
 const ROTATED_OPS: ReadonlySet<string> = new Set(['attn_q', 'attn_k', 'attn_q_rope', 'attn_k_rope'])
 
+/** Whether the rows of a checkpoint are in the order in which RoPE pairs them. */
+export function isRotated(name: string): boolean {
+  return ROTATED_OPS.has(checkpointPlace(name)?.op ?? '')
+}
+
 /** Both runs brought to the names and layouts of GGUF; neither is changed where both agree. */
 export function mapRuns(
   candidate: RecordedRun,
@@ -42,7 +47,7 @@ function rowOrdersDiffer(a: RecordedRun, b: RecordedRun): boolean {
 
 function halvesToNeighbours(mapped: MappedRun, other: RecordedRun, options: MappingOptions): MappedRun {
   const { run } = mapped
-  const names = [...run.checkpoints.keys()].filter((name) => ROTATED_OPS.has(checkpointPlace(name)?.op ?? ''))
+  const names = [...run.checkpoints.keys()].filter(isRotated)
   if (names.length === 0) return mapped
   const headLength = options.headLength ?? findHeadLength(run, other)
   if (headLength === undefined) {
@@ -61,7 +66,7 @@ function halvesToNeighbours(mapped: MappedRun, other: RecordedRun, options: Mapp
   }
   return {
     ...mapped,
-    run: { ...run, checkpoints },
+    run: withCheckpoints(run, checkpoints),
     mappings: [...mapped.mappings, `halves-to-neighbours(attn_q, attn_k; head length ${headLength}${found})`],
   }
 }
@@ -91,10 +96,10 @@ function findHeadLength(halves: RecordedRun, other: RecordedRun): number | undef
 
 function firstWholeRow(checkpoint: Checkpoint, position?: number): { position: number; values: Values } | undefined {
   for (let index = 0; index < Math.min(checkpoint.slabCount, 64); index++) {
-    const { pos, count, coverage, read } = checkpoint.slab(index)
-    if (coverage.kind !== 'all') continue
-    const row = position === undefined ? 0 : position - pos
-    if (row >= 0 && row < count) return { position: pos + row, values: read(row, 1).slice() }
+    const slab = checkpoint.slab(index)
+    if (slab.coverage.kind !== 'all') continue
+    const row = position === undefined ? 0 : position - slab.pos
+    if (row >= 0 && row < slab.count) return { position: slab.pos + row, values: slab.read(row, 1).slice() }
   }
   return undefined
 }
@@ -135,7 +140,7 @@ function tokensFirst({ run, mappings, unmapped }: MappedRun): MappedRun {
   }
   if (names.size === 0) return { run, mappings, unmapped }
   return {
-    run: { ...run, checkpoints },
+    run: withCheckpoints(run, checkpoints),
     mappings: [...mappings, `heads-tokens-to-tokens-heads(${[...names].join(', ')})`],
     unmapped,
   }
@@ -186,7 +191,7 @@ function splitFused(run: RecordedRun, other: RecordedRun): MappedRun {
     mapped = true
   }
   return {
-    run: { ...run, checkpoints },
+    run: withCheckpoints(run, checkpoints),
     mappings: mapped ? ['split(attn_qkv into attn_q, attn_k, attn_v)'] : [],
     unmapped: new Map(),
   }
@@ -201,6 +206,20 @@ function columnsOf(values: Values, width: number, from: number, count: number): 
     columns.set(values.subarray(row * width + from, row * width + from + count), row * count)
   }
   return columns
+}
+
+/** The same run with other checkpoints. A run may be an object of a class: what it has is not its own properties alone. */
+function withCheckpoints(
+  { id, identity, greedy, printedDecimals }: RecordedRun,
+  checkpoints: ReadonlyMap<string, Checkpoint>,
+): RecordedRun {
+  return {
+    id,
+    identity,
+    checkpoints,
+    ...(greedy !== undefined && { greedy }),
+    ...(printedDecimals !== undefined && { printedDecimals }),
+  }
 }
 
 /** A checkpoint whose whole rows are read through `change`; slabs that hold parts of rows are left out. */

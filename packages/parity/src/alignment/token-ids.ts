@@ -41,9 +41,10 @@ export function refusePrompts(
   }
   const at = commonPrefix(ours, theirs)
   if (at === ours.length && at === theirs.length) return undefined
+  const token = (id: number | undefined) => tokenText(id, decode)
   const message =
     at < Math.min(ours.length, theirs.length)
-      ? `the prompts differ from position ${at} on: token ${ours[at]} against ${theirs[at]}`
+      ? `the prompts differ from position ${at} on: token ${token(ours[at])} against ${token(theirs[at])}`
       : `the prompts have ${ours.length} and ${theirs.length} tokens; the first ${at} are the same`
   return { kind: 'prompt-token-ids', message, details: sideBySide(ours, theirs, decode) }
 }
@@ -57,8 +58,7 @@ export function sideBySide(ours: readonly number[], theirs: readonly number[], d
   const at = commonPrefix(ours, theirs)
   const from = Math.max(0, at - BEFORE)
   const to = Math.min(Math.max(ours.length, theirs.length), at + AFTER)
-  const cell = (id: number | undefined) =>
-    id === undefined ? '(none)' : decode === undefined ? `${id}` : `${id} ${JSON.stringify(decode(id))}`
+  const cell = (id: number | undefined) => tokenText(id, decode)
   const rows = Array.from({ length: to - from }, (_, row) => {
     const position = from + row
     return [`${position}`, cell(ours[position]), cell(theirs[position]), position === at ? '<- first difference' : '']
@@ -76,6 +76,11 @@ export function sideBySide(ours: readonly number[], theirs: readonly number[], d
     ...rows.map(line),
     ...(rest > 0 ? [`(and ${rest} more)`] : []),
   ]
+}
+
+function tokenText(id: number | undefined, decode: DecodeToken | undefined): string {
+  if (id === undefined) return '(none)'
+  return decode === undefined ? `${id}` : `${id} ${JSON.stringify(decode(id))}`
 }
 
 const HEAD = ['position', 'candidate', 'reference', '']

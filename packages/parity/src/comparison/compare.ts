@@ -3,6 +3,7 @@ import type { ReferenceModel, Tokenizer } from '@plumbline/reference'
 import { type Aligned, type AlignedSide, align } from '../alignment/align.ts'
 import { matchRuns, type RunPair } from '../alignment/match-runs.ts'
 import { without } from '../alignment/row-cover.ts'
+import { forceTeacher } from '../alignment/teacher-forcing.ts'
 import { diagnose } from '../diagnosis/diagnose.ts'
 import { Fitness } from '../fitness/fitness.ts'
 import { compareRows, type MeasuredCheckpoint, showRows } from '../metrics/compare-rows.ts'
@@ -12,7 +13,7 @@ import { firstDivergence, judge } from '../verdict/divergence.ts'
 import { compareGreedy } from '../verdict/greedy.ts'
 import { chooseProfile } from '../verdict/profile.ts'
 import { decideVerdict } from '../verdict/verdict.ts'
-import type { Comparison, Divergence, ProfileName, Side, UnfitFinding } from './comparison.ts'
+import type { Comparison, Divergence, GreedyFinding, ProfileName, Side, UnfitFinding } from './comparison.ts'
 
 export interface CompareOptions {
   /** Chosen by what the sides say of their arithmetic, unless given. */
@@ -44,7 +45,25 @@ export function compareRecordings(
   return matchRuns(candidate, reference).map((pair) => compareRuns(candidate, reference, pair, options))
 }
 
+/** One pair of runs; where their greedy continuations part by a tie, it goes on with the candidate's tokens if that can be done. */
 function compareRuns(candidate: Recording, reference: Recording, pair: RunPair, options: CompareOptions): Comparison {
+  const plain = comparePair(candidate, reference, pair, options)
+  if (plain.greedy?.kind !== 'tie' || plain.alignment.refusals.length > 0) return plain
+  const forced = forceTeacher(pair.candidate, pair.reference, reference.runs, options.model)
+  if (forced === undefined) return plain
+  const message = `${plain.greedy.message}; compared on with the candidate's tokens to position ${forced.until}, by ${forced.source}`
+  const greedy = { ...plain.greedy, message, forcedUntil: forced.until }
+  return comparePair(candidate, reference, { ...pair, reference: forced.reference }, options, greedy)
+}
+
+/** `greedy`: what the continuations were found to be, where it is known already. */
+function comparePair(
+  candidate: Recording,
+  reference: Recording,
+  pair: RunPair,
+  options: CompareOptions,
+  known?: GreedyFinding,
+): Comparison {
   const { model, tokenizer, strictIdentity = false, allowPartial = false } = options
   const aligned = align(pair.candidate, pair.reference, {
     ...(model !== undefined && { headLength: model.config.keyLength }),
@@ -56,24 +75,21 @@ function compareRuns(candidate: Recording, reference: Recording, pair: RunPair, 
       ? chooseProfile(pair.candidate, pair.reference)
       : { profile: options.profile, reason: 'asked for' }
   const layers = layerCount(aligned)
-  const checkpoints = judge(measured, profile, layers)
+  const checkpoints = judge(measured, profile, layers, printedRounding(pair))
   const first = firstDivergence(checkpoints, profile, layers)
   const divergence = first === undefined ? undefined : explain(first, aligned, candidate, options)
-  const decode = tokenizer === undefined ? undefined : (id: number) => tokenizer.decodeText([id])
+  const decode = tokenizer === undefined ? {} : { decode: (id: number) => tokenizer.decodeText([id]) }
+  const { alignment } = aligned
+  const comparable = alignment.refusals.length === 0
   const greedy =
-    aligned.alignment.refusals.length > 0
-      ? undefined
-      : compareGreedy(pair.candidate, pair.reference, {
-          profile,
-          checkpoints,
-          divergence,
-          ...(decode !== undefined && { decode }),
-        })
+    known ??
+    (comparable
+      ? compareGreedy(pair.candidate, pair.reference, { profile, checkpoints, divergence, ...decode })
+      : undefined)
   const sides = {
     candidate: sideOf(candidate, pair.candidate, unfit.candidate),
     reference: sideOf(reference, pair.reference, unfit.reference),
   }
-  const { alignment } = aligned
   const coverage = coverageOf(aligned, measured)
   const verdict = decideVerdict({
     ...sides,
@@ -83,10 +99,10 @@ function compareRuns(candidate: Recording, reference: Recording, pair: RunPair, 
     coverage,
     divergence,
     greedy,
-    tooLittle: alignment.refusals.length > 0 ? undefined : tooLittle(aligned, measured),
+    tooLittle: comparable ? tooLittle(aligned, measured) : undefined,
     strictIdentity,
     allowPartial,
-    ...(decode !== undefined && { decode }),
+    ...decode,
   })
   return {
     verdict,
@@ -99,6 +115,12 @@ function compareRuns(candidate: Recording, reference: Recording, pair: RunPair, 
     ...(divergence !== undefined && { divergence }),
     ...(greedy !== undefined && { greedy }),
   }
+}
+
+/** Half of the last decimal that was printed, and a little for its own reading. */
+function printedRounding({ candidate, reference }: RunPair): number {
+  const decimals = [candidate.printedDecimals, reference.printedDecimals].filter((count) => count !== undefined)
+  return decimals.length === 0 ? 0 : 0.5001 * 10 ** -Math.min(...decimals)
 }
 
 interface Looked {
@@ -119,6 +141,11 @@ function lookAtRows(aligned: Aligned, { onProgress }: CompareOptions): Looked {
   lookAtRest(candidate, fitness.candidate, taken)
   lookAtRest(reference, fitness.reference, taken)
   return { measured, unfit: { candidate: fitness.candidate.finish(), reference: fitness.reference.finish() } }
+}
+
+/** The metrics of all common rows, whatever they are worth. */
+export function measureRows(aligned: Aligned): MeasuredCheckpoint[] {
+  return lookAtRows(aligned, {}).measured
 }
 
 function lookAtRest(

@@ -145,5 +145,7 @@ export interface GreedyFinding {
   /** The noise that the gap is set against. */
   readonly noise?: number
   readonly kind: 'same' | 'tie' | 'drift' | 'bug'
+  /** After a tie: the last position that was compared by giving the reference the candidate's tokens. */
+  readonly forcedUntil?: number
   readonly message: string
 }

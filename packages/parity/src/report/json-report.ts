@@ -97,6 +97,7 @@ const comparisonSchema = z.strictObject({
       gap: z.number().optional(),
       noise: z.number().optional(),
       kind: z.enum(['same', 'tie', 'drift', 'bug']),
+      forced_until: count.optional(),
       message: text,
     })
     .optional(),
@@ -152,7 +153,7 @@ function toJson(comparison: Comparison): ComparisonJson {
         }),
       } as NonNullable<ComparisonJson['divergence']>,
     }),
-    ...(greedy !== undefined && { greedy }),
+    ...(greedy !== undefined && { greedy: snakeCase(greedy) as ComparisonJson['greedy'] }),
   }
 }
 

@@ -8,14 +8,17 @@ import {
 import type { MeasuredCheckpoint } from '../metrics/compare-rows.ts'
 import { noiseFloor, tolerance } from './ladder.ts'
 
+/** An error that grows more than that from its beginning to where it exceeds was not that error. */
+const GROWTH = 1e4
 /** How much above everything computed before it an error must stand to have begun there. */
 const JUMP = 30
 
-/** Sets every row against the tolerance of its op. */
+/** Sets every row against the tolerance of its op. `rounding`: by how much a value may be off for having been printed. */
 export function judge(
   measured: readonly MeasuredCheckpoint[],
   profile: ProfileName,
   layers: number,
+  rounding: number,
 ): ComparedCheckpoint[] {
   return measured.map((checkpoint) => {
     const bound = tolerance(profile, checkpoint.op, checkpoint.layer ?? layersBefore(checkpoint, layers))
@@ -23,7 +26,9 @@ export function judge(
     const exceeding: number[] = []
     for (let row = 0; row < nmse.length; row++) {
       // Not `nmse > bound`: a NaN exceeds everything.
-      const within = profile === 'bit-exact' ? ulp[row] === 0 && largest[row] === 0 : nmse[row]! <= bound
+      const within =
+        (profile === 'bit-exact' ? ulp[row] === 0 && largest[row] === 0 : nmse[row]! <= bound) ||
+        (rounding > 0 && largest[row]! <= rounding)
       if (!within) exceeding.push(row)
     }
     return { ...checkpoint, tolerance: bound, exceeding: Uint32Array.from(exceeding) }
@@ -66,12 +71,13 @@ function findOnset(
   const last = checkpoints.at(-1)!
   const positions = new Set(Array.from(exceeding, (row) => last.positions[row]!))
   let before = 0
+  const beyond = exceeding.reduce((most, row) => Math.max(most, last.metrics.nmse[row]!), 0) / GROWTH
   for (const [index, checkpoint] of checkpoints.entries()) {
     const { nmse } = checkpoint.metrics
     const floor = noiseFloor(profile, checkpoint.op, checkpoint.layer ?? layersBefore(checkpoint, layers))
     // Where all before is equal to the last bit, so would this be: engines of one kind make no noise.
     const quiet = before === 0 && index >= QUIET
-    const limit = quiet ? 0 : Math.max(floor, JUMP * before)
+    const limit = Math.max(beyond, quiet ? 0 : Math.max(floor, JUMP * before))
     const row = nmse.findIndex((error, row) => error > limit && positions.has(checkpoint.positions[row]!))
     if (row !== -1) return { checkpoint, row }
     for (const error of nmse) if (error > before) before = error
