@@ -17,7 +17,23 @@ export interface JsonLine {
 export interface NumbersInFile {
   /** After the opening bracket, in bytes. */
   readonly offset: number
-  readonly count: number
+  /** Up to the closing bracket. */
+  readonly bytes: number
+}
+
+/** How many numbers there are, by their commas; what else may stand there is found when they are read. */
+export function countNumbers(file: RecordingFile, { offset, bytes }: NumbersInFile): number {
+  const window = Buffer.allocUnsafe(Math.min(bytes, WINDOW_BYTES))
+  let commas = 0
+  let blank = true
+  for (let done = 0; done < bytes; ) {
+    const size = file.readSome(window.subarray(0, Math.min(window.length, bytes - done)), offset + done)
+    if (size === 0) break
+    for (let at = 0; at < size; at++) if (window[at] === COMMA) commas++
+    blank &&= commas === 0 && window.toString('latin1', 0, size).trim() === ''
+    done += size
+  }
+  return blank ? 0 : commas + 1
 }
 
 const WINDOW_BYTES = 1 << 20
@@ -26,7 +42,7 @@ const MAX_RECORD_BYTES = 1 << 20
 const NUMBERS_KEY = Buffer.from('values')
 
 /**
- * The lines of a file, blank ones left out. However long a line's `values` are, they are counted and left in the file; the rest of a
+ * The lines of a file, blank ones left out. However long a line's `values` are, they are left in the file; the rest of a
  * line is parsed. Bytes are read once, from `start` to `end`, in windows.
  */
 export function* scanJsonLines(file: RecordingFile, start = 0, end = file.size): Generator<JsonLine, void, void> {
@@ -69,9 +85,7 @@ class LineRest {
   #matched = -1
   #afterKey = false
   #inNumbers = false
-  #numbers: { offset: number; count: number } | undefined
-  #commas = 0
-  #numbersBlank = true
+  #numbers: { offset: number; bytes: number } | undefined
   #problem: string | undefined
 
   begin(): void {
@@ -136,33 +150,19 @@ class LineRest {
 
   #beginNumbers(offset: number): void {
     if (this.#numbers !== undefined) this.#problem = 'has `values` twice'
-    this.#numbers = { offset, count: 0 }
+    this.#numbers = { offset, bytes: 0 }
     this.#inNumbers = true
-    this.#commas = 0
-    this.#numbersBlank = true
   }
 
   /** Up to the closing bracket, which is kept, or to the newline that should not be there. */
   #skipNumbers(window: Buffer, from: number, size: number): number {
-    let position = from
-    let commas = 0
-    let blank = this.#numbersBlank
-    for (; position < size; position++) {
-      const byte = window[position]!
-      if (byte === COMMA) commas++
-      else if (byte > 90 || byte < 32) {
-        if (byte === CLOSE || byte === NEWLINE) break
-        if (byte === OPEN || byte === OPEN_BRACE) this.#problem ??= '`values` must be numbers, not arrays or objects'
-      } else if (byte > 32) blank = false
-    }
-    this.#commas += commas
-    this.#numbersBlank = blank && this.#commas === 0
-    if (position < size) {
-      this.#inNumbers = this.#afterKey = false
-      const numbers = this.#numbers!
-      numbers.count = this.#numbersBlank ? 0 : this.#commas + 1
-    }
-    return position
+    const newline = window.indexOf(NEWLINE!, from)
+    const lineEnd = newline >= 0 && newline < size ? newline : size
+    const close = window.subarray(from, lineEnd).indexOf(CLOSE!)
+    const end = close >= 0 ? from + close : lineEnd
+    this.#numbers!.bytes += end - from
+    if (end < size) this.#inNumbers = this.#afterKey = false
+    return end
   }
 
   #keep(window: Buffer, from: number, to: number): void {

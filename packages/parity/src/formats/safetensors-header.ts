@@ -36,10 +36,10 @@ const headerSchema = z.record(z.string(), z.unknown())
 const metadataSchema = z.record(z.string(), z.string())
 
 /** Whether the file begins as one: the length of a JSON header that fits, and its brace. */
-export function looksLikeSafetensors(file: RecordingFile, start: Buffer): boolean {
+export function looksLikeSafetensors(start: Buffer): boolean {
   if (start.length < 10 || start[8] !== 0x7b) return false
   const length = start.readBigUInt64LE(0)
-  return length >= 2n && length <= BigInt(MAX_HEADER_BYTES) && file.size >= 10
+  return length >= 2n && length <= BigInt(MAX_HEADER_BYTES)
 }
 
 /** Throws INVALID_RECORDING for a header that is cut, is no JSON, or tells of bytes that are not there, twice, or not at all. */

@@ -155,7 +155,7 @@ function tokenIdsOf(tensors: ReadonlyMap<string, NamedTensor>): readonly number[
 }
 
 /** Integers from element `first` on. */
-function integersOf({ file, offset, dtype }: NamedTensor, first: number, count: number): Int32Array {
+export function integersOf({ file, offset, dtype }: NamedTensor, first: number, count: number): Int32Array {
   const size = Number(dtype.slice(1)) / 8
   const bytes = file.bytes(offset + first * size, count * size)
   const read = size === 8 ? (at: number) => Number(bytes.readBigInt64LE(at)) : (at: number) => bytes.readIntLE(at, size)

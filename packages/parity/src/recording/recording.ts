@@ -61,6 +61,8 @@ export interface RecordedRun {
   readonly checkpoints: ReadonlyMap<string, Checkpoint>
   /** What was sampled greedily after the prompt, and by how much each choice led, where that was recorded. */
   readonly greedy?: Greedy
+  /** Values were printed with so many decimals and are no nearer to what was computed than half of the last one. */
+  readonly printedDecimals?: number
 }
 
 export interface Greedy {
