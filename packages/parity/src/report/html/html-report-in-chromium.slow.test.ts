@@ -2,11 +2,17 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { skipReason } from '@plumbline/protocol/testing'
+import { committedAsset, skipReason } from '@plumbline/protocol/testing'
+import { loadModel, loadTokenizer, readGguf } from '@plumbline/reference'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findChromium } from '../../../test/helpers/chromium.ts'
 import { plantedComparison } from '../../../test/helpers/planted-comparison.ts'
+import { compare } from '../../comparison/compare.ts'
+import { recordOracle } from '../../oracle/memory-oracle.ts'
+import type { OracleOptions } from '../../oracle/oracle.ts'
+import { parsePlanting } from '../../oracle/planting.ts'
+import { memoryRecording } from '../../recording/memory-recording.ts'
 import { htmlReport } from './html-report.ts'
 
 const executablePath = findChromium()
@@ -21,10 +27,8 @@ describe.skipIf(skipped !== undefined)(
   () => {
     let browser: Browser
     let folder: string
-    let large: string
     beforeAll(async () => {
       folder = mkdtempSync(join(tmpdir(), 'plumbline-report-'))
-      large = planted(32, 512)
       mkdirSync(screenshots, { recursive: true })
       // Chromium's own sandbox does not work as root or in most containers; all it opens is the page that is tested.
       browser = await chromium.launch({ executablePath: executablePath!, args: ['--no-sandbox'] })
@@ -55,28 +59,87 @@ describe.skipIf(skipped !== undefined)(
     }
 
     const planted = (layers: number, positions: number, text?: string) => {
-      const { comparison, candidate, reference } = plantedComparison({
-        layers,
-        positions,
-        ...(text !== undefined && { text }),
-      })
-      return htmlReport(comparison, candidate, reference, {
-        command: 'plumbline-parity compare a b',
-        decodeToken: (id) => ` word${id}`,
-      })
+      const named = text === undefined ? {} : { text }
+      const { comparison, candidate, reference } = plantedComparison({ layers, positions, width: 16, ...named })
+      const decodeToken = (id: number) => ` word${id}`
+      return htmlReport(comparison, candidate, reference, { command: 'plumbline-parity compare a b', decodeToken })
     }
 
-    test.each(WIDTHS.flatMap((width) => SCHEMES.map((colorScheme) => ({ width, colorScheme }))))(
-      'at $width pixels, $colorScheme: no errors, no requests, nothing wider than the screen',
-      async ({ width, colorScheme }) => {
-        const { page, errors } = await open('planted', large, { width, colorScheme })
-        await page.screenshot({ path: join(screenshots, `planted-${width}-${colorScheme}.png`), fullPage: true })
-        expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
-        expect(await page.locator('.heat td[data-cell]').count()).toBe(32 * 15 + 3)
-        expect(errors).toEqual([])
-        await page.close()
-      },
-    )
+    /** The reference's own passes of a real model, set against each other. */
+    function real(options: { mistake?: string; activations?: 'Q8' }): string {
+      const gguf = readGguf(committedAsset('stories260K/stories260K-f32.gguf'))
+      const model = loadModel(gguf)
+      const tokenizer = loadTokenizer(gguf)
+      const { mistake, ...others } = options
+      const prompt = tokenizer.encode('Once upon a time, there was a little girl named Lily.')
+      const record = (changes: OracleOptions) =>
+        memoryRecording([recordOracle(model, prompt, { maxTokens: 8, ...changes }).run])
+      const candidate = record({ ...others, ...(mistake !== undefined && { planting: parsePlanting(mistake, model) }) })
+      const reference = record({})
+      const comparison = compare(candidate, reference, {
+        model,
+        tokenizer,
+        profile: options.activations === 'Q8' ? 'quantised-activations' : 'float32',
+      })
+      expect(comparison.verdict.exitCode).toBe(mistake === undefined ? 0 : 1)
+      const command = 'plumbline-parity compare candidate reference --model stories260K-f32.gguf'
+      return htmlReport(comparison, candidate, reference, { command, decodeToken: (id) => tokenizer.decodeText([id]) })
+    }
+
+    // Screenshots for people; what a machine can see is asserted.
+    describe.each([
+      { name: 'rope-mistake', make: () => real({ mistake: 'rope-pairing@2' }), cells: 5 * 15 + 3 },
+      { name: 'honest', make: () => real({ activations: 'Q8' }), cells: 5 * 15 + 3 },
+      { name: 'large', make: () => planted(32, 512), cells: 32 * 15 + 3 },
+    ])('$name', ({ name, make, cells }) => {
+      let report: string
+      beforeAll(() => {
+        report = make()
+      })
+      test.each(WIDTHS.flatMap((width) => SCHEMES.map((colorScheme) => ({ width, colorScheme }))))(
+        'at $width pixels, $colorScheme: no errors, no requests, nothing wider than the screen',
+        async ({ width, colorScheme }) => {
+          const { page, errors } = await open(name, report, { width, colorScheme })
+          await page.screenshot({ path: join(screenshots, `${name}-${width}-${colorScheme}.png`), fullPage: true })
+          expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
+          expect(await page.locator('.heat td[data-cell]').count()).toBe(cells)
+          expect(errors).toEqual([])
+          await page.close()
+        },
+      )
+    })
+
+    test.each(SCHEMES)('text has a contrast of 4.5 to what is behind it, %s (WCAG 2.2, 1.4.3)', async (colorScheme) => {
+      const { page } = await open('contrast', planted(4, 6), { width: 1280, colorScheme })
+      // Every level of the map, whether the report has it or not.
+      const ratios = (await page.evaluate(`(() => {
+        const row = document.querySelector('.heat tbody tr')
+        for (const level of ['none', 'equal', 'nonfinite', ...[1, 2, 3, 4].flatMap((n) => ['under-' + n, 'over-' + n])]) {
+          const cell = document.createElement('td')
+          cell.className = level
+          cell.textContent = level
+          row.append(cell)
+        }
+        const parse = (colour) => colour.match(/[\\d.]+/g).map(Number)
+        const background = (element) => {
+          const colour = parse(getComputedStyle(element).backgroundColor)
+          return colour.length === 4 && colour[3] === 0 && element.parentElement ? background(element.parentElement) : colour
+        }
+        const luminance = ([r, g, b]) => {
+          const [x, y, z] = [r, g, b].map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4))
+          return 0.2126 * x + 0.7152 * y + 0.0722 * z
+        }
+        const texts = [...document.querySelectorAll('body *')].filter((e) => !e.closest('svg, script, .skip, .moved') &&
+          [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim() !== ''))
+        return texts.map((e) => {
+          const [a, b] = [luminance(parse(getComputedStyle(e).color)), luminance(background(e))]
+          return { text: e.className + ' ' + e.textContent.slice(0, 40), ratio: (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) }
+        })
+      })()`)) as { text: string; ratio: number }[]
+      expect(ratios.length).toBeGreaterThan(100)
+      expect(ratios.filter(({ ratio }) => !(ratio >= 4.5))).toEqual([])
+      await page.close()
+    })
 
     test('by keyboard alone: past the header, into the map, to another cell, to its values, and on', async () => {
       const { page, errors } = await open('keyboard', planted(4, 6), { width: 1280 })

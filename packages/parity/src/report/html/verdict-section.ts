@@ -22,6 +22,8 @@ function originText({ origin, side }: Divergence): string {
 }
 
 const MOST_ITEMS = 40
+/** Of the reasons for distrust, those that nobody has to ask for. */
+const FIRST_REASONS = 6
 
 /** The top of the page: what came out, where, why, and what was not shown. */
 export function verdictSection(comparison: Comparison, others: readonly Comparison[], tokens: TokenNames): Markup {
@@ -62,6 +64,7 @@ function comparedText({ checkpoints }: Comparison): string {
 }
 
 function beyondText({ checkpoints }: Comparison): string {
+  if (checkpoints.length === 0) return '–'
   const beyond = checkpoints.filter(({ exceeding }) => exceeding.length > 0).length
   return beyond === 0 ? 'none' : `${beyond} of ${countText(checkpoints.length, 'checkpoint')}`
 }
@@ -109,11 +112,22 @@ ${details.length > 0 && html`<pre tabindex="0" role="group" aria-label="${kind},
 }
 
 function distrust({ faults, unfit }: Side, name: string): Markup | undefined {
-  if (faults.length + unfit.length === 0) return undefined
-  return html`<div class="card caution"><h2>Why the ${name} is not trusted</h2><ul>
-${capped(faults, MOST_ITEMS, (fault) => html`<li><b>${fault.kind}</b>: ${fault.message} <span class="at">${placeText(fault)}</span></li>`, more)}
-${capped(unfit, MOST_ITEMS, (finding) => html`<li><b>${finding.kind}</b>: ${finding.message} <span class="at">${finding.checkpoint}, position ${finding.position}; ${placeText(finding)}</span></li>`, more)}
-</ul></div>`
+  const reasons = [
+    ...faults.map((fault) => reason(fault.kind, fault.message, placeText(fault))),
+    ...unfit.map((finding) => {
+      const place = `${finding.checkpoint}, position ${finding.position}; ${placeText(finding)}`
+      return reason(finding.kind, finding.message, place)
+    }),
+  ]
+  if (reasons.length === 0) return undefined
+  const rest = capped(reasons.slice(FIRST_REASONS), MOST_ITEMS, (item) => item, more)
+  return html`<div class="card caution"><h2>Why the ${name} is not trusted: the figures below are for looking, not for judging</h2>
+<ul>${reasons.slice(0, FIRST_REASONS)}</ul>
+${rest.length > 0 && html`<details><summary>and ${reasons.length - FIRST_REASONS} more</summary><ul>${rest}</ul></details>`}</div>`
+}
+
+function reason(kind: string, message: string, place: string): Markup {
+  return html`<li><b>${kind}</b>: ${message} <span class="at">${place}</span></li>`
 }
 
 function placeText({ file, line, byteOffset }: Pick<Fault | UnfitFinding, 'file' | 'line' | 'byteOffset'>): string {
