@@ -2,9 +2,13 @@ import { ERRORS, EXIT, type ExitCode, PlumblineError } from '@plumbline/protocol
 import { Command, CommanderError } from 'commander'
 import { addCompareCommand } from './commands/compare.ts'
 import type { CommandContext } from './commands/context.ts'
+import { addConvertCommand } from './commands/convert.ts'
+import { addInspectCommand } from './commands/inspect.ts'
 import { addNoiseFloorCommand } from './commands/noise-floor.ts'
 import { addOracleCommand } from './commands/oracle.ts'
+import { addQueryCommand } from './commands/query.ts'
 import { addReproCommand } from './commands/repro.ts'
+import { addValidateCommand } from './commands/validate.ts'
 import { Progress } from './progress.ts'
 
 const progress = new Progress(process.stderr)
@@ -21,6 +25,10 @@ const program = new Command('plumbline-parity')
   .exitOverride()
   .showHelpAfterError('(--help shows what there is)')
 addCompareCommand(program, context)
+addInspectCommand(program, context)
+addValidateCommand(program, context)
+addConvertCommand(program)
+addQueryCommand(program)
 addNoiseFloorCommand(program, context)
 addOracleCommand(program)
 addReproCommand(program, context)
