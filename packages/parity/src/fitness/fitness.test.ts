@@ -49,6 +49,18 @@ describe('an honest run', () => {
     }
   })
 
+  it('is fit although attention gives the values of one position again, as where there is a sink', () => {
+    const row = honest.checkpoints.get('blk.1.attn_kqv')!.slab(0).read(0, 1).slice()
+    expect(
+      kindsOf(
+        alterRun(
+          honest,
+          at('blk.1.attn_kqv', 1, (values) => values.set(row)),
+        ),
+      ),
+    ).toEqual([])
+  })
+
   it('is fit although an engine took the wrong embedding row for a token', () => {
     const ids = [...PROMPT]
     ids[6] = ids[5]!
@@ -128,12 +140,12 @@ describe('unfit is a side with', () => {
   })
 
   test('the row of another token: repeated-row', () => {
-    const row = honest.checkpoints.get('blk.2.attn_kqv')!.slab(0).read(2, 1).slice()
+    const row = honest.checkpoints.get('blk.2.ffn_norm')!.slab(0).read(2, 1).slice()
     expect(
       kindsOf(
         alterRun(
           honest,
-          at('blk.2.attn_kqv', 4, (values) => values.set(row)),
+          at('blk.2.ffn_norm', 4, (values) => values.set(row)),
         ),
       ),
     ).toEqual(['repeated-row'])

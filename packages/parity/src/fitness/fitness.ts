@@ -13,6 +13,7 @@ import {
   oddSmallValues,
   otherDtype,
   type RowKind,
+  surelyFloats,
 } from './row-oddities.ts'
 
 /** Of one kind and checkpoint, at most that many rows are told one by one. */
@@ -24,6 +25,28 @@ const NARROWEST_REPEAT = 8
 
 const MOST_SUSPECTS = 4096
 
+interface Series {
+  readonly order: number[]
+  readonly positions: number[]
+  readonly scales: number[]
+}
+
+/** What is the same for all rows of a slab. */
+interface SlabKind extends RowKind {
+  readonly name: string
+  readonly slab: Slab
+  /** No value can be believed to be larger. */
+  readonly largest: number
+  /** 32-bit words of a value. */
+  readonly words: number
+  /** Tells apart the ops whose rows may not repeat each other's. */
+  readonly salt: number
+  /** Of the checkpoint. */
+  readonly index: number
+  /** Where the scales of its rows go. */
+  readonly series: Series | undefined
+}
+
 interface Suspect {
   readonly name: string
   readonly slab: Slab
@@ -31,6 +54,9 @@ interface Suspect {
   readonly firstName: string
   readonly firstPosition: number
 }
+
+/** Where attention looks at one earlier position alone, it gives that position's values again: a sink makes whole rows the same. */
+const WHAT_ATTENTION_GAVE: ReadonlySet<string> = new Set(['attn_kqv', 'attn_output'])
 
 /** What was computed before any position saw another: the same token gives the same row there. */
 const BEFORE_ATTENTION: ReadonlySet<string> = new Set(['attn_norm', 'attn_q', 'attn_k', 'attn_v'])
@@ -45,7 +71,10 @@ export class Fitness {
   readonly #names: readonly string[]
   readonly #indexOf: ReadonlyMap<string, number>
   readonly #repeated: RepeatedRows
-  readonly #series = new Map<string, { order: number[]; positions: number[]; scales: number[] }>()
+  readonly #series = new Map<string, Series>()
+  #kind: SlabKind | undefined
+  #viewed: Values | undefined
+  #words: Uint32Array = new Uint32Array(0)
   readonly #findings = new Map<string, { findings: UnfitFinding[]; more: number }>()
   readonly #covers: ReadonlyMap<string, RowCover>
   /** Rows whose hash was seen before: read again at the end, since a read may overwrite what the last one gave. */
@@ -68,49 +97,99 @@ export class Fitness {
     return this.#rows
   }
 
-  /** `squares`, `largest`, `smallest`: sum of squares, largest and smallest size of the row's values. */
+  /**
+   * The row is `width` values from `start` on. `squares`, `largest`, `smallest`: sum of squares, largest and smallest size of them.
+   */
   row(
     name: string,
     slab: Slab,
     position: number,
-    row: Values,
+    values: Values,
+    start: number,
+    width: number,
     squares: number,
     largest: number,
     smallest: number,
   ): void {
     this.#rows++
-    const place = checkpointPlace(name)
-    if (place === undefined) return
-    const whole = slab.coverage.kind === 'all'
-    const kind: RowKind = { op: place.op, layer: place.layer, dtype: slab.dtype, whole }
-    const tell = (oddity: Oddity) => this.#tell(name, slab, position, oddity)
+    const kind = this.#kindOf(name, slab)
+    // Almost every row is fit, and this is all that is done for one.
+    const believable =
+      largest <= kind.largest &&
+      smallest >= LEAST_NORMAL &&
+      largest !== smallest &&
+      Number.isFinite(squares) &&
+      (slab.dtype !== 'F32' || surelyFloats(this.#wordsOf(values), start * kind.words, width))
+    if (!believable && !this.#inspect(kind, slab, position, values.subarray(start, start + width), squares, largest))
+      return
+    if (width >= NARROWEST_REPEAT && slab.coverage.kind !== 'columns') {
+      this.#lookForRepeat(kind, slab, position, this.#wordsOf(values), start * kind.words, width * kind.words)
+    }
+    if (kind.series !== undefined) {
+      kind.series.order.push(slab.order)
+      kind.series.positions.push(position)
+      kind.series.scales.push(Math.sqrt(squares / width))
+    }
+  }
+
+  /** What is odd about a row. Returns false where nothing more can be said of it. */
+  #inspect(kind: SlabKind, slab: Slab, position: number, row: Values, squares: number, largest: number): boolean {
+    const tell = (oddity: Oddity) => this.#tell(kind.name, slab, position, oddity)
     if (!Number.isFinite(squares)) {
       const strange = row.filter((value) => !Number.isFinite(value)).length
       if (strange > 0) {
         tell({ kind: 'non-finite', message: `${strange} of ${row.length} values are not finite` })
-        return
+        return false
       }
     }
-    if (largest > largestBelievable(place.op)) {
+    if (largest > kind.largest) {
       tell({ kind: 'magnitude', message: `a value of size ${largest.toPrecision(3)} is beyond any forward pass` })
     }
-    if (smallest < LEAST_NORMAL) for (const oddity of oddSmallValues(row, kind)) tell(oddity)
-    if (largest === smallest && isConstant(row)) {
+    for (const oddity of oddSmallValues(row, kind)) tell(oddity)
+    if (isConstant(row)) {
       tell({ kind: 'constant-row', message: `all ${row.length} values are ${row[0]}` })
-      return
+      return false
     }
     const other = otherDtype(row, kind)
     if (other !== undefined) tell(other)
-    if (row.length >= NARROWEST_REPEAT && slab.coverage.kind !== 'columns') {
-      this.#lookForRepeat(name, slab, position, row, place.op)
-    }
-    if (whole && (place.op === 'logits' || place.op.endsWith('norm'))) {
-      const series = this.#series.get(name) ?? { order: [], positions: [], scales: [] }
+    return true
+  }
+
+  /** What is the same for all rows of a slab, made once. */
+  #kindOf(name: string, slab: Slab): SlabKind {
+    const last = this.#kind
+    if (last !== undefined && last.name === name && last.slab === slab) return last
+    const { op, layer } = checkpointPlace(name)!
+    const whole = slab.coverage.kind === 'all'
+    let series = this.#series.get(name)
+    if (whole && series === undefined && (op === 'logits' || op.endsWith('norm'))) {
+      series = { order: [], positions: [], scales: [] }
       this.#series.set(name, series)
-      series.order.push(slab.order)
-      series.positions.push(position)
-      series.scales.push(Math.sqrt(squares / row.length))
     }
+    const kind: SlabKind = {
+      name,
+      slab,
+      op,
+      layer,
+      dtype: slab.dtype,
+      whole,
+      largest: largestBelievable(op),
+      words: slab.dtype === 'F64' ? 2 : 1,
+      salt: op.split('').reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0), 7),
+      index: this.#indexOf.get(name)!,
+      series: whole ? series : undefined,
+    }
+    this.#kind = kind
+    return kind
+  }
+
+  /** The values as 32-bit words; a view that is made once for all rows of a block. */
+  #wordsOf(values: Values): Uint32Array {
+    if (this.#viewed !== values) {
+      this.#viewed = values
+      this.#words = new Uint32Array(values.buffer, values.byteOffset, values.byteLength / 4)
+    }
+    return this.#words
   }
 
   /** Slabs of which another one holds the same positions. */
@@ -145,17 +224,18 @@ export class Fitness {
     )
   }
 
-  #lookForRepeat(name: string, slab: Slab, position: number, row: Values, op: string): void {
-    const checkpoint = this.#indexOf.get(name)!
-    const salt = op.split('').reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0), row.length)
-    const first = this.#repeated.seen(row, salt, checkpoint, position)
+  #lookForRepeat(
+    { name, index, salt }: SlabKind,
+    slab: Slab,
+    position: number,
+    words: Uint32Array,
+    start: number,
+    count: number,
+  ): void {
+    const first = this.#repeated.seen(words, start, count, salt, index, position)
     if (first === undefined || this.#suspects.length >= MOST_SUSPECTS) return
     const firstName = this.#names[first.checkpoint]!
-    if (
-      firstName === name &&
-      (first.position === position || this.#sameBeforeAttention(name, first.position, position))
-    )
-      return
+    if (firstName === name && (first.position === position || this.#mayRepeat(name, first.position, position))) return
     this.#suspects.push({ name, slab, position, firstName, firstPosition: first.position })
   }
 
@@ -170,10 +250,11 @@ export class Fitness {
     this.#tell(name, slab, position, { kind: 'repeated-row', message })
   }
 
-  /** Whether two positions of one checkpoint hold the same token, or nothing but what belongs to the token. */
-  #sameBeforeAttention(name: string, a: number, b: number): boolean {
+  /** Whether two positions of one checkpoint may honestly hold the same. */
+  #mayRepeat(name: string, a: number, b: number): boolean {
     const place = checkpointPlace(name)
-    if (name === 'token_embd' || (place?.layer === 0 && BEFORE_ATTENTION.has(place.op))) return true
+    if (place === undefined || place.op === 'token_embd' || WHAT_ATTENTION_GAVE.has(place.op)) return true
+    if (place.layer === 0 && BEFORE_ATTENTION.has(place.op)) return true
     const ids = this.#tokenIds
     return ids !== undefined && ids[a] === ids[b]
   }

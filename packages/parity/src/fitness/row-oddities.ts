@@ -113,12 +113,25 @@ export function otherDtype(row: Values, { dtype }: RowKind): Oddity | undefined 
   if (!(row instanceof Float32Array) || dtype !== 'F32' || row.length < 64) return undefined
   const count = Math.min(WORDS, row.length & ~1)
   const words = new Uint32Array(row.buffer, row.byteOffset, count)
+  return otherDtypeOf(words, 0, count, 0)
+}
+
+/** So many words tell most honest rows. */
+const FIRST_WORDS = 16
+
+/** Whether the first words of a row are enough to say that `otherDtype` would find nothing. */
+export function surelyFloats(words: Uint32Array, start: number, width: number): boolean {
+  return width < 64 || otherDtypeOf(words, start, FIRST_WORDS, 0.2) === undefined
+}
+
+/** `slack`: by how much the shares may miss what would convince. */
+function otherDtypeOf(words: Uint32Array, start: number, count: number, slack: number): Oddity | undefined {
   let bfloat = 0
   let half = 0
   let oddUsual = 0
   let evenUsual = 0
   for (let i = 0; i < count; i++) {
-    const word = words[i]!
+    const word = words[start + i]!
     const exponent = (word >>> 23) & 0xff
     const lower = word & 0xffff
     const lowerBfloat = (lower >>> 7) & 0xff
@@ -131,13 +144,13 @@ export function otherDtype(row: Values, { dtype }: RowKind): Oddity | undefined 
       else oddUsual++
     }
   }
-  if (bfloat >= 0.9 * count || half >= 0.95 * count) {
+  if (bfloat >= (0.9 - slack) * count || half >= (0.95 - slack) * count) {
     return {
       kind: 'dtype-like',
       message: 'the halves of its 32-bit words look like 16-bit floats: read as the wrong type',
     }
   }
-  if (oddUsual >= 0.475 * count && evenUsual < 0.25 * count) {
+  if (oddUsual >= (0.475 - slack / 2) * count && evenUsual < (0.25 + slack / 2) * count) {
     return { kind: 'dtype-like', message: 'pairs of its 32-bit words look like F64: read as the wrong type' }
   }
   return undefined

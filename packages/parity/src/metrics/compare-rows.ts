@@ -2,6 +2,7 @@ import type { AlignedSide, CommonRows } from '../alignment/align.ts'
 import { checkpointPlace } from '../comparison/checkpoint-name.ts'
 import {
   type ComparedCheckpoint,
+  LOGIT_METRIC_NAMES,
   type LogitMetricName,
   METRIC_NAMES,
   type MetricName,
@@ -9,7 +10,7 @@ import {
 import type { Fitness } from '../fitness/fitness.ts'
 import type { Checkpoint, RecordedDtype, Slab, Values } from '../recording/recording.ts'
 import { emptyLogitColumns, logitMetrics, sameLogits } from './logit-metrics.ts'
-import { comparePair, SUM, SUMS, samePair, sizeRow } from './row-metrics.ts'
+import { PairOfBlocks, SUM, SUMS, samePair, sizeRow } from './row-metrics.ts'
 
 /** Values read at once from each side: both together stay in a core's own cache. */
 const BLOCK_VALUES = 64 * 1024
@@ -36,7 +37,7 @@ export function compareRows(
   candidate: AlignedSide,
   reference: AlignedSide,
   common: readonly CommonRows[],
-  fitness: { readonly candidate: Fitness; readonly reference: Fitness },
+  fitness: BothFitness,
   { onProgress }: PassOptions,
 ): MeasuredCheckpoint[] {
   const tasks: { index: number; row: number; stretch: CommonRows['stretches'][number]; order: number }[] = []
@@ -76,6 +77,11 @@ function emptyColumns(name: string, count: number): Columns {
   }
 }
 
+interface BothFitness {
+  readonly candidate: Fitness
+  readonly reference: Fitness
+}
+
 function compareStretch(
   name: string,
   left: Checkpoint,
@@ -84,65 +90,94 @@ function compareStretch(
   columns: Columns,
   firstRow: number,
   width: number,
-  fitness: { readonly candidate: Fitness; readonly reference: Fitness },
+  fitness: BothFitness,
 ): void {
   const a = left.slab(candidate)
   const b = right.slab(reference)
   const sums = new Float64Array(SUMS)
   const gather = gathering(a, b)
   const ulpSize = Math.max(ULP_IN_F32[a.dtype], ULP_IN_F32[b.dtype])
-  const step = Math.max(1, Math.floor(BLOCK_VALUES / Math.max(a.coverage.perRow, b.coverage.perRow)))
+  const xWidth = a.coverage.perRow
+  const yWidth = b.coverage.perRow
+  const shared = Math.min(xWidth, yWidth)
+  const step = Math.max(1, Math.floor(BLOCK_VALUES / Math.max(xWidth, yWidth)))
   for (let position = start; position < end; position += step) {
     const count = Math.min(step, end - position)
     const x = a.read(position - a.pos, count)
     const y = b.read(position - b.pos, count)
+    const pair = new PairOfBlocks(x, y)
+    const allSame = xWidth === yWidth && gather === undefined && sameBytes(x, y)
     for (let index = 0; index < count; index++) {
       const at = position + index
       const row = firstRow + at - start
-      const xRow = x.subarray(index * a.coverage.perRow, (index + 1) * a.coverage.perRow)
-      const yRow = y.subarray(index * b.coverage.perRow, (index + 1) * b.coverage.perRow)
-      const [xPart, yPart] = gather(xRow, yRow, at - a.pos, at - b.pos)
-      const same = sameBytes(xPart, yPart)
-      if (same) {
-        sizeRow(yPart, 0, yPart.length, sums)
-        samePair(sums)
-      } else comparePair(xPart, 0, yPart, 0, yPart.length, sums)
-      columns.compared = Math.min(columns.compared, yPart.length)
-      writeMetrics(columns, row, at, sums, yPart.length, ulpSize)
-      if (columns.logits !== undefined && yPart.length > 0) {
-        const whole = yPart.length === width
-        const metrics = same ? sameLogits(whole) : logitMetrics(xPart, yPart, whole)
-        for (const [metric, column] of Object.entries(columns.logits)) column[row] = metrics[metric as LogitMetricName]
+      const xStart = index * xWidth
+      const yStart = index * yWidth
+      if (gather !== undefined) {
+        const xRow = x.subarray(xStart, xStart + xWidth)
+        const yRow = y.subarray(yStart, yStart + yWidth)
+        const [xPart, yPart] = gather(xRow, yRow, at - a.pos, at - b.pos)
+        new PairOfBlocks(xPart, yPart).compare(0, 0, yPart.length, sums)
+        write(columns, row, at, sums, yPart.length, ulpSize)
+        if (yPart.length > 0) writeLogits(columns, row, xPart, yPart, sums, width)
+        showAlone(fitness.candidate, name, a, at, x, xStart, xWidth)
+        showAlone(fitness.reference, name, b, at, y, yStart, yWidth)
+        continue
       }
-      show(fitness.candidate, name, a, at, xRow, xPart === xRow, sums, CANDIDATE)
-      show(fitness.reference, name, b, at, yRow, yPart === yRow, sums, REFERENCE)
+      if (allSame) {
+        sizeRow(y, yStart, shared, sums)
+        samePair(sums)
+      } else pair.compare(xStart, yStart, shared, sums)
+      write(columns, row, at, sums, shared, ulpSize)
+      if (columns.logits !== undefined) {
+        const xRow = x.subarray(xStart, xStart + shared)
+        writeLogits(columns, row, xRow, y.subarray(yStart, yStart + shared), sums, width)
+      }
+      if (xWidth === shared) show(fitness.candidate, name, a, at, x, xStart, shared, sums, CANDIDATE)
+      else showAlone(fitness.candidate, name, a, at, x, xStart, xWidth)
+      if (yWidth === shared) show(fitness.reference, name, b, at, y, yStart, shared, sums, REFERENCE)
+      else showAlone(fitness.reference, name, b, at, y, yStart, yWidth)
     }
   }
 }
 
-const CANDIDATE = [SUM.candidateSquares, SUM.candidateLargest, SUM.candidateSmallest] as const
-const REFERENCE = [SUM.referenceSquares, SUM.referenceLargest, SUM.referenceSmallest] as const
+function writeLogits({ logits }: Columns, row: number, x: Values, y: Values, sums: Float64Array, width: number): void {
+  if (logits === undefined) return
+  const whole = y.length === width
+  const metrics = sums[SUM.ulp] === 0 && sums[SUM.maxDifference] === 0 ? sameLogits(whole) : logitMetrics(x, y, whole)
+  for (const metric of LOGIT_METRIC_NAMES) logits[metric][row] = metrics[metric]
+}
 
-/** `measured`: whether `sums` are of this whole row rather than of a part of it. */
+type Where = readonly [squares: number, largest: number, smallest: number]
+const CANDIDATE: Where = [SUM.candidateSquares, SUM.candidateLargest, SUM.candidateSmallest]
+const REFERENCE: Where = [SUM.referenceSquares, SUM.referenceLargest, SUM.referenceSmallest]
+
+/** Shows fitness a row that `sums` are of. */
 function show(
   fitness: Fitness,
   name: string,
   slab: Slab,
   position: number,
-  row: Values,
-  measured: boolean,
+  values: Values,
+  start: number,
+  width: number,
   sums: Float64Array,
-  [squares, largest, smallest]: readonly [number, number, number],
+  [squares, largest, smallest]: Where,
 ): void {
-  if (measured) fitness.row(name, slab, position, row, sums[squares]!, sums[largest]!, sums[smallest]!)
-  else showAlone(fitness, name, slab, position, row)
+  fitness.row(name, slab, position, values, start, width, sums[squares]!, sums[largest]!, sums[smallest]!)
 }
 
-function showAlone(fitness: Fitness, name: string, slab: Slab, position: number, row: Values): void {
+function showAlone(
+  fitness: Fitness,
+  name: string,
+  slab: Slab,
+  position: number,
+  values: Values,
+  start: number,
+  width: number,
+): void {
   const sums = new Float64Array(SUMS)
-  sizeRow(row, 0, row.length, sums)
-  const [squares, largest, smallest] = REFERENCE
-  fitness.row(name, slab, position, row, sums[squares]!, sums[largest]!, sums[smallest]!)
+  sizeRow(values, start, width, sums)
+  show(fitness, name, slab, position, values, start, width, sums, REFERENCE)
 }
 
 /** Fitness of the rows of one side that are compared with nothing. */
@@ -153,19 +188,21 @@ export function showRows(fitness: Fitness, name: string, slab: Slab, start: numb
     const count = Math.min(step, end - position)
     const values = slab.read(position - slab.pos, count)
     for (let index = 0; index < count; index++) {
-      showAlone(fitness, name, slab, position + index, values.subarray(index * perRow, (index + 1) * perRow))
+      showAlone(fitness, name, slab, position + index, values, index * perRow, perRow)
     }
   }
 }
 
-function writeMetrics(
-  { positions, metrics }: Columns,
+function write(
+  columns: Columns,
   row: number,
   position: number,
   sums: Float64Array,
   count: number,
   ulpSize: number,
 ): void {
+  const { positions, metrics } = columns
+  columns.compared = Math.min(columns.compared, count)
   positions[row] = position
   const squared = sums[SUM.squaredDifference]!
   const nmse = squared === 0 ? 0 : squared / sums[SUM.referenceSquares]!
@@ -183,15 +220,11 @@ const ULP_IN_F32: Readonly<Record<RecordedDtype, number>> = { F64: 1, F32: 1, F1
 
 type Gather = (x: Values, y: Values, xRow: number, yRow: number) => [Values, Values]
 
-/** The values of two rows that are of the same columns. */
-function gathering(a: Slab, b: Slab): Gather {
+/** The values of two rows that are of the same columns; undefined where both begin with the first column. */
+function gathering(a: Slab, b: Slab): Gather | undefined {
   const ours = a.coverage
   const theirs = b.coverage
-  if (ours.kind !== 'columns' && theirs.kind !== 'columns') {
-    if (ours.perRow === theirs.perRow) return (x, y) => [x, y]
-    const count = Math.min(ours.perRow, theirs.perRow)
-    return (x, y) => [x.subarray(0, count), y.subarray(0, count)]
-  }
+  if (ours.kind !== 'columns' && theirs.kind !== 'columns') return undefined
   return (x, y, xRow, yRow) => {
     const xIds = ours.kind === 'columns' ? ours.columns(xRow) : undefined
     const yIds = theirs.kind === 'columns' ? theirs.columns(yRow) : undefined

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { comparePair, SUM, SUMS } from './row-metrics.ts'
+import { PairOfBlocks, SUM, SUMS } from './row-metrics.ts'
 
 function sumsOf(x: readonly number[], y: readonly number[], Type: typeof Float32Array | typeof Float64Array) {
   const sums = new Float64Array(SUMS)
   // A row in the middle of a block, as rows are.
-  comparePair(Type.from([9, ...x, 9]), 1, Type.from([7, ...y, 7]), 1, x.length, sums)
+  new PairOfBlocks(Type.from([9, ...x, 9]), Type.from([7, ...y, 7])).compare(1, 1, x.length, sums)
   return sums
 }
 

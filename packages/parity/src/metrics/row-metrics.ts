@@ -18,25 +18,43 @@ export const SUM = {
 
 export const SUMS = 11
 
-/**
- * One pass over one row of each side, for what metrics and fitness need; -0 and 0 are 1 ULP apart. Every sum is NaN or infinite as
- * soon as one of the values is.
- */
-export function comparePair(x: Values, xStart: number, y: Values, yStart: number, width: number, sums: Float64Array) {
-  if (x instanceof Float32Array && y instanceof Float32Array) compareFloats(x, xStart, y, yStart, width, sums)
-  else compareDoubles(x, xStart, y, yStart, width, sums)
+/** Rows of a block of values of both sides, with the bits of F32 where both are. */
+export class PairOfBlocks {
+  readonly #x: Values
+  readonly #y: Values
+  readonly #bits: readonly [Int32Array, Int32Array] | undefined
+
+  constructor(x: Values, y: Values) {
+    this.#x = x
+    this.#y = y
+    if (x instanceof Float32Array && y instanceof Float32Array) this.#bits = [bitsOf(x), bitsOf(y)]
+  }
+
+  /**
+   * One pass over `width` values of each side, for what metrics and fitness need; -0 and 0 are 1 ULP apart. Every sum is NaN or
+   * infinite as soon as one of the values is.
+   */
+  compare(xStart: number, yStart: number, width: number, sums: Float64Array): void {
+    const x = this.#x
+    const y = this.#y
+    if (this.#bits !== undefined) {
+      compareFloats(x as Float32Array, this.#bits[0], xStart, y as Float32Array, this.#bits[1], yStart, width, sums)
+    } else compareDoubles(x, xStart, y, yStart, width, sums)
+  }
 }
+
+const bitsOf = (values: Float32Array) => new Int32Array(values.buffer, values.byteOffset, values.length)
 
 function compareFloats(
   x: Float32Array,
+  xBits: Int32Array,
   xStart: number,
   y: Float32Array,
+  yBits: Int32Array,
   yStart: number,
   width: number,
   sums: Float64Array,
 ): void {
-  const xBits = new Int32Array(x.buffer, x.byteOffset + xStart * 4, width)
-  const yBits = new Int32Array(y.buffer, y.byteOffset + yStart * 4, width)
   let maxDifference = 0
   let sumDifference = 0
   let squaredDifference = 0
@@ -64,8 +82,8 @@ function compareFloats(
     if (aSize < xSmallest) xSmallest = aSize
     if (bSize > yLargest) yLargest = bSize
     if (bSize < ySmallest) ySmallest = bSize
-    const xi = xBits[i]!
-    const yi = yBits[i]!
+    const xi = xBits[xStart + i]!
+    const yi = yBits[yStart + i]!
     const steps = Math.abs((xi ^ ((xi >> 31) & 0x7fffffff)) - (yi ^ ((yi >> 31) & 0x7fffffff)))
     if (steps > ulp) ulp = steps
   }
@@ -86,7 +104,7 @@ function compareFloats(
 function compareDoubles(x: Values, xStart: number, y: Values, yStart: number, width: number, sums: Float64Array): void {
   const xRow = x.subarray(xStart, xStart + width)
   const yRow = y.subarray(yStart, yStart + width)
-  compareFloats(Float32Array.from(xRow), 0, Float32Array.from(yRow), 0, width, sums)
+  new PairOfBlocks(Float32Array.from(xRow), Float32Array.from(yRow)).compare(0, 0, width, sums)
   let maxDifference = 0
   let sumDifference = 0
   let squaredDifference = 0
@@ -129,7 +147,7 @@ export function sizeRow(values: Values, start: number, width: number, sums: Floa
   sums[SUM.referenceSmallest] = smallest
 }
 
-/** Both rows the same, bit for bit: what `comparePair` would say, from what `sizeRow` left in `sums`. */
+/** Both rows the same, bit for bit: what `compare` would say, from what `sizeRow` left in `sums`. */
 export function samePair(sums: Float64Array): void {
   sums[SUM.maxDifference] = 0
   sums[SUM.sumDifference] = 0

@@ -9,6 +9,7 @@ import type {
   Side,
   Verdict,
 } from '../comparison/comparison.ts'
+import type { FaultKind } from '../recording/recording.ts'
 import { OP_WORDS } from './op-names.ts'
 
 export interface VerdictInput {
@@ -62,9 +63,28 @@ function reasonsOf({ faults, unfit }: Side): string[] {
   const seen = new Set<string>()
   const firsts = unfit.filter(({ kind }) => !seen.has(kind) && seen.add(kind))
   return [
-    ...faults.map(({ message }) => message),
+    ...faultsByKind(faults),
     ...firsts.map(({ checkpoint, position, message }) => `${checkpoint} at position ${position}: ${message}`),
   ]
+}
+
+const FAULT_WORDS: Readonly<Record<FaultKind, string>> = {
+  truncated: 'the recording is truncated',
+  checksum: 'a checksum does not match',
+  malformed: 'the recording is damaged',
+  'wrong-count': 'counts do not match',
+  duplicate: 'something was recorded twice',
+  'non-finite': 'there are non-finite values',
+  statistics: 'values and their statistics do not match',
+}
+
+function faultsByKind(faults: Side['faults']): string[] {
+  const kinds = new Map<FaultKind, string[]>()
+  for (const { kind, message } of faults) kinds.set(kind, [...(kinds.get(kind) ?? []), message])
+  return [...kinds].map(([kind, [first, ...others]]) => {
+    const more = others.length === 0 ? '' : `, and ${others.length} more like it`
+    return `${FAULT_WORDS[kind]} (${first}${more})`
+  })
 }
 
 function nothingCompared({ alignment, checkpoints }: VerdictInput): Verdict | undefined {
