@@ -56,7 +56,8 @@ export class ComparedRows {
 export class SideRows {
   readonly run: RecordedRun
   readonly #end: number
-  readonly #covers = new Map<string, RowCover>()
+  /** Of one checkpoint at a time: of a long run, all of them are more than what they point to. */
+  #cover: { readonly name: string; readonly cover: RowCover } | undefined
 
   /** Rows of positions from `end` on are as if they were not there. */
   constructor(run: RecordedRun, end = Number.POSITIVE_INFINITY) {
@@ -67,9 +68,8 @@ export class SideRows {
   row(name: string, position: number): Row | undefined {
     const checkpoint = this.run.checkpoints.get(name)
     if (checkpoint === undefined || position >= this.#end) return undefined
-    const cover = this.#covers.get(name) ?? coverRows(checkpoint)
-    this.#covers.set(name, cover)
-    const stretch = stretchAt(cover.stretches, position)
+    if (this.#cover?.name !== name) this.#cover = { name, cover: coverRows(checkpoint) }
+    const stretch = stretchAt(this.#cover.cover.stretches, position)
     if (stretch === undefined) return undefined
     const slab = checkpoint.slab(stretch.slab)
     const row = position - slab.pos

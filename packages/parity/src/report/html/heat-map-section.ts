@@ -38,7 +38,7 @@ export function heatMapSection(
 ): Markup | undefined {
   if (map.steps.length === 0) return undefined
   return html`<section aria-labelledby="map-title"><h2 id="map-title">Where: layers × ops × tokens</h2>
-<p id="map-help">A cell's number is the power of ten of its NMSE: −7 is about 10<sup>−7</sup>. Its colour sets that against the checkpoint's tolerance; beyond it, the number is bold. Arrow keys move between cells, Enter goes to a cell's values.</p>
+<p id="map-help">A cell's number is the power of ten of its NMSE: −7 is about 10<sup>−7</sup>. Its colour sets that against the checkpoint's tolerance; beyond it, the number is bold.${comparison.divergence && ' ▸ marks the first divergence.'} Arrow keys move between cells, Enter goes to a cell's values.</p>
 <p class="legend-title">NMSE as a multiple of the tolerance</p>
 <ul class="legend">${LEGEND.map(([level, sign, text]) => html`<li><span class="swatch ${level}" aria-hidden="true">${sign}</span>${text}</li>`)}</ul>
 ${map.notes.map((note) => html`<p class="note">${note}</p>`)}

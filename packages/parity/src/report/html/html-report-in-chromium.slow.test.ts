@@ -151,7 +151,7 @@ describe.skipIf(skipped !== undefined)(
       await page.keyboard.press('Tab')
       expect(await focused()).toBe('token')
       await page.keyboard.press('Tab')
-      expect(await focused()).toMatch(/^blk\.2\.attn_q_rope: NMSE .* × the tolerance$/)
+      expect(await focused()).toMatch(/^blk\.2\.attn_q_rope, the first divergence: NMSE .* × the tolerance$/)
       await page.keyboard.press('ArrowDown')
       await page.keyboard.press('ArrowRight')
       expect(await focused()).toMatch(/^blk\.3\.attn_k_rope/)

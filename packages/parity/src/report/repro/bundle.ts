@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { buffer } from 'node:stream/consumers'
 import { crc32 } from 'node:zlib'
-import { PlumblineError } from '@plumbline/protocol'
+import { PlumblineError, traceNumberSchema } from '@plumbline/protocol'
 import { openPromise } from 'yauzl'
 import { ZipFile } from 'yazl'
 import { z } from 'zod'
@@ -38,7 +38,7 @@ export const reproSchema = z.strictObject({
   /** On NMSE. */
   tolerance: z.number(),
   /** Of the whole row, as compared. */
-  nmse: z.union([z.number(), z.enum(['NaN', 'Infinity'])]),
+  nmse: traceNumberSchema,
   origin: z.enum(['local', 'inherited', 'unknown']),
   cause: z.strictObject({ mistake: z.string(), message: z.string() }).nullable(),
   /** Values in a full row. */

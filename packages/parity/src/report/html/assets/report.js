@@ -230,8 +230,12 @@
       const code = codeAt(cell, chosen.step)
       const { name, layer } = data.cells[cell]
       made.className = level(excess(cell, chosen.step))
-      made.textContent = layer === '' ? `${name} ${powerText(code)}` : powerText(code)
-      made.setAttribute('aria-label', `${name}: ${nmseText(code)}${distanceText(cell, chosen.step)}`)
+      const sign = cell === data.first.cell && data.first.position !== null ? '▸' : ''
+      made.textContent = `${layer === '' ? `${name} ` : ''}${sign}${powerText(code)}`
+      made.setAttribute(
+        'aria-label',
+        `${name}${sign && ', the first divergence'}: ${nmseText(code)}${distanceText(cell, chosen.step)}`,
+      )
       made.setAttribute('aria-selected', String(cell === chosen.cell))
       made.tabIndex = cell === chosen.cell ? 0 : -1
     }
