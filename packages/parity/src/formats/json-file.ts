@@ -31,7 +31,7 @@ export function checkJson<Schema extends z.ZodType>(
   try {
     value = JSON.parse(text)
   } catch (error) {
-    throw invalid(place, `is not JSON: ${(error as Error).message}`)
+    throw invalid(place, `is not JSON: ${jsonProblem(error)}`)
   }
   const checked = schema.safeParse(value)
   if (!checked.success) throw invalid(place, describeIssue(checked.error))
@@ -43,4 +43,9 @@ export function describeIssue(error: z.ZodError): string {
   const issue = error.issues[0]
   if (issue === undefined) return 'is not of the form that it must have'
   return `${issue.path.length === 0 ? 'the record' : issue.path.join('.')}: ${issue.message}`
+}
+
+/** What JSON.parse says, on one line. */
+export function jsonProblem(error: unknown): string {
+  return (error as Error).message.replace(/\s+/g, ' ')
 }

@@ -1,4 +1,5 @@
 import type { Fault } from '../recording/recording.ts'
+import { jsonProblem } from './json-file.ts'
 import type { RecordingFile } from './recording-file.ts'
 
 /** One line of a JSON Lines file. */
@@ -144,7 +145,7 @@ class LineRest {
       const record: unknown = JSON.parse(this.#text.toString('utf8', 0, this.#length))
       return { ...place, record, ...(this.#numbers !== undefined && { values: this.#numbers }) }
     } catch (error) {
-      return { ...place, problem: { kind: 'malformed', message: `is not JSON: ${(error as Error).message}` } }
+      return { ...place, problem: { kind: 'malformed', message: `is not JSON: ${jsonProblem(error)}` } }
     }
   }
 

@@ -11,6 +11,8 @@ import { type TextLine, textLines } from './text-lines.ts'
 const NODE = /^\s*\w+:\s+(.{1,200}?) = \((\w+)\)\s+(\w+)\(.*\) = \{(\d+), (\d+), (\d+), (\d+)\}\s*$/
 const ROW = /^\s*\[([^[\]]*)\],?\s*$/
 const PRINTED_DECIMALS = 4
+/** A piece of a token may be part of a character; many of them in a row are not. */
+const NO_TEXT = /\0|\uFFFD{8}/
 
 export function looksLikeLlamaDebug(start: Buffer): boolean {
   return start
@@ -88,6 +90,7 @@ function scan(file: RecordingFile, spool: SpoolFile, faults: FaultList) {
   const passes: Pass[] = []
   const ids = new PrintedTokenIds()
   let node: Node | undefined
+  let broken = false
   const finish = () => {
     if (node === undefined) return
     const printed = node.closed ? placed(node, spool) : undefined
@@ -108,6 +111,14 @@ function scan(file: RecordingFile, spool: SpoolFile, faults: FaultList) {
     node = undefined
   }
   for (const line of textLines(file)) {
+    if (NO_TEXT.test(line.text) && !broken) {
+      broken = true
+      faults.add(
+        'malformed',
+        { file: file.path, line: line.line, byteOffset: line.byteOffset },
+        'holds bytes that are no text',
+      )
+    }
     ids.see(line.text)
     const header = NODE.exec(line.text)
     if (header !== null) {

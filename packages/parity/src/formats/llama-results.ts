@@ -49,8 +49,10 @@ export function openLlamaResults(file: RecordingFile): Recording {
   const end = Math.max(dataStart + tokens.offset + 4 * count, dataStart + logits.offset + 4 * logits.values)
   if (end > file.size)
     throw invalid({ file: file.path, byteOffset: file.size }, `ends here, and its tensors at ${end}: it was cut`)
-  if (file.size - end >= ALIGNMENT)
-    faults.add('wrong-count', { file: file.path, byteOffset: end }, 'goes on after its tensors')
+  // The last tensor may be padded as the others are.
+  if (file.size !== end && file.size !== Math.ceil(end / ALIGNMENT) * ALIGNMENT) {
+    faults.add('wrong-count', { file: file.path, byteOffset: end }, `goes on after its tensors, to byte ${file.size}`)
+  }
   if (tokens.offset < logits.offset + 4 * logits.values && logits.offset < tokens.offset + 4 * count) {
     throw header.bad('its tensors overlap')
   }

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path'
 import { z } from 'zod'
 import type { Recording } from '../recording/recording.ts'
 import { dialectOf, openCheckpointJsonl } from './checkpoint-jsonl.ts'
+import { jsonProblem } from './json-file.ts'
 import { scanJsonLines } from './json-lines.ts'
 import { JSONL_FORMAT, openJsonl } from './jsonl.ts'
 import { openLlamaCppJson } from './llama-cpp-json.ts'
@@ -113,9 +114,9 @@ async function openJson(file: RecordingFile): Promise<{ recording: Recording; ow
     throw unreadable(path, 'is the record file of a trace: open its folder')
   }
   const whole = wholeOf(file)
-  if (whole?.format === RAW_F32_FORMAT) return ofPath(await openRawF32(path))
-  if (Array.isArray(whole?.records)) return ofFile(openLlamaCppJson(file))
-  if (whole?.checkpoints !== undefined) {
+  if (whole.format === RAW_F32_FORMAT) return ofPath(await openRawF32(path))
+  if (Array.isArray(whole.records)) return ofFile(openLlamaCppJson(file))
+  if (whole.checkpoints !== undefined) {
     const beside = path.replace(/\.json$/, '.safetensors')
     if (beside !== path && existsSync(beside)) return ofPath(openSafetensors(path, [beside]))
     throw unreadable(path, 'tells of tensors, and there is no .safetensors beside it')
@@ -125,13 +126,18 @@ async function openJson(file: RecordingFile): Promise<{ recording: Recording; ow
 
 const MAX_JSON_BYTES = 32 << 20
 
-function wholeOf(file: RecordingFile): z.output<typeof wholeSchema> | undefined {
-  if (file.size > MAX_JSON_BYTES) return undefined
+/** The document, as far as it must be known to tell what it is. Throws UNREADABLE_RECORDING where it is none. */
+function wholeOf(file: RecordingFile): z.output<typeof wholeSchema> {
+  if (file.size > MAX_JSON_BYTES) throw unreadable(file.path, `is ${file.size} bytes of JSON, and no known JSONL`)
+  let value: unknown
   try {
-    return wholeSchema.parse(JSON.parse(file.bytes(0, file.size).toString('utf8')))
-  } catch {
-    return undefined
+    value = JSON.parse(file.bytes(0, file.size).toString('utf8'))
+  } catch (error) {
+    throw unreadable(file.path, `is neither JSON nor JSONL of a known kind: ${jsonProblem(error)}`)
   }
+  const { success, data } = wholeSchema.safeParse(value)
+  if (!success) throw unreadable(file.path, 'is JSON, and no object')
+  return data
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

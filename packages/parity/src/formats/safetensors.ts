@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { RecordedRun, Recording } from '../recording/recording.ts'
 import { checkJson, readJsonFile } from './json-file.ts'
-import { FaultList, RecordingFile } from './recording-file.ts'
+import { FaultList, invalid, RecordingFile } from './recording-file.ts'
 import { INDEX_NAME, indexHash, recordingIndexSchema, runsOfIndex } from './recording-index.ts'
 import { readSafetensorsHeader, type SafetensorsHeader } from './safetensors-header.ts'
 import { type Sidecar, sidecarSchema } from './sidecar.ts'
@@ -27,7 +27,9 @@ export function openSafetensors(path: string, files: readonly string[]): Recordi
       open.push(file)
       const header = readSafetensorsHeader(file)
       const named = new Map([...header.tensors].map(([name, tensor]) => [name, { ...tensor, file }]))
-      if (header.metadata[INDEX_NAME] !== undefined) return convertedRuns(file, header, named, faults)
+      const { [INDEX_NAME]: index, [SHA256_NAME]: sha256 } = header.metadata
+      if (index !== undefined) return convertedRuns(file, header, named, faults)
+      if (sha256 !== undefined) throw invalid({ file: filePath, byteOffset: 8 }, `its metadata lack ${INDEX_NAME}`)
       const id = basename(filePath).replace(/\.safetensors$/, '')
       return [runOfTensors(id, named, sidecarBeside(filePath), faults)]
     })

@@ -54,6 +54,10 @@ export function runOfTensors(
     ...(ids !== undefined && { promptTokenIds: ids }),
   }
   const greedy = greedyOfSidecar(sidecar)
+  if (greedy?.gaps !== undefined && greedy.gaps.length !== greedy.tokenIds.length) {
+    const message = `the JSON has ${greedy.gaps.length} gaps for ${greedy.tokenIds.length} greedy tokens`
+    faults.add('wrong-count', { file: first?.file.path ?? id }, message)
+  }
   return { id, identity, checkpoints: slabs.table.checkpoints, ...(greedy && { greedy }) }
 }
 
