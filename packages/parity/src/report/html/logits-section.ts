@@ -32,7 +32,8 @@ function summary(compared: Comparison['checkpoints'][number], index: number): st
   const { logits, metrics } = compared
   const parts = [`NMSE ${numberText(metrics.nmse[index]!)}`]
   if (logits !== undefined) {
-    parts.push(`KL divergence ${numberText(logits.kl[index]!)} nats`)
+    // Not a number where only some logits are there.
+    if (!Number.isNaN(logits.kl[index])) parts.push(`KL divergence ${numberText(logits.kl[index]!)} nats`)
     parts.push(logits.top1[index] === 1 ? 'both put the same token first' : 'they put different tokens first')
     parts.push(`the reference's first token has rank ${logits.rank[index]! + 1} in the candidate`)
   }

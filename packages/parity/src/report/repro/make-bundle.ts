@@ -46,6 +46,8 @@ export async function makeBundle(
 interface DivergentOp {
   readonly slice: OpSlice
   readonly inputs: Readonly<Record<SideName, ReadonlyMap<string, NpyArray> | undefined>>
+  /** Inputs that were not recorded, and are what the right ops make of what was. */
+  readonly replayed: Readonly<Record<SideName, readonly string[]>>
 }
 
 function divergentOp(
@@ -56,11 +58,20 @@ function divergentOp(
 ): DivergentOp | undefined {
   const node = graphNode(checkpoint, model.config.layers)
   if (node === undefined) return undefined
-  const site = (side: SideName) => new OpSite(new RecordedValues(rows[side].run, model), node, position, 1)
+  const values = {
+    candidate: new RecordedValues(rows.candidate.run, model),
+    reference: new RecordedValues(rows.reference.run, model),
+  }
+  const site = (side: SideName) => new OpSite(values[side], node, position, 1)
   const slice = ifAtHand(() => sliceOp(site('reference'), largestDifferences(pair, pair.candidate.length)))
   if (slice === undefined) return undefined
-  const inputsOf = (side: SideName) => ifAtHand(() => slice.inputs(site(side)))
-  return { slice, inputs: { candidate: inputsOf('candidate'), reference: inputsOf('reference') } }
+  const inputs = (side: SideName) => ifAtHand(() => slice.inputs(site(side)))
+  const replayed = (side: SideName) => node.inputs.filter((name) => values[side].isReplayed(name))
+  return {
+    slice,
+    inputs: { candidate: inputs('candidate'), reference: inputs('reference') },
+    replayed: { candidate: replayed('candidate'), reference: replayed('reference') },
+  }
 }
 
 function wholeRow({ checkpoints, divergence }: Comparison, { candidate, columns }: RowPair): boolean {
@@ -112,11 +123,15 @@ function bundleOf(
 function notes(op: DivergentOp | undefined, held: readonly SideName[]): string[] {
   if (op === undefined)
     return ['Only the outputs are here: no model was given, or not all that the op needs was recorded.']
-  return SIDES.filter((side) => !held.includes(side)).map((side) =>
-    op.inputs[side] === undefined
-      ? `The ${side}'s inputs were not recorded.`
-      : `The ${side}'s inputs are too large for a bundle.`,
-  )
+  return SIDES.flatMap((side) => {
+    if (op.inputs[side] === undefined) return [`The ${side}'s inputs were not recorded.`]
+    if (!held.includes(side)) return [`The ${side}'s inputs are too large for a bundle.`]
+    if (op.replayed[side].length === 0) return []
+    const names = op.replayed[side].join(', ')
+    return [
+      `The ${side}'s ${names} was not recorded: it is what the right ops make of the recorded checkpoints before it.`,
+    ]
+  })
 }
 
 /** A checkpoint's name as a file's: a recording's names may hold anything. */

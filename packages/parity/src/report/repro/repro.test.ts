@@ -75,6 +75,27 @@ describe('a repro bundle', () => {
     expect((await make())!.equals((await make())!)).toBe(true)
   })
 
+  test('an input that was not recorded is replayed, and the bundle says so', async () => {
+    const layersAlone = (recording: Recording): Recording => {
+      const run = recording.runs[0]!
+      const checkpoints = new Map(
+        [...run.checkpoints].filter(
+          ([name]) => /output$|token_embd|logits/.test(name) && !name.endsWith('attn_output'),
+        ),
+      )
+      return memoryRecording([{ id: run.id, identity: run.identity, checkpoints }])
+    }
+    const candidate = layersAlone(pair('attn_q').candidate)
+    const layers = layersAlone(reference)
+    const comparison = compare(candidate, layers, { model })
+    expect(comparison.divergence?.checkpoint).toBe('blk.2.output')
+    const bundle = await unzipped(await makeBundle(comparison, candidate, layers, model))
+    expect(bundle.repro.notes).toContainEqual(
+      expect.stringMatching(/^The candidate's blk.2.ffn_input, blk.2.ffn_down was not recorded: it is/),
+    )
+    expect(showBundle(bundle).differs).toBe(true)
+  })
+
   test('without a model: the outputs, and a note that says why there is no more', async () => {
     const { candidate } = pair('attn_q')
     const bundle = await unzipped(await makeBundle(compare(candidate, reference), candidate, reference, undefined))

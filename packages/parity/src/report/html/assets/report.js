@@ -25,7 +25,7 @@
   byId('map').addEventListener('keydown', moveByKey)
   byId('map').addEventListener('focusin', chooseByEvent)
   byId('map').addEventListener('click', chooseByEvent)
-  if (steps > 1) {
+  if (steps > 1 && data.rows.length > 1) {
     byId('strip-box').hidden = false
     byId('strip-first').textContent = `position ${data.steps[0][0]}`
     byId('strip-last').textContent = `${data.steps[steps - 1][1]}`
@@ -218,7 +218,7 @@
     const table = element(
       'table',
       { role: 'grid', class: 'heat', 'aria-labelledby': 'map-title', 'aria-describedby': 'map-help' },
-      head,
+      ...(heads.length > 0 ? [head] : []),
       element('tbody', {}, ...rows),
     )
     table.style.maxWidth = `${60 + Math.max(4, data.ops.length) * 48}px`
