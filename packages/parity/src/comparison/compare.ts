@@ -83,7 +83,7 @@ function comparePair(
   const comparable = alignment.refusals.length === 0
   const greedy =
     known ??
-    (comparable
+    (alignment.refusals.every(({ kind }) => kind === 'nothing-in-common')
       ? compareGreedy(pair.candidate, pair.reference, { profile, checkpoints, divergence, ...decode })
       : undefined)
   const sides = {

@@ -23,7 +23,9 @@ export function chooseProfile(
 
 function quantised({ activations, engine, modelName, kvCache }: RunIdentity): string | undefined {
   if (activations !== undefined) {
-    return /^(q|iq|i8|int)/i.test(activations) ? `quantises activations (${activations})` : undefined
+    if (/^(q|iq|i8|int)/i.test(activations)) return `quantises activations (${activations})`
+    // 8 bits of mantissa are as coarse as 8-bit activations.
+    return isBrainFloat(activations) ? `computes in ${activations}, as coarse as quantised activations` : undefined
   }
   if (kvCache !== undefined && /^q/i.test(kvCache)) return `has a quantised KV cache (${kvCache})`
   // llama.cpp quantises activations to multiply them with quantised weights.
@@ -43,4 +45,5 @@ function halfFloat({ identity, checkpoints }: RecordedRun): string | undefined {
   return undefined
 }
 
-const isHalf = (dtype: string) => /^(f16|float16|fp16|half|bf16|bfloat16)$/i.test(dtype)
+const isBrainFloat = (dtype: string) => /^(bf16|bfloat16)$/i.test(dtype)
+const isHalf = (dtype: string) => /^(f16|float16|fp16|half)$/i.test(dtype) || isBrainFloat(dtype)
