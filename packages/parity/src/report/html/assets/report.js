@@ -8,6 +8,8 @@
   /** @type {HeatMapData} */
   const data = JSON.parse(/** @type {string} */ (block.textContent))
   const codes = decodeCodes(data.codes)
+  const STRIP_COLUMNS = 256
+  const MOST_BARS = 128
   const steps = data.steps.length
   const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id))
   const slider = /** @type {HTMLInputElement} */ (byId('token'))
@@ -29,7 +31,7 @@
     byId('strip-box').hidden = false
     byId('strip-first').textContent = `position ${data.steps[0][0]}`
     byId('strip-last').textContent = `${data.steps[steps - 1][1]}`
-    strip.width = steps
+    strip.width = stretches(STRIP_COLUMNS).length
     strip.height = data.rows.length
     strip.style.height = `${Math.max(48, Math.min(data.rows.length * 8, 360))}px`
     strip.addEventListener('click', chooseByStrip)
@@ -89,10 +91,15 @@
   /** @param {MouseEvent} event */
   function chooseByStrip(event) {
     const box = strip.getBoundingClientRect()
-    const step = Math.min(steps - 1, Math.floor(((event.clientX - box.left) / box.width) * steps))
+    const columns = stretches(STRIP_COLUMNS)
+    const column = Math.min(columns.length - 1, Math.floor(((event.clientX - box.left) / box.width) * columns.length))
     const row = Math.min(grid.length - 1, Math.floor(((event.clientY - box.top) / box.height) * grid.length))
-    const cells = grid[row].filter((cell) => cell >= 0)
-    const cell = cells.reduce((worst, each) => (excess(each, step) > excess(worst, step) ? each : worst))
+    const worsts = grid[row]
+      .filter((cell) => cell >= 0)
+      .map((cell) => ({ cell, step: worstStep(cell, columns[column]) }))
+    const { cell, step } = worsts.reduce((worst, each) =>
+      excess(each.cell, each.step) > excess(worst.cell, worst.step) ? each : worst,
+    )
     slider.value = String(step + 1)
     choose({ cell, step, position: null })
   }
@@ -108,6 +115,21 @@
   function codeAt(/** @type {number} */ cell, /** @type {number} */ step) {
     if (step >= 0) return codes[cell * steps + step]
     return codes.subarray(cell * steps, (cell + 1) * steps).reduce((worst, code) => Math.max(worst, code), 0)
+  }
+
+  /**
+   * All steps, as at most so many stretches [from, to): what is drawn narrower than a pixel could be lost.
+   * @param {number} most
+   */
+  function stretches(most) {
+    const each = Math.ceil(steps / most)
+    return Array.from({ length: Math.ceil(steps / each) }, (_, i) => [i * each, Math.min((i + 1) * each, steps)])
+  }
+
+  function worstStep(/** @type {number} */ cell, /** @type {number[]} */ [from, to]) {
+    let worst = from
+    for (let step = from + 1; step < to; step++) if (codeAt(cell, step) > codeAt(cell, worst)) worst = step
+    return worst
   }
 
   /** log10 of the NMSE that a code stands for. */
@@ -261,11 +283,11 @@
       return colours[name]
     }
     for (const [row, cells] of grid.entries()) {
-      for (let step = 0; step < steps; step++) {
-        context.fillStyle = colour(
-          level(Math.max(-99, ...cells.filter((cell) => cell >= 0).map((cell) => excess(cell, step)))),
-        )
-        context.fillRect(step, row, 1, 1)
+      const there = cells.filter((cell) => cell >= 0)
+      for (const [column, stretch] of stretches(STRIP_COLUMNS).entries()) {
+        const worst = Math.max(-99, ...there.map((cell) => excess(cell, worstStep(cell, stretch))))
+        context.fillStyle = colour(level(worst))
+        context.fillRect(column, row, 1, 1)
       }
     }
     probe.remove()
@@ -291,7 +313,8 @@
   /** The chosen cell's error at each token; `shown`: the position whose values are below. */
   function tokenBars(/** @type {number | undefined} */ shown) {
     const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg')
-    svg.setAttribute('viewBox', `0 0 ${steps} 60`)
+    const bars = stretches(MOST_BARS)
+    svg.setAttribute('viewBox', `0 0 ${bars.length} 60`)
     svg.setAttribute('preserveAspectRatio', 'none')
     svg.setAttribute('aria-hidden', 'true')
     svg.setAttribute('class', 'bars')
@@ -309,15 +332,17 @@
       svg.append(made)
       return made
     }
-    const gap = steps > 100 ? 0 : 0.06
-    for (let step = 0; step < steps; step++) {
+    const gap = bars.length > 100 ? 0 : 0.06
+    for (const [bar, stretch] of bars.entries()) {
+      const step = worstStep(chosen.cell, stretch)
       const code = codeAt(chosen.cell, step)
       const tall = code <= 1 ? code : code === 65535 ? 60 : height(decade(code))
-      const [first, last] = data.steps[step]
-      const isShown = shown === undefined ? step === chosen.step : first <= shown && shown <= last
+      const [first, last] = [data.steps[stretch[0]][0], data.steps[stretch[1] - 1][1]]
+      const isShown =
+        shown === undefined ? stretch[0] <= chosen.step && chosen.step < stretch[1] : first <= shown && shown <= last
       const barClass = `bar ${level(excess(chosen.cell, step))}${isShown ? ' chosen' : ''}`
-      shape('rect', { x: step + gap, y: 60 - tall, width: 1 - 2 * gap, height: tall, class: barClass })
-      shape('rect', { x: step, y: 0, width: 1, height: 60, class: 'target' }).addEventListener('click', () => {
+      shape('rect', { x: bar + gap, y: 60 - tall, width: 1 - 2 * gap, height: tall, class: barClass })
+      shape('rect', { x: bar, y: 0, width: 1, height: 60, class: 'target' }).addEventListener('click', () => {
         slider.value = String(step + 1)
         choose({ step, position: null })
       })
@@ -325,7 +350,7 @@
     if (tolerance > 0)
       shape('line', {
         x1: 0,
-        x2: steps,
+        x2: bars.length,
         y1: 60 - height(Math.log10(tolerance)),
         y2: 60 - height(Math.log10(tolerance)),
         class: 'limit',
