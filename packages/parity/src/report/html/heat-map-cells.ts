@@ -10,7 +10,7 @@ export interface HeatMap {
   readonly ops: readonly string[]
   /** Consecutive positions that are shown as one; one position each unless there are too many. */
   readonly steps: readonly Step[]
-  /** What had to be put together or left out to keep the page small, for people; empty where nothing was. */
+  /** What had to be put together to keep the page small, for people; empty where nothing was. */
   readonly notes: readonly string[]
 }
 
@@ -33,8 +33,6 @@ export interface Step {
 }
 
 const MOST_LAYER_ROWS = 128
-const MOST_OPS = 32
-const MOST_OTHER_ROWS = 32
 const MOST_STEPS = 2_048
 /** Of the cube; two bytes each, a third more in base64. */
 const MOST_VALUES = 300_000
@@ -44,10 +42,7 @@ export function heatMap(comparison: Comparison, detail = 1): HeatMap {
   const notes: string[] = []
   const checkpoints = comparison.checkpoints.filter(({ positions }) => positions.length > 0)
   const inLayers = checkpoints.filter(({ layer }) => layer !== null)
-  const present = [...new Set(inLayers.map(({ op }) => op as string))].sort((a, b) => opOrder(a) - opOrder(b))
-  const ops = present.slice(0, MOST_OPS)
-  if (present.length > ops.length) notes.push(`${present.length - ops.length} further ops are left out of the map.`)
-
+  const ops = LAYER_CHECKPOINTS.filter((name) => inLayers.some(({ op }) => op === name))
   const layers = [...new Set(inLayers.map(({ layer }) => layer!))].sort((a, b) => a - b)
   const perRow = Math.ceil(layers.length / MOST_LAYER_ROWS)
   if (perRow > 1) notes.push(`Each row stands for ${perRow} layers, and shows the worst of them.`)
@@ -57,17 +52,16 @@ export function heatMap(comparison: Comparison, detail = 1): HeatMap {
     .sort(([a], [b]) => a - b)
     .map(([row, ofRow]) => layerRow(layers.slice(row * perRow, (row + 1) * perRow), ops, ofRow))
 
-  const others = checkpoints.filter(({ layer }) => layer === null)
-  if (others.length > MOST_OTHER_ROWS)
-    notes.push(`${others.length - MOST_OTHER_ROWS} checkpoints outside the layers are left out.`)
-  const otherRows = others.slice(0, MOST_OTHER_ROWS).map((checkpoint) => ({
-    before: checkpoint.op === 'token_embd',
-    row: { label: checkpoint.name, cells: [{ checkpoints: [checkpoint] }], isLayer: false },
-  }))
+  const alone = checkpoints.filter(({ layer }) => layer === null)
+  const rowOf = (checkpoint: ComparedCheckpoint): HeatRow => ({
+    label: checkpoint.name,
+    cells: [{ checkpoints: [checkpoint] }],
+    isLayer: false,
+  })
   const rows = [
-    ...otherRows.filter(({ before }) => before).map(({ row }) => row),
+    ...alone.filter(({ op }) => op === 'token_embd').map(rowOf),
     ...layerRows,
-    ...otherRows.filter(({ before }) => !before).map(({ row }) => row),
+    ...alone.filter(({ op }) => op !== 'token_embd').map(rowOf),
   ]
 
   const cells = rows.reduce((count, row) => count + row.cells.filter((cell) => cell !== undefined).length, 0)
@@ -100,11 +94,6 @@ function stepsOf(checkpoints: readonly ComparedCheckpoint[], most: number): Step
     steps.push({ first: positions[i]!, last: positions[Math.min(i + perStep, positions.length) - 1]! })
   }
   return steps
-}
-
-const opOrder = (op: string) => {
-  const index = (LAYER_CHECKPOINTS as readonly string[]).indexOf(op)
-  return index < 0 ? LAYER_CHECKPOINTS.length : index
 }
 
 const badness = (value: number) => (Number.isNaN(value) ? Number.POSITIVE_INFINITY : value)
