@@ -1,30 +1,69 @@
 // Remakes docs/measurements/planted-mistakes.md and .json: node --conditions=source scripts/planted-mistakes.ts
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { casesOf, type PlantedResult, Planter, SUBJECTS, type Tally, tally } from '../test/planted-mistakes.ts'
+import {
+  casesOf,
+  oneOfEachKind,
+  type PlantedResult,
+  Planter,
+  SUBJECTS,
+  type Tally,
+  tally,
+} from '../test/planted-mistakes.ts'
 
 const results: PlantedResult[] = []
 for (const open of Object.values(SUBJECTS)) {
   const planter = new Planter(open())
   for (const activations of ['F64', 'Q8'] as const) {
-    const cases = casesOf(planter.subject, activations)
+    const everywhere = casesOf(planter.subject, activations)
+    const cases = activations === 'F64' ? everywhere : oneOfEachKind(everywhere)
     for (const [index, planted] of cases.entries()) {
       results.push(planter.run(planted))
       process.stderr.write(`\r${planter.subject.name} ${activations} ${index + 1}/${cases.length} `)
     }
     process.stderr.write('\n')
+    console.log(planter.subject.name, activations, tally(results.slice(-cases.length)))
   }
 }
+
+buildPlantedAddon()
+const native = new NativePlanter()
+const nativeRows: string[] = []
+for (const [mistake, checkpoint] of NATIVE_MISTAKES) {
+  for (const precision of ['exact', 'fast']) {
+    const { verdict, divergence } = await native.compare(mistake, precision)
+    const cause = divergence?.cause
+    const right = divergence?.checkpoint === checkpoint && cause?.mistake === kindOf(mistake)
+    const found = [verdict.outcome, divergence?.checkpoint, divergence?.origin, cause?.mistake, cause?.confidence]
+    nativeRows.push(`| ${[mistake, precision, checkpoint, ...found, right ? 'yes' : 'no'].join(' | ')} |`)
+  }
+}
+native.close()
 
 const folder = fileURLToPath(new URL('../../../docs/measurements/', import.meta.url))
 mkdirSync(folder, { recursive: true })
 const exact = results.filter(({ activations }) => activations === 'F64')
 const noisy = results.filter(({ activations }) => activations === 'Q8')
 writeFileSync(`${folder}planted-mistakes.md`, markdown())
-const lines = results.filter(({ outcome }) => outcome !== 'not applicable').map((result) => JSON.stringify(result))
+const columns = [
+  'subject',
+  'activations',
+  'mistake',
+  'checkpoint',
+  'phase',
+  'size',
+  'outcome',
+  'found',
+  'origin',
+  'cause',
+  'confidence',
+] as const
+const rows = results
+  .filter(({ outcome }) => outcome !== 'not applicable')
+  .map((result) => columns.map((column) => (column === 'size' ? Number(result.size.toPrecision(2)) : result[column])))
 writeFileSync(
   `${folder}planted-mistakes.json`,
-  `{"exact":${JSON.stringify(tally(exact))},\n"quantised":${JSON.stringify(tally(noisy))},\n"traces":[\n${lines.join(',\n')}\n]}\n`,
+  `{"columns":${JSON.stringify(columns)},\n"traces":[\n${rows.map((row) => JSON.stringify(row)).join(',\n')}\n]}\n`,
 )
 console.log({ exact: tally(exact), quantised: tally(noisy) })
 
@@ -62,10 +101,19 @@ ${table(
 
 ## Against a candidate with 8-bit activations
 
-The same mistakes in a forward pass whose matrices read inputs rounded to 8 bits, under the profile \`quantised-activations\`. Those smaller
+The same mistakes, each in one place and phase at a time, in a forward pass whose matrices read inputs rounded to 8 bits, under the profile \`quantised-activations\`. Those smaller
 at their own op than its tolerance are left out: ${noisy.filter(({ outcome }) => outcome === 'below tolerance').length}.
 
 ${table('model', [...models.map((name) => [name, of(noisy, 'subject', name)] as const), ['all', tally(noisy)]])}
+
+## Made by the native core
+
+The same kinds in C++, in an addon that only tests link (\`packages/cuda-core/native/test/planted\`), traced by the worker on
+haiku-nano-q8_0 and held against the oracle.
+
+| mistake | precision | made at | verdict | found at | origin | cause | confidence | right |
+|${' --- |'.repeat(9)}
+${nativeRows.join('\n')}
 `
 }
 

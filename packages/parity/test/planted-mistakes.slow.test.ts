@@ -1,16 +1,7 @@
+import { committedAsset } from '@plumbline/protocol/testing'
 import { describe, expect, it } from 'vitest'
-import { COMMITTED_SUBJECTS, casesOf, PHASES, type PlantedCase, Planter, SUBJECTS, tally } from './planted-mistakes.ts'
-
-/** Every kind in every phase, in one place each, the places taken in turn. */
-function oneOfEachKind(cases: readonly PlantedCase[]): PlantedCase[] {
-  const kinds = [...new Set(cases.map(({ mistake }) => mistake))]
-  return kinds.flatMap((kind, turn) =>
-    PHASES.map((phase, i) => {
-      const places = cases.filter((planted) => planted.mistake === kind && planted.phase === phase)
-      return places[(turn + i) % places.length]!
-    }),
-  )
-}
+import { openRecording } from '../src/formats/open-recording.ts'
+import { COMMITTED_SUBJECTS, casesOf, oneOfEachKind, Planter, SUBJECTS, tally } from './planted-mistakes.ts'
 
 describe('mistakes planted by the oracle', () => {
   it('are all detected, at their op, and most of them named', { timeout: 600_000 }, () => {
@@ -26,6 +17,21 @@ describe('mistakes planted by the oracle', () => {
     expect(withinOneOp).toBe(traces)
     expect(rightCause / traces).toBeGreaterThanOrEqual(0.8)
     expect(causeNamed).toBe(traces)
+  })
+
+  it('are found against Transformers, whose queries and keys are in another order', { timeout: 600_000 }, async () => {
+    const recording = await openRecording(committedAsset('stories260K/transformers/prompt-1.safetensors'))
+    const [reference] = recording.runs
+    const subject = { ...SUBJECTS['stories260K-f32']!(), promptTokenIds: reference!.identity.promptTokenIds! }
+    const planter = new Planter(subject, reference)
+    const cases = oneOfEachKind(casesOf(subject)).filter(({ phase }) => phase === 'prefill')
+    const { kinds, traces, detected, exactOp, withinOneOp, rightCause } = tally(cases.map((one) => planter.run(one)))
+    recording.close()
+    expect(kinds).toBeGreaterThanOrEqual(40)
+    expect(detected).toBe(traces)
+    expect(exactOp / traces).toBeGreaterThanOrEqual(0.95)
+    expect(withinOneOp).toBe(traces)
+    expect(rightCause / traces).toBeGreaterThanOrEqual(0.8)
   })
 
   it('are found under the noise of 8-bit activations, too', { timeout: 600_000 }, () => {

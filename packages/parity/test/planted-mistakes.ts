@@ -50,8 +50,8 @@ function withRandomPrompt(name: string): Subject {
   return { name, model, promptTokenIds: Array.from({ length: 12 }, (_, i) => (1 + i * 251) % model.vocabSize) }
 }
 
-export const PHASES = ['prefill', 'decode'] as const
-export type Phase = (typeof PHASES)[number]
+const PHASES = ['prefill', 'decode'] as const
+type Phase = (typeof PHASES)[number]
 export const MAX_TOKENS = 5
 
 export interface PlantedCase {
@@ -91,6 +91,17 @@ export function casesOf(subject: Subject, activations: PlantedCase['activations'
   )
 }
 
+/** Every kind in every phase, in one place each, the places taken in turn. */
+export function oneOfEachKind(cases: readonly PlantedCase[]): PlantedCase[] {
+  const kinds = [...new Set(cases.map(({ mistake }) => mistake))]
+  return kinds.flatMap((kind, turn) =>
+    PHASES.map((phase, i) => {
+      const places = cases.filter((planted) => planted.mistake === kind && planted.phase === phase)
+      return places[(turn + i) % places.length]!
+    }),
+  )
+}
+
 function placesOf({ ops }: Mistake, layers: number): string[] {
   const isGlobal = (op: Op) => graphNode(op, layers) !== undefined
   const inLayers = ops.filter((op) => !isGlobal(op))
@@ -103,14 +114,17 @@ function placesOf({ ops }: Mistake, layers: number): string[] {
 /** Plants mistakes in one model and lets `compare` find them. */
 export class Planter {
   readonly subject: Subject
+  readonly #maxTokens: number
   readonly #reference: RecordedRun
   readonly #other: RecordedRun
 
-  constructor(subject: Subject) {
+  /** `reference`: the oracle's own, unless another engine's recording of the prompt alone is given. */
+  constructor(subject: Subject, reference?: RecordedRun) {
     const { model, promptTokenIds } = subject
     this.subject = subject
-    this.#reference = recordOracle(model, promptTokenIds, { maxTokens: MAX_TOKENS }).run
-    const otherIds = otherPrompt(promptTokenIds, promptTokenIds.length + MAX_TOKENS)
+    this.#maxTokens = reference === undefined ? MAX_TOKENS : 0
+    this.#reference = reference ?? recordOracle(model, promptTokenIds, { maxTokens: MAX_TOKENS }).run
+    const otherIds = otherPrompt(promptTokenIds, promptTokenIds.length + this.#maxTokens)
     this.#other = recordOracle(model, otherIds, { id: 'other request' }).run
   }
 
@@ -120,7 +134,7 @@ export class Planter {
     const planting = parsePlanting(`${mistake}@${checkpoint}:${phase}`, model)
     let recorded: ReturnType<typeof recordOracle>
     try {
-      recorded = recordOracle(model, promptTokenIds, { maxTokens: MAX_TOKENS, planting, activations })
+      recorded = recordOracle(model, promptTokenIds, { maxTokens: this.#maxTokens, planting, activations })
     } catch (error) {
       if (!(error as Error).message.includes('nothing of the kind')) throw error
       return { ...planted, size: 0, outcome: 'not applicable' }

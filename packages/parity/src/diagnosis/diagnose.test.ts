@@ -142,6 +142,24 @@ describe('cause', () => {
     expect(cause!.message).toContain(place)
   })
 
+  it.each([
+    [
+      'blk.2.ffn_down',
+      'blk.3.ffn_down',
+      'blk.2.ffn_down holds what the same op gave in another layer, as a buffer used for both; off by 1',
+    ],
+    [
+      'blk.2.attn_norm',
+      'blk.2.ffn_norm',
+      'blk.2.attn_norm holds what another op of the layer gave, as a buffer used for both: ffn_norm',
+    ],
+  ])('is a record that shows another buffer: %s shows %s', (shown, instead, message) => {
+    const checkpoints = new Map(reference.checkpoints).set(shown, reference.checkpoints.get(instead)!)
+    const question = { candidate: { ...reference, checkpoints }, reference, model }
+    const { origin, cause } = diagnose({ ...question, divergence: { checkpoint: shown, position: 0 } })
+    expect([origin, cause?.message]).toEqual(['local', message])
+  })
+
   it("is another request's row, where that request is known", () => {
     const planting = parsePlanting('rows-of-other-request@2.attn_v:decode', model)
     const candidate = recordOracle(model, PROMPT, { maxTokens: MAX_TOKENS, planting }).run

@@ -112,7 +112,8 @@ function judge(trials: readonly Trial[], difference: number, noise: number): Cau
 }
 
 function describe({ mistake, parameter, node }: Hypothesis): string {
-  return `${node.name} ${mistake.description}${mistake.parameters === undefined ? '' : ` ${parameter}`}`
+  const { description, parameters, showParameter = String } = mistake
+  return `${node.name} ${description}${parameters === undefined ? '' : ` ${showParameter(parameter)}`}`
 }
 
 /** All mistakes at the op and at those between it and what was recorded, with all their parameters; the op's own first. */

@@ -10,6 +10,8 @@ export interface Mistake {
   readonly ops: readonly Op[]
   /** What `description` leaves open, e.g. which base: all that are tried, the oracle plants the first. */
   readonly parameters?: (site: OpSite) => readonly number[]
+  /** Where a parameter says more than its number. */
+  readonly showParameter?: (parameter: number) => string
   /**
    * What the op then gives at the site, [count, width]; undefined where the model or the place has nothing of the kind to get
    * wrong. Throws NotAtHand where values are missing.

@@ -44,9 +44,22 @@ export const ROW_MISTAKES: readonly Mistake[] = [
   },
   {
     name: 'buffer-aliased',
-    description: 'holds what the same op gave in the layer before, as a buffer used for both',
+    description: 'holds what the same op gave in another layer, as a buffer used for both; off by',
     ops: inLayers,
-    compute: (site) => (site.layer === 0 ? undefined : site.rows(`blk.${site.layer - 1}.${site.op}`).slice()),
+    parameters: (site) => (site.layer === 0 ? [1] : [-1, 1]),
+    compute: (site, step) =>
+      site.layer + step < site.config.layers ? site.rows(`blk.${site.layer + step}.${site.op}`).slice() : undefined,
+  },
+  {
+    name: 'buffer-of-other-op',
+    description: 'holds what another op of the layer gave, as a buffer used for both:',
+    ops: inLayers,
+    parameters: (site) => [...LAYER_CHECKPOINTS.keys()].filter((index) => LAYER_CHECKPOINTS[index] !== site.op),
+    showParameter: (index) => LAYER_CHECKPOINTS[index]!,
+    compute: (site, index) => {
+      const rows = site.ofLayer(LAYER_CHECKPOINTS[index]!)
+      return rows.length === site.right().length ? rows.slice() : undefined
+    },
   },
   {
     name: 'rows-of-other-position',
