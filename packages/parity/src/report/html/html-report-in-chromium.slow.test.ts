@@ -16,8 +16,8 @@ import { memoryRecording } from '../../recording/memory-recording.ts'
 import { htmlReport } from './html-report.ts'
 
 const executablePath = findChromium()
-const skipped = skipReason(executablePath === undefined ? 'there is no chromium on PATH' : undefined)
-const screenshots = fileURLToPath(new URL('../../../artifacts/report/', import.meta.url))
+const skipped = skipReason(executablePath === undefined ? 'neither chromium nor google-chrome is on PATH' : undefined)
+const screenshots = fileURLToPath(new URL('../../../../../artifacts/report/', import.meta.url))
 
 const WIDTHS = [1280, 768, 320]
 const SCHEMES = ['light', 'dark'] as const
