@@ -18,7 +18,7 @@ export class JsonNumbers {
     this.#scanner = new NumberScanner(file)
   }
 
-  read({ index, dataOffset, perRow, count, dtype }: SlabEntry, first: number, rows: number): Values {
+  read({ index, dataOffset, perRow, dtype }: SlabEntry, first: number, rows: number): Values {
     const from = first * perRow
     const length = rows * perRow
     if (this.#entry !== index || this.#element > from) {
@@ -37,7 +37,6 @@ export class JsonNumbers {
     const values = this.#values.subarray(0, length)
     this.#scanner.read(values)
     this.#element += length
-    if (this.#element === count * perRow) this.#scanner.expectMoreOrEnd()
     this.#entry = index
     return values
   }

@@ -6,7 +6,7 @@ const WINDOW_BYTES = 1 << 18
 const MAX_NUMBER_BYTES = 512
 /** 10^22 is the largest power of ten that a float64 holds exactly. */
 const POWERS = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`))
-const MINUS = 45
+const [MINUS, COMMA, CLOSE] = [45, 44, 93]
 /** '.' less '0'. */
 const POINT = -2
 const SMALLEST_NORMAL_FLOAT = 2 ** -126
@@ -33,7 +33,7 @@ export class NumberScanner {
     this.#file = file
   }
 
-  /** In bytes: where the next number, or the comma before it, begins. */
+  /** In bytes: after the comma of the last number that was read. */
   get offset(): number {
     return this.#windowStart + this.#at
   }
@@ -60,14 +60,6 @@ export class NumberScanner {
     }
   }
 
-  /** After the last number that is wanted: a comma (of a prefix) or the closing bracket must follow. */
-  expectMoreOrEnd(): void {
-    if (this.#size - this.#at <= MAX_NUMBER_BYTES && !this.#ended) this.#refill()
-    while (this.#at < this.#size && this.#window[this.#at]! <= 32) this.#at++
-    const byte = this.#window[this.#at]
-    if (byte !== 44 && byte !== 93) throw this.#broken(this.#at)
-  }
-
   /** Numbers up to the last few bytes of the window; returns the index of the next. */
   #readWindow(into: Float32Array | Float64Array, from: number, toFloat32: boolean): number {
     const bytes = this.#window
@@ -79,7 +71,7 @@ export class NumberScanner {
     let index = from
     while (index < end) {
       let byte = bytes[at]!
-      while ((byte === 44 || byte <= 32) && at < size) byte = bytes[++at]!
+      while (byte <= 32 && at < size) byte = bytes[++at]!
       if (at >= safe) {
         if (this.#ended) throw this.#broken(at)
         break
@@ -104,7 +96,7 @@ export class NumberScanner {
       }
       const integerDigits = at - integerStart
       if (integerDigits === 0) {
-        at = this.#readName(into, index++, start)
+        at = this.#afterNumber(this.#readName(into, index++, start), size)
         continue
       }
       if (digit === POINT) {
@@ -138,7 +130,6 @@ export class NumberScanner {
         if (at === exponentStart) throw this.#broken(at)
         if (down) exponent = -exponent
       }
-      if (byte !== 44 && byte !== 93 && byte > 32) throw this.#broken(at)
 
       exponent -= fraction
       let value: number
@@ -156,9 +147,20 @@ export class NumberScanner {
         }
       } else value = Math.abs(Number(bytes.toString('latin1', start, at)))
       into[index++] = value * (1 - 2 * minus)
+      at = this.#afterNumber(at, size)
     }
     this.#at = at
     return index
+  }
+
+  /** Past the one comma that may follow; a closing bracket stays. */
+  #afterNumber(from: number, size: number): number {
+    const bytes = this.#window
+    let at = from
+    while (bytes[at]! <= 32 && at < size) at++
+    if (bytes[at] === COMMA) return at + 1
+    if (bytes[at] !== CLOSE) throw this.#broken(at)
+    return at
   }
 
   /** A number that is none, as a string or bare, from its first byte; returns where it ends. */
