@@ -59,6 +59,8 @@ export const ERRORS = {
   INVALID_RECORDING: kind(500, false, EXIT.untrusted),
   /** Recordings of different computations, set against each other. */
   NOT_COMPARABLE: kind(500, false, EXIT.notComparable),
+  /** A worker that was started to be looked at did not do what it was started for. */
+  WORKER_FAILED: kind(500, true, EXIT.couldNotRun),
   // The command line
   INVALID_OPTION: kind(500, false, EXIT.usage),
   INTERNAL: kind(500, false, EXIT.couldNotRun),

@@ -113,6 +113,18 @@ describe('`trace`', () => {
     expect(positions).toEqual([[0, 3, 'prefill']])
   })
 
+  test('in chunks of its prompt evaluates so many positions at once', async () => {
+    const args = ['--prompt-token-ids', '1,403,407,261,378', '--max-tokens', '0', '--level', 'layers']
+    const traced = trace('in-chunks', ...args, '--prefill-chunk', '2')
+    expect(await traced.exited).toEqual({ code: 0, signal: null })
+    const embeddings = wholeRecords(join(folder, 'in-chunks')).filter(({ name }) => name === 'token_embd')
+    expect(embeddings.map(({ pos, n }) => [pos, n])).toEqual([
+      [0, 2],
+      [2, 2],
+      [4, 1],
+    ])
+  })
+
   test('of more tokens than there is room for generates as many as there is, and says so', async () => {
     const traced = trace('clamped', '--prompt', 'Once', '--max-tokens', '2000', '--level', 'logits', '--unfused')
     expect(await traced.exited).toEqual({ code: 0, signal: null })
@@ -130,6 +142,7 @@ describe('`trace`', () => {
     [['--prompt', 'x', '--temperature', 'warm'], '--temperature is "warm", must be a number'],
     [['--prompt', 'x', '--temperature', '3'], '--temperature must be at most 2'],
     [['--prompt', 'x', '--seed', 'x'], '--seed must be an unsigned 64-bit integer'],
+    [['--prompt', 'x', '--prefill-chunk', '0'], '--prefill-chunk is "0", must be an integer from 1'],
     [['--prompt', 'x', '--max-tokens', '1e3'], '--max-tokens is "1e3", must be an integer'],
     [['--prompt', 'x', '--level', 'deep'], '--level is "deep", must be logits, layers, ops'],
     [['--messages', '/nowhere.json'], '--messages is "/nowhere.json", must be'],
