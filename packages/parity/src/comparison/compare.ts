@@ -5,6 +5,7 @@ import { matchRuns, type RunPair } from '../alignment/match-runs.ts'
 import { without } from '../alignment/row-cover.ts'
 import { forceTeacher } from '../alignment/teacher-forcing.ts'
 import { diagnose } from '../diagnosis/diagnose.ts'
+import { driftAcrossRuns } from '../fitness/drift-across-runs.ts'
 import { Fitness } from '../fitness/fitness.ts'
 import { compareRows, type MeasuredCheckpoint, showRows } from '../metrics/compare-rows.ts'
 import type { RecordedRun, Recording } from '../recording/recording.ts'
@@ -87,8 +88,14 @@ function comparePair(
       ? compareGreedy(pair.candidate, pair.reference, { profile, checkpoints, divergence, ...decode })
       : undefined)
   const sides = {
-    candidate: sideOf(candidate, pair.candidate, unfit.candidate),
-    reference: sideOf(reference, pair.reference, unfit.reference),
+    candidate: sideOf(candidate, pair.candidate, [
+      ...unfit.candidate,
+      ...driftAcrossRuns(pair.candidate, candidate.runs),
+    ]),
+    reference: sideOf(reference, pair.reference, [
+      ...unfit.reference,
+      ...driftAcrossRuns(pair.reference, reference.runs),
+    ]),
   }
   const coverage = coverageOf(aligned, measured)
   const verdict = decideVerdict({

@@ -185,6 +185,23 @@ describe('unfit is a side with', () => {
   })
 })
 
+test('a buffer that is added to from run to run: drift', () => {
+  const runs = [1, 1.1, 1.2].map((factor, index) =>
+    alterRun(honest, {
+      id: `run-${index}`,
+      values: (name, values) => {
+        if (name === 'blk.3.output') for (let i = 0; i < values.length; i++) values[i] = values[i]! * factor
+        return undefined
+      },
+    }),
+  )
+  const { verdict, reference } = compare(memoryRecording([runs[0]!]), memoryRecording(runs))
+  expect(verdict.exitCode).toBe(4)
+  expect(reference.unfit).toMatchObject([{ kind: 'drift', checkpoint: 'blk.3.output' }])
+  const again = [0, 1, 2].map((index) => alterRun(honest, { id: `run-${index}` }))
+  expect(compare(memoryRecording(again), memoryRecording(again)).verdict.exitCode).toBe(0)
+})
+
 test('a scale that follows the time and not the position drifts, one that follows the position does not', () => {
   const positions = Array.from({ length: 32 }, (_, i) => (i * 11) % 32)
   const byTime = positions.map((_, time) => 1 + time / 8)

@@ -7,7 +7,6 @@ import { drifts } from './drift.ts'
 import { RepeatedRows } from './repeated-rows.ts'
 import {
   isConstant,
-  LEAST_NORMAL,
   largestBelievable,
   type Oddity,
   oddSmallValues,
@@ -98,7 +97,7 @@ export class Fitness {
   }
 
   /**
-   * The row is `width` values from `start` on. `squares`, `largest`, `smallest`: sum of squares, largest and smallest size of them.
+   * The row is `width` values from `start` on. `squares`: sum of their squares; `tiny`: how many are smaller than every normal F32.
    */
   row(
     name: string,
@@ -108,20 +107,17 @@ export class Fitness {
     start: number,
     width: number,
     squares: number,
-    largest: number,
-    smallest: number,
+    tiny: number,
   ): void {
     this.#rows++
     const kind = this.#kindOf(name, slab)
     // Almost every row is fit, and this is all that is done for one.
     const believable =
-      largest <= kind.largest &&
-      smallest >= LEAST_NORMAL &&
-      largest !== smallest &&
-      Number.isFinite(squares) &&
+      squares <= kind.largest ** 2 &&
+      tiny === 0 &&
+      values[start] !== values[start + width - 1] &&
       (slab.dtype !== 'F32' || surelyFloats(this.#wordsOf(values), start * kind.words, width))
-    if (!believable && !this.#inspect(kind, slab, position, values.subarray(start, start + width), squares, largest))
-      return
+    if (!believable && !this.#inspect(kind, slab, position, values.subarray(start, start + width), squares)) return
     if (width >= NARROWEST_REPEAT && slab.coverage.kind !== 'columns') {
       this.#lookForRepeat(kind, slab, position, this.#wordsOf(values), start * kind.words, width * kind.words)
     }
@@ -133,7 +129,7 @@ export class Fitness {
   }
 
   /** What is odd about a row. Returns false where nothing more can be said of it. */
-  #inspect(kind: SlabKind, slab: Slab, position: number, row: Values, squares: number, largest: number): boolean {
+  #inspect(kind: SlabKind, slab: Slab, position: number, row: Values, squares: number): boolean {
     const tell = (oddity: Oddity) => this.#tell(kind.name, slab, position, oddity)
     if (!Number.isFinite(squares)) {
       const strange = row.filter((value) => !Number.isFinite(value)).length
@@ -142,6 +138,8 @@ export class Fitness {
         return false
       }
     }
+    let largest = 0
+    for (const value of row) largest = Math.max(largest, Math.abs(value))
     if (largest > kind.largest) {
       tell({ kind: 'magnitude', message: `a value of size ${largest.toPrecision(3)} is beyond any forward pass` })
     }

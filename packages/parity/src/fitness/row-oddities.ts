@@ -1,4 +1,5 @@
 import type { Op } from '../comparison/comparison.ts'
+import { LEAST_NORMAL } from '../metrics/row-metrics.ts'
 import type { RecordedDtype, Values } from '../recording/recording.ts'
 
 /** One thing that no honest row has. */
@@ -14,9 +15,6 @@ export interface RowKind {
   /** Whether the values are the row from its first column to its last. */
   readonly whole: boolean
 }
-
-/** The least normal F32. */
-export const LEAST_NORMAL = 2 ** -126
 
 /**
  * The largest size that a forward pass can be believed to have. Residual streams of real models reach 1e5 in a few channels; logits

@@ -147,9 +147,9 @@ function writeLogits({ logits }: Columns, row: number, x: Values, y: Values, sum
   for (const metric of LOGIT_METRIC_NAMES) logits[metric][row] = metrics[metric]
 }
 
-type Where = readonly [squares: number, largest: number, smallest: number]
-const CANDIDATE: Where = [SUM.candidateSquares, SUM.candidateLargest, SUM.candidateSmallest]
-const REFERENCE: Where = [SUM.referenceSquares, SUM.referenceLargest, SUM.referenceSmallest]
+type Where = readonly [squares: number, tiny: number]
+const CANDIDATE: Where = [SUM.candidateSquares, SUM.candidateTiny]
+const REFERENCE: Where = [SUM.referenceSquares, SUM.referenceTiny]
 
 /** Shows fitness a row that `sums` are of. */
 function show(
@@ -161,9 +161,9 @@ function show(
   start: number,
   width: number,
   sums: Float64Array,
-  [squares, largest, smallest]: Where,
+  [squares, tiny]: Where,
 ): void {
-  fitness.row(name, slab, position, values, start, width, sums[squares]!, sums[largest]!, sums[smallest]!)
+  fitness.row(name, slab, position, values, start, width, sums[squares]!, sums[tiny]!)
 }
 
 function showAlone(
