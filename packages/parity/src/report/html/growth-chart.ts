@@ -24,7 +24,7 @@ export function growthSection(comparison: Comparison): Markup | undefined {
   return html`<section aria-labelledby="growth-title"><h2 id="growth-title">The error's growth through the layers</h2>
 <p>NMSE of the residual stream after each block, on a logarithmic scale. Solid: the worst position. Dashed: the median position. Dotted: the tolerance.</p>
 ${chart(points, first, 960, 'wide')}${chart(points, first, 300, 'narrow')}
-<details><summary>The same as a table</summary><div class="scroll" tabindex="0" role="region" aria-label="Error by checkpoint"><table class="figures"><thead><tr><th scope="col">Checkpoint</th><th scope="col">Worst NMSE</th><th scope="col">Median NMSE</th><th scope="col">Tolerance</th></tr></thead>
+<details><summary>The same as a table</summary><div class="scroll" tabindex="0" role="group" aria-label="Error by checkpoint"><table class="figures"><thead><tr><th scope="col">Checkpoint</th><th scope="col">Worst NMSE</th><th scope="col">Median NMSE</th><th scope="col">Tolerance</th></tr></thead>
 <tbody>${points.map(
     ({ name, worst, median, tolerance }) =>
       html`<tr><th scope="row"><code>${name}</code></th><td>${numberText(worst)}</td><td>${numberText(median)}</td><td>${numberText(tolerance)}</td></tr>`,

@@ -81,7 +81,7 @@ ${sidesSection(comparison, tokens)}
 ${
   command !== undefined &&
   html`<section aria-labelledby="again-title"><h2 id="again-title">How to reproduce</h2>
-<pre tabindex="0" role="region" aria-label="Command"><code>${command}</code></pre>
+<pre tabindex="0" role="group" aria-label="Command"><code>${command}</code></pre>
 ${
   comparison.divergence !== undefined &&
   html`<p>Add <code>--repro out.zip</code> for a bundle of the divergent op alone: its inputs, weights and outputs.</p>`

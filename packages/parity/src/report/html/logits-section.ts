@@ -49,7 +49,7 @@ function sideTable(title: string, side: Row, other: Row, tokens: TokenNames, wid
     other,
     top.map((i) => side.columns?.[i] ?? i),
   )
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="${title}'s largest logits"><table class="figures logits"><caption>${title}${!whole && ` (${countText(values.length, 'value')} of ${width.toLocaleString('en')} recorded)`}</caption>
+  return html`<div class="scroll" tabindex="0" role="group" aria-label="${title}'s largest logits"><table class="figures logits"><caption>${title}${!whole && ` (${countText(values.length, 'value')} of ${width.toLocaleString('en')} recorded)`}</caption>
 <thead><tr><th scope="col">Rank</th><th scope="col" class="left">Token</th><th scope="col">Logit</th>${whole && html`<th scope="col"><abbr title="probability">p</abbr></th>`}<th scope="col">Other</th></tr></thead><tbody>
 ${top.map((i, rank) => {
   const id = side.columns?.[i] ?? i

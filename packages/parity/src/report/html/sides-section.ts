@@ -30,7 +30,7 @@ export function sidesSection({ candidate, reference, alignment }: Comparison, to
     ([key]) => candidate.identity[key] !== undefined || reference.identity[key] !== undefined,
   )
   return html`<section aria-labelledby="sides-title"><h2 id="sides-title">Manifests</h2>
-<div class="scroll" tabindex="0" role="region" aria-label="Manifests"><table class="figures sides"><thead><tr><th scope="col">Stated</th><th scope="col">Candidate</th><th scope="col">Reference</th></tr></thead><tbody>
+<div class="scroll" tabindex="0" role="group" aria-label="Manifests"><table class="figures sides"><thead><tr><th scope="col">Stated</th><th scope="col">Candidate</th><th scope="col">Reference</th></tr></thead><tbody>
 ${row('Path', candidate.path, reference.path, false)}${row('Format', candidate.format, reference.format, false)}${row('Run', candidate.run, reference.run, false)}
 ${fields.map(([key, label]) => row(label, stated(candidate, key), stated(reference, key), true))}
 </tbody></table></div>

@@ -235,7 +235,8 @@
         cellElements[cell] = made
         return made
       })
-      return element('tr', {}, element('th', { scope: 'row' }, row.isLayer ? row.label : ''), ...cells)
+      const label = row.isLayer ? element('th', { scope: 'row' }, row.label) : element('td')
+      return element('tr', {}, label, ...cells)
     })
     const table = element(
       'table',
@@ -253,11 +254,10 @@
       const { name, layer } = data.cells[cell]
       made.className = level(excess(cell, chosen.step))
       const sign = cell === data.first.cell && data.first.position !== null ? '▸' : ''
-      made.textContent = `${layer === '' ? `${name} ` : ''}${sign}${powerText(code)}`
-      made.setAttribute(
-        'aria-label',
-        `${name}${sign && ', the first divergence'}: ${nmseText(code)}${distanceText(cell, chosen.step)}`,
-      )
+      const power = `${sign}${powerText(code)}`
+      made.textContent = layer === '' ? `${name} ${power}` : power
+      const label = `${name} ${power}${sign && ', the first divergence'}: ${nmseText(code)}`
+      made.setAttribute('aria-label', `${label}${distanceText(cell, chosen.step)}`)
       made.setAttribute('aria-selected', String(cell === chosen.cell))
       made.tabIndex = cell === chosen.cell ? 0 : -1
     }
@@ -465,6 +465,6 @@
       element('thead', {}, element('tr', {}, ...head)),
       element('tbody', {}, ...rows),
     )
-    return element('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Values' }, table)
+    return element('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'Values' }, table)
   }
 })()
