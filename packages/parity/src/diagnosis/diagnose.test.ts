@@ -39,7 +39,7 @@ describe('origin', () => {
     })
     for (const checkpoint of ['blk.1.ffn_down', 'blk.2.attn_norm', 'blk.4.attn_kqv', 'logits']) {
       const { origin, cause } = diagnose({ ...question, divergence: { checkpoint, position: 3 } })
-      expect([origin, cause], checkpoint).toEqual(['inherited', undefined])
+      expect([origin, cause?.message], checkpoint).toEqual(['inherited', 'blk.1.ffn_act uses GELU (tanh) for SiLU'])
     }
   })
 
@@ -127,6 +127,21 @@ describe('cause', () => {
       expect([origin, cause?.mistake]).toEqual(['local', mistake.replace(/@.*/, '')])
     },
   )
+
+  it('is none where only noise has grown', () => {
+    const candidate = recordOracle(model, PROMPT, { activations: 'Q8' }).run
+    for (const checkpoint of ['blk.1.attn_norm', 'blk.3.attn_kqv', 'blk.4.ffn_act', 'output_norm']) {
+      for (const position of [1, 7, 11]) {
+        const diagnosis = diagnose({
+          candidate,
+          reference,
+          model,
+          divergence: { checkpoint, position, tolerance: 1e-7 },
+        })
+        expect([diagnosis.origin, diagnosis.cause], `${checkpoint} ${position}`).toEqual(['inherited', undefined])
+      }
+    }
+  })
 
   it.each([
     ['gelu-for-silu@3', 'blk.3.ffn_act'],

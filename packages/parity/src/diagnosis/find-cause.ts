@@ -14,7 +14,6 @@ export interface CauseQuestion {
   readonly node: GraphNode
   /** The first that diverged. */
   readonly position: number
-  readonly tolerance: number
   readonly model: ReferenceModel
   /** Which recorded checkpoints to believe. */
   readonly isVisible: (name: string) => boolean
@@ -51,62 +50,71 @@ interface Hypothesis {
 interface Trial extends Hypothesis {
   /** What is left between what the engine recorded and what the mistake gives: squares, as a share of the right output's. */
   readonly residual: number
-  /** The same over the rows before, where the engine was right. */
+  /** The residual as a share of what there was to explain. */
+  readonly unexplained: number
+  /** The same share over the rows before, where the engine was right. */
   readonly contradiction: number
 }
 
 /** Tries every mistake that the op can suffer on the right side's inputs, and tells which one gives what the wrong side recorded. */
 export function findCause(question: CauseQuestion): Cause | undefined {
-  const { wrong, right, node, position, model, isVisible, others, tolerance } = question
+  const { wrong, right, node, position, model, isVisible, others } = question
   const pieces = piecesAround(wrong, node, position, promptLengthOf(question))
+  const otherValues = others.map((run) => new RecordedValues(run, model))
+  const tryOn = (run: RecordedRun) =>
+    ifAtHand(() => tryMistakes(new RecordedValues(run, model, isVisible, otherValues), node, position, pieces)) ?? []
+  const trials = tryOn(right)
+  // Where the inputs differ by noise, the wrong side's own leave less of it to explain.
+  return judge(trials.some(({ unexplained }) => unexplained <= CERTAIN) ? trials : [...trials, ...tryOn(wrong)])
+}
+
+/** All mistakes that explain most of the difference between what was recorded and what the op gives on these inputs. */
+function tryMistakes(
+  source: RecordedValues,
+  node: GraphNode,
+  position: number,
+  pieces: readonly Piece[],
+): readonly Trial[] {
   const before = pieces.filter(({ first }) => first < position)
   const after = pieces.filter(({ first }) => first >= position)
-  const otherValues = others.map((run) => new RecordedValues(run, model))
-  const sourceOf = (run: RecordedRun) => new RecordedValues(run, model, isVisible, otherValues)
-
-  const rightValues = sourceOf(right)
-  const rightly = (piece: Piece) => siteOf(piece, node, rightValues).right()
-  const size = ifAtHand(() => sum(after.map((piece) => sum(rightly(piece).map((x) => x * x)))))
-  if (after.length === 0 || size === undefined) return undefined
+  if (after.length === 0) return []
+  const rightly = (piece: Piece) => siteOf(piece, node, source).right()
+  const size = sum(after.map((piece) => sum(rightly(piece).map((x) => x * x)))) || 1
   const misfit = (of: readonly Piece[], compute: (piece: Piece) => Float64Array | undefined) =>
-    sum(of.map((piece) => squaredDistance(piece.recorded, compute(piece)))) / (size || 1)
+    sum(of.map((piece) => squaredDistance(piece.recorded, compute(piece)))) / size
   const difference = misfit(after, rightly)
   // Most mistakes are ruled out by the row that differs most, for a fraction of the work.
   const rows = after.flatMap(rowsOf).map((row) => ({ row, difference: misfit([row], rightly) }))
   const worst = rows.reduce((most, next) => (next.difference > most.difference ? next : most))
 
-  const tryOn = (source: RecordedValues): Trial[] =>
-    hypotheses(source, node, after[0]!).flatMap((hypothesis) => {
-      const give = (piece: Piece) => ifAtHand(() => wrongly(hypothesis, siteOf(piece, node, source), position))
-      if (misfit([worst.row], give) > POSSIBLE * worst.difference) return []
-      const residual = misfit(after, give)
-      // A mistake that has nothing to say of earlier rows does not contradict them.
-      const contradiction = misfit(before, (piece) => give(piece) ?? piece.recorded)
-      return [{ ...hypothesis, residual, contradiction }]
-    })
-  let trials = tryOn(rightValues)
-  // Where the inputs differ by noise, the wrong side's own leave less of it to explain.
-  if (!trials.some(({ residual }) => residual <= CERTAIN * difference)) trials = trials.concat(tryOn(sourceOf(wrong)))
-  return judge(trials, difference, Math.max(tolerance, CERTAIN * difference))
+  return hypotheses(source, node, after[0]!).flatMap((hypothesis) => {
+    const give = (piece: Piece) => ifAtHand(() => wrongly(hypothesis, siteOf(piece, node, source), position))
+    if (!(misfit([worst.row], give) <= POSSIBLE * worst.difference)) return []
+    const residual = misfit(after, give)
+    const unexplained = residual / difference
+    if (!(unexplained <= POSSIBLE)) return []
+    // A mistake that has nothing to say of earlier rows does not contradict them.
+    const contradiction = misfit(before, (piece) => give(piece) ?? piece.recorded) / difference
+    return [{ ...hypothesis, residual, unexplained, contradiction }]
+  })
 }
 
-function judge(trials: readonly Trial[], difference: number, noise: number): Cause | undefined {
-  const fitting = trials.filter(({ residual }) => residual <= POSSIBLE * difference)
-  const best = fitting.reduce((least, { residual }) => Math.min(least, residual), Number.POSITIVE_INFINITY)
+function judge(trials: readonly Trial[]): Cause | undefined {
+  const best = trials.reduce((least, { residual }) => Math.min(least, residual), Number.POSITIVE_INFINITY)
   const isEqual = ({ residual }: Trial) => residual <= Math.max(INDISTINGUISHABLE * best, FLOAT32_NOISE)
-  const rank = (trial: Trial) => (isEqual(trial) ? 0 : 2) + (trial.contradiction > noise ? 1 : 0)
+  const rank = (trial: Trial) => (isEqual(trial) ? 0 : 2) + (trial.contradiction > LIKELY ? 1 : 0)
   // The sort is stable: between equals the catalogue's order decides, the simpler first.
-  const ranked = fitting.toSorted((a, b) => rank(a) - rank(b) || (isEqual(a) ? 0 : a.residual - b.residual))
+  const ranked = trials.toSorted((a, b) => rank(a) - rank(b) || (isEqual(a) ? 0 : a.residual - b.residual))
   const [chosen] = ranked
   if (chosen === undefined) return undefined
   const rivals = ranked.filter(({ mistake }) => mistake !== chosen.mistake)
   const stands = rank(chosen) === 0 && rivals.every((rival) => rank(rival) > 0)
-  const share = chosen.residual / difference
   return {
     mistake: chosen.mistake.name,
     message: describe(chosen),
     residual: chosen.residual,
-    confidence: stands && share <= CERTAIN ? 'certain' : share <= LIKELY ? 'likely' : 'possible',
+    confidence:
+      stands && chosen.unexplained <= CERTAIN ? 'certain' : chosen.unexplained <= LIKELY ? 'likely' : 'possible',
     alternatives: [...new Set(rivals.map(({ mistake }) => mistake.name))],
   }
 }
