@@ -8,6 +8,7 @@ import { addNoiseFloorCommand } from './commands/noise-floor.ts'
 import { addOracleCommand } from './commands/oracle.ts'
 import { addQueryCommand } from './commands/query.ts'
 import { addReproCommand } from './commands/repro.ts'
+import { addRunCommand } from './commands/run.ts'
 import { addValidateCommand } from './commands/validate.ts'
 import { Progress } from './progress.ts'
 
@@ -25,12 +26,13 @@ const program = new Command('plumbline-parity')
   .exitOverride()
   .showHelpAfterError('(--help shows what there is)')
 addCompareCommand(program, context)
+addRunCommand(program, context)
 addInspectCommand(program, context)
 addValidateCommand(program, context)
 addConvertCommand(program)
 addQueryCommand(program)
 addNoiseFloorCommand(program, context)
-addOracleCommand(program)
+addOracleCommand(program, context)
 addReproCommand(program, context)
 
 try {

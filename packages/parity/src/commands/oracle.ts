@@ -9,9 +9,11 @@ import { runOracle } from '../oracle/oracle.ts'
 import { oracleManifest } from '../oracle/oracle-manifest.ts'
 import { parsePlanting } from '../oracle/planting.ts'
 import { TraceWriter } from '../oracle/trace-writer.ts'
+import type { Progress } from '../progress.ts'
+import type { CommandContext } from './context.ts'
 
 /** `oracle`: the reference's forward pass as a trace, right or with a mistake. */
-export function addOracleCommand(program: Command): void {
+export function addOracleCommand(program: Command, { progress }: CommandContext): void {
   program
     .command('oracle')
     .description("write the reference's own forward pass as a trace, right or with a mistake in it")
@@ -27,11 +29,11 @@ export function addOracleCommand(program: Command): void {
       'a mistake to make; PLACE is a layer (2), an op (ffn_norm) or both (2.ffn_norm), PHASE prefill or decode',
     )
     .action(async (given: Record<string, string>) => {
-      process.stdout.write(`${JSON.stringify(await writeOracle(given))}\n`)
+      process.stdout.write(`${JSON.stringify(await writeOracle(given, progress))}\n`)
     })
 }
 
-async function writeOracle(given: Record<string, string>): Promise<object> {
+async function writeOracle(given: Record<string, string>, progress: Progress): Promise<object> {
   const level = oneOf('--level', given.level!, TRACE_LEVELS.slice(1)) as Exclude<TraceLevel, 'off'>
   const activations = oneOf('--activations', given.activations!, ['F64', 'Q8'] as const)
   const maxTokens = wholeNumber('--max-tokens', given.maxTokens!)
@@ -53,7 +55,9 @@ async function writeOracle(given: Record<string, string>): Promise<object> {
     const options = { maxTokens, eosIds, activations, ...(planting && { planting }), ...(chunk > 0 && { chunk }) }
     const result = runOracle(model, promptTokenIds, options, (record) => {
       if (names.has(record.name)) writer.write(record)
+      progress.show(`${record.phase} at ${record.name}`, record.pos, promptTokenIds.length + maxTokens)
     })
+    progress.done()
     writer.close(result.generatedTokenIds, result.stopReason)
     return {
       trace: given.out,

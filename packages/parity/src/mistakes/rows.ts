@@ -1,6 +1,7 @@
 import { LAYER_CHECKPOINTS } from '@plumbline/protocol'
 import type { Op } from '../comparison/comparison.ts'
 import type { OpSite } from '../graph/op-site.ts'
+import { roundToHalf } from '../verdict/rounded-run.ts'
 import type { Mistake } from './mistake.ts'
 
 const everywhere: readonly Op[] = ['output', ...LAYER_CHECKPOINTS.slice(0, -1), 'token_embd', 'output_norm', 'logits']
@@ -14,24 +15,10 @@ function ofRowBefore(site: OpSite): Float64Array {
   return right
 }
 
-const bits = new Uint32Array(1)
-const float = new Float32Array(bits.buffer)
-
-/** To the nearest bfloat16, ties to even. */
-function toBfloat16(x: number): number {
-  float[0] = x
-  bits[0] = (bits[0]! + 0x7fff + ((bits[0]! >>> 16) & 1)) & 0xffff0000
-  return float[0]!
-}
-
-/** To the nearest float16, ties to even; what is too large becomes infinite. */
-function toFloat16(x: number): number {
-  const step = 2 ** (Math.max(Math.floor(Math.log2(Math.abs(x))), -14) - 10)
-  const steps = x / step
-  const near = Math.round(steps)
-  const even = Math.abs(steps % 1) === 0.5 ? 2 * Math.round(steps / 2) : near
-  const rounded = even * step
-  return x === 0 ? 0 : Math.abs(rounded) > 65_504 ? Math.sign(x) * Number.POSITIVE_INFINITY : rounded
+/** To the 8 bits of bfloat16 (Veltkamp's splitting). */
+function roundToBfloat16(value: number): number {
+  const product = value * (2 ** 45 + 1)
+  return product - (product - value)
 }
 
 /** Of buffers and rows: they can befall any op. */
@@ -101,12 +88,12 @@ export const ROW_MISTAKES: readonly Mistake[] = [
     name: 'rounded-to-bfloat16',
     description: 'is rounded to bfloat16',
     ops: everywhere,
-    compute: (site) => site.right().map(toBfloat16),
+    compute: (site) => site.right().map(roundToBfloat16),
   },
   {
     name: 'rounded-to-float16',
     description: 'is rounded to float16',
     ops: everywhere,
-    compute: (site) => site.right().map(toFloat16),
+    compute: (site) => site.right().map(roundToHalf),
   },
 ]
