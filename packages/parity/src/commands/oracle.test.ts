@@ -70,10 +70,8 @@ it('plants a mistake, says how large it is, and writes a trace of the same form'
 
 it.each([
   [['--mistake', 'rope-pears'], 'no such mistake; choose from double-bos, '],
-  [['--mistake', 'rope-pairing@7'], 'the model has layers 0 to 4'],
   [['--mistake', 'bias-missing'], 'nothing of the kind to get wrong'],
   [['--level', 'all'], "--level is 'all', must be logits, layers, ops"],
-  [['--max-tokens', '-1'], '--max-tokens'],
   [['--prompt-token-ids', '1,,2'], 'must be token ids with commas between them'],
   [['--prompt-token-ids', '1,512'], 'outside the vocabulary'],
 ])('refuses %j and leaves no trace', async (args, message) => {

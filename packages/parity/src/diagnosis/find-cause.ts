@@ -108,16 +108,19 @@ function judge(trials: readonly Trial[]): Cause | undefined {
   const [chosen] = ranked
   if (chosen === undefined) return undefined
   const rivals = ranked.filter(({ mistake }) => mistake !== chosen.mistake)
-  const stands = rank(chosen) === 0 && rivals.every((rival) => rank(rival) > 0)
+  const equals = namesOf(rivals.filter((rival) => rank(rival) <= rank(chosen)))
+  const stands = rank(chosen) === 0 && equals.length === 0
   return {
     mistake: chosen.mistake.name,
-    message: describe(chosen),
+    message: `${describe(chosen)}${equals.length === 0 ? '' : ` (or as well: ${equals.join(', ')})`}`,
     residual: chosen.residual,
     confidence:
       stands && chosen.unexplained <= CERTAIN ? 'certain' : chosen.unexplained <= LIKELY ? 'likely' : 'possible',
-    alternatives: [...new Set(rivals.map(({ mistake }) => mistake.name))],
+    alternatives: namesOf(rivals),
   }
 }
+
+const namesOf = (trials: readonly Trial[]) => [...new Set(trials.map(({ mistake }) => mistake.name))]
 
 function describe({ mistake, parameter, node }: Hypothesis): string {
   const { description, parameters, showParameter = String } = mistake
