@@ -14,7 +14,7 @@ interface Point {
   readonly tolerance: number
 }
 
-const MOST_POINTS = 400
+const MOST_POINTS = 200
 
 /** How the error grows along the residual stream; along all checkpoints where the stream was not recorded. */
 export function growthSection(comparison: Comparison): Markup | undefined {

@@ -44,7 +44,7 @@ export function heatMap(comparison: Comparison, detail = 1): HeatMap {
   const inLayers = checkpoints.filter(({ layer }) => layer !== null)
   const ops = LAYER_CHECKPOINTS.filter((name) => inLayers.some(({ op }) => op === name))
   const layers = [...new Set(inLayers.map(({ layer }) => layer!))].sort((a, b) => a - b)
-  const perRow = Math.ceil(layers.length / MOST_LAYER_ROWS)
+  const perRow = Math.ceil(layers.length / Math.max(16, Math.floor(detail * MOST_LAYER_ROWS)))
   if (perRow > 1) notes.push(`Each row stands for ${perRow} layers, and shows the worst of them.`)
   const rowOfLayer = new Map(layers.map((layer, index) => [layer, Math.floor(index / perRow)]))
   const byRow = Map.groupBy(inLayers, ({ layer }) => rowOfLayer.get(layer!)!)

@@ -53,6 +53,9 @@ ${map.notes.map((note) => html`<p class="note">${note}</p>`)}
 ${jsonBlock('map-data', mapData(comparison, map, samples, tokens))}</section>`
 }
 
+/** Beyond, a step is known by its position alone. */
+const MOST_NAMED_STEPS = 600
+
 /** NMSE divided by the tolerance; the thresholds are in assets/report.js. */
 const LEGEND: readonly (readonly [string, string, string])[] = [
   ['equal', '=', 'equal bits'],
@@ -111,8 +114,8 @@ function mapData(
     rows,
     cells,
     steps: map.steps.map(({ first: from, last }) => {
-      const token = from === last ? tokens.textAtPosition(from) : undefined
-      return token === undefined ? [from, last] : [from, last, clip(token, 40)]
+      const token = from === last && map.steps.length <= MOST_NAMED_STEPS ? tokens.textAtPosition(from) : undefined
+      return token === undefined ? [from, last] : [from, last, token]
     }),
     codes: Buffer.from(codes.buffer, codes.byteOffset, codes.byteLength).toString('base64'),
     codeScale: CODE_SCALE,

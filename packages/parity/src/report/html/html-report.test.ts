@@ -34,6 +34,19 @@ describe('the HTML report', () => {
     }
   })
 
+  test('a long command and two long prompts side by side are there whole', () => {
+    const planted = plantedComparison({ layers: 2, positions: 3 })
+    const command = `plumbline-parity compare ${'folder/'.repeat(200)}end`
+    const details = Array.from({ length: 30 }, (_, i) => `${i} ${'token '.repeat(20)}last ${i}.`)
+    const alignment = {
+      ...planted.comparison.alignment,
+      refusals: [{ kind: 'prompt-token-ids', message: 'differ', details }],
+    }
+    const page = report({ ...planted, comparison: { ...planted.comparison, alignment } }, { command })
+    expect(page).toContain(command)
+    for (let i = 0; i < 30; i++) expect(page).toContain(`last ${i}.`)
+  })
+
   test('tokens are decoded where a tokenizer is at hand, and are ids where none is', () => {
     const planted = plantedComparison({ layers: 2, positions: 3 })
     expect(text(report(planted, { decodeToken: (id) => ` word${id}` }))).toContain('&quot; word7&quot;')
@@ -72,14 +85,37 @@ describe('the HTML report', () => {
     expect(page).not.toContain('shows the worst of them')
   })
 
-  test('200 layers, 1,000 tokens and endless names fit too, and the page says what was put together', () => {
-    const page = report(
-      plantedComparison({ layers: 200, positions: 1_000, width: 1, vocabulary: 16, text: '<\u202e€"'.repeat(100_000) }),
-    )
-    expect(Buffer.byteLength(page)).toBeLessThan(LARGEST_REPORT_BYTES)
-    expect(page).toContain('Each row stands for 2 layers')
-    expect(page).toMatch(/covers up to \d+ positions, and shows the worst of them/)
-  })
+  test.each(['"', '<\u202e€"'])(
+    '200 layers, 1,000 tokens and texts of endless %j fit too, and the page says what was put together',
+    (part) => {
+      const text = part.repeat(100_000)
+      const planted = plantedComparison({ layers: 200, positions: 1_000, width: 1, vocabulary: 16, text })
+      const many = <T>(item: T): T[] => Array.from({ length: 1_000 }, () => item)
+      const fault = { kind: 'malformed', message: text, file: text } as const
+      const unfit = { kind: text, message: text, checkpoint: text, position: 1, file: text }
+      const { candidate, reference, alignment } = planted.comparison
+      const comparison = {
+        ...planted.comparison,
+        candidate: { ...candidate, faults: many(fault), unfit: many(unfit) },
+        reference: { ...reference, faults: many(fault), unfit: many(unfit) },
+        alignment: {
+          ...alignment,
+          refusals: many({ kind: text, message: text, details: many(text) }),
+          unverified: many(text),
+          mappings: many(text),
+          onlyCandidate: many(text),
+          onlyReference: many(text),
+        },
+      }
+      const page = report(
+        { ...planted, comparison },
+        { command: text, decodeToken: () => text, others: many(comparison) },
+      )
+      expect(Buffer.byteLength(page)).toBeLessThan(LARGEST_REPORT_BYTES)
+      expect(page).toMatch(/Each row stands for \d+ layers/)
+      expect(page).toMatch(/covers up to \d+ positions, and shows the worst of them/)
+    },
+  )
 
   test('nothing compared: a verdict and manifests, and no map of nothing', () => {
     const planted = plantedComparison({ layers: 2, positions: 3 })

@@ -7,7 +7,7 @@ import { growthSection } from './growth-chart.ts'
 import { heatMap } from './heat-map-cells.ts'
 import { heatMapSection } from './heat-map-section.ts'
 import { logitsSection } from './logits-section.ts'
-import { html, raw } from './markup.ts'
+import { html, longText, raw } from './markup.ts'
 import { sidesSection } from './sides-section.ts'
 import { TokenNames } from './token-names.ts'
 import { valueSamples } from './value-samples.ts'
@@ -81,7 +81,7 @@ ${sidesSection(comparison, tokens)}
 ${
   command !== undefined &&
   html`<section aria-labelledby="again-title"><h2 id="again-title">How to reproduce</h2>
-<pre tabindex="0" role="group" aria-label="Command"><code>${command}</code></pre>
+<pre tabindex="0" role="group" aria-label="Command"><code>${longText(command)}</code></pre>
 ${
   comparison.divergence !== undefined &&
   html`<p>Add <code>--repro out.zip</code> for a bundle of the divergent op alone: its inputs, weights and outputs.</p>`

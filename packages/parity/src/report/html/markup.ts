@@ -28,12 +28,22 @@ function markupText(content: Content): string {
 
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
 
-function escapeText(text: string): string {
-  return clip(visible(clip(text, LONGEST)), LONGEST).replace(/[&<>"']/g, (character) => ENTITIES[character]!)
+/** At most twice `longest` bytes, whatever has to be escaped in it. */
+function escapeText(text: string, longest = LONGEST): string {
+  for (let kept = longest; ; kept = Math.floor(kept / 2)) {
+    const shown = clip(visible(clip(text, kept)), kept)
+    const escaped = shown.replace(/[&<>"']/g, (character) => ENTITIES[character]!)
+    if (Buffer.byteLength(escaped) <= 2 * longest) return escaped
+  }
 }
 
-/** No string of a recording takes more than about this many characters of a page. */
+/** No string of a recording takes more characters of a page. */
 const LONGEST = 600
+
+/** Text of which more is worth its place: a command to be pasted, two prompts side by side. */
+export function longText(text: string): Markup {
+  return new Markup(escapeText(text, 10_000))
+}
 
 /** `text` with its middle left out where it is longer than that many characters. */
 export function clip(text: string, longest: number): string {

@@ -66,7 +66,7 @@ function onlyText(name: string, checkpoints: readonly string[]): Markup | undefi
   if (checkpoints.length === 0) return undefined
   const items = capped(
     checkpoints,
-    500,
+    100,
     (checkpoint) => html`<li><code>${checkpoint}</code></li>`,
     (left) => html`<li>and ${left} more</li>`,
   )

@@ -43,7 +43,7 @@ export class TokenNames {
     if (this.#decode === undefined) return undefined
     try {
       const text = this.#decode(id)
-      return text === '' ? '(control)' : visible(JSON.stringify(clip(text, 32)))
+      return text === '' ? '(control)' : clip(visible(JSON.stringify(clip(text, 32))), 40)
     } catch {
       // An id of the recording that the tokenizer does not know: the id alone says so.
       return undefined

@@ -1,6 +1,6 @@
 import type { Cause, Comparison, Divergence, Outcome, Side, UnfitFinding } from '../../comparison/comparison.ts'
 import type { Fault } from '../../recording/recording.ts'
-import { capped, html, type Markup } from './markup.ts'
+import { capped, html, longText, type Markup } from './markup.ts'
 import { countText, numberText, percentText } from './number-text.ts'
 import type { TokenNames } from './token-names.ts'
 
@@ -22,6 +22,7 @@ function originText({ origin, side }: Divergence): string {
 }
 
 const MOST_ITEMS = 40
+const MOST_REFUSALS = 10
 /** Of the reasons for distrust, those that nobody has to ask for. */
 const FIRST_REASONS = 6
 
@@ -31,7 +32,7 @@ export function verdictSection(comparison: Comparison, others: readonly Comparis
   const { sign, words } = OUTCOMES[verdict.outcome]
   return html`<section id="verdict" class="outcome-${verdict.outcome}" aria-labelledby="verdict-line">
 <p class="badge"><span class="sign" aria-hidden="true">${sign}</span> ${words} <span class="exit">exit code ${verdict.exitCode}</span></p>
-<h1 id="verdict-line">${verdict.line}</h1>
+<h1 id="verdict-line">${longText(verdict.line)}</h1>
 <ul class="facts">
 <li><b>Profile</b> ${profile}: ${profileReason}</li>
 <li><b>Coverage</b> ${percentText(coverage)} of the values</li>
@@ -104,29 +105,31 @@ const noCause = () =>
 function refusals({ alignment }: Comparison): Markup {
   return html`<div class="card caution"><h2>Why no number was formed</h2><ul>${capped(
     alignment.refusals,
-    MOST_ITEMS,
+    MOST_REFUSALS,
     ({ kind, message, details = [] }) => html`<li><b>${kind}</b>: ${message}
-${details.length > 0 && html`<pre tabindex="0" role="group" aria-label="${kind}, side by side">${details.slice(0, MOST_ITEMS).join('\n')}</pre>`}</li>`,
+${details.length > 0 && html`<pre tabindex="0" role="group" aria-label="${kind}, side by side">${longText(details.slice(0, MOST_ITEMS).join('\n'))}</pre>`}</li>`,
     more,
   )}</ul></div>`
 }
 
 function distrust({ faults, unfit }: Side, name: string): Markup | undefined {
+  const count = faults.length + unfit.length
+  if (count === 0) return undefined
+  const most = FIRST_REASONS + MOST_ITEMS
   const reasons = [
-    ...faults.map((fault) => reason(fault.kind, fault.message, placeText(fault))),
-    ...unfit.map((finding) => {
-      const place = `${finding.checkpoint}, position ${finding.position}; ${placeText(finding)}`
+    ...faults.slice(0, most).map((fault) => reason(fault.kind, fault.message, html`${placeText(fault)}`)),
+    ...unfit.slice(0, most).map((finding) => {
+      const place = html`${finding.checkpoint}, position ${finding.position}; ${placeText(finding)}`
       return reason(finding.kind, finding.message, place)
     }),
-  ]
-  if (reasons.length === 0) return undefined
-  const rest = capped(reasons.slice(FIRST_REASONS), MOST_ITEMS, (item) => item, more)
+  ].slice(0, most)
+  const rest = reasons.slice(FIRST_REASONS)
   return html`<div class="card caution"><h2>Why the ${name} is not trusted: the figures below are for looking, not for judging</h2>
 <ul>${reasons.slice(0, FIRST_REASONS)}</ul>
-${rest.length > 0 && html`<details><summary>and ${reasons.length - FIRST_REASONS} more</summary><ul>${rest}</ul></details>`}</div>`
+${rest.length > 0 && html`<details><summary>and ${count - FIRST_REASONS} more</summary><ul>${rest}${count > most && more(count - most)}</ul></details>`}</div>`
 }
 
-function reason(kind: string, message: string, place: string): Markup {
+function reason(kind: string, message: string, place: Markup): Markup {
   return html`<li><b>${kind}</b>: ${message} <span class="at">${place}</span></li>`
 }
 
