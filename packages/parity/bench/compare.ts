@@ -3,11 +3,15 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
 import { checkpointNames, type TraceManifest } from '@plumbline/protocol'
 import { checkpointPlace } from '../src/comparison/checkpoint-name.ts'
 import { compare } from '../src/comparison/compare.ts'
 import { openPlumblineTrace } from '../src/formats/plumbline-trace.ts'
 import { TraceWriter } from '../src/oracle/trace-writer.ts'
+
+// As in src/cli.ts.
+setFlagsFromString('--semi-space-growth-factor=1')
 
 const LAYERS = 32
 const TOKENS = 512

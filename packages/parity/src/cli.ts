@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8'
 import { ERRORS, EXIT, type ExitCode, PlumblineError } from '@plumbline/protocol'
 import { Command, CommanderError } from 'commander'
 import { addCompareCommand } from './commands/compare.ts'
@@ -11,6 +12,9 @@ import { addReproCommand } from './commands/repro.ts'
 import { addRunCommand } from './commands/run.ts'
 import { addValidateCommand } from './commands/validate.ts'
 import { Progress } from './progress.ts'
+
+// What is made for one row is gone with the next; a young generation that grows is memory for nothing (256 MiB is the promise).
+setFlagsFromString('--semi-space-growth-factor=1')
 
 const progress = new Progress(process.stderr)
 let exitCode: ExitCode = EXIT.ok

@@ -4,7 +4,8 @@ import type { Alignment, Refusal } from '../comparison/comparison.ts'
 import type { RecordedRun } from '../recording/recording.ts'
 import { compareIdentities } from './identity.ts'
 import { mapRuns } from './mappings.ts'
-import { commonStretches, coverRows, type RowCover } from './row-cover.ts'
+import type { NumberRows } from './number-rows.ts'
+import { type CommonStretch, commonStretches, coverRows, type RowCover } from './row-cover.ts'
 import { commonPrefix, continuation, refusePrompts } from './token-ids.ts'
 
 export interface AlignOptions {
@@ -22,7 +23,7 @@ export interface AlignedSide {
 export interface CommonRows {
   readonly name: string
   readonly width: number
-  readonly stretches: readonly { start: number; end: number; candidate: number; reference: number }[]
+  readonly stretches: NumberRows<CommonStretch>
 }
 
 export interface Aligned {

@@ -1,8 +1,8 @@
 import { worstExit } from '@plumbline/protocol'
 import type { ReferenceModel, Tokenizer } from '@plumbline/reference'
-import { type Aligned, type AlignedSide, align } from '../alignment/align.ts'
+import { type Aligned, type AlignedSide, align, type CommonRows } from '../alignment/align.ts'
 import { matchRuns, type RunPair } from '../alignment/match-runs.ts'
-import { without } from '../alignment/row-cover.ts'
+import { stretchAt, without } from '../alignment/row-cover.ts'
 import { forceTeacher } from '../alignment/teacher-forcing.ts'
 import { diagnose } from '../diagnosis/diagnose.ts'
 import { driftAcrossRuns } from '../fitness/drift-across-runs.ts'
@@ -158,7 +158,7 @@ export function measureRows(aligned: Aligned): MeasuredCheckpoint[] {
 function lookAtRest(
   { run, covers }: AlignedSide,
   fitness: Fitness,
-  taken: ReadonlyMap<string, readonly { start: number; end: number }[]>,
+  taken: ReadonlyMap<string, CommonRows['stretches']>,
 ): void {
   for (const [name, cover] of covers) {
     const checkpoint = run.checkpoints.get(name)!
@@ -195,7 +195,8 @@ function explain(
 }
 
 function phaseAt({ run, covers }: AlignedSide, name: string, position: number) {
-  const stretch = covers.get(name)?.stretches.find(({ start, end }) => start <= position && position < end)
+  const cover = covers.get(name)
+  const stretch = cover === undefined ? undefined : stretchAt(cover.stretches, position)
   return stretch === undefined ? undefined : run.checkpoints.get(name)!.slab(stretch.slab).phase
 }
 

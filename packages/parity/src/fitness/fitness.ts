@@ -30,14 +30,11 @@ interface Series {
   readonly scales: number[]
 }
 
-/** What is the same for all rows of a slab. */
-interface SlabKind extends RowKind {
+/** What is the same for all rows of a checkpoint. */
+interface CheckpointKind extends Pick<RowKind, 'op' | 'layer'> {
   readonly name: string
-  readonly slab: Slab
   /** No value can be believed to be larger. */
   readonly largest: number
-  /** 32-bit words of a value. */
-  readonly words: number
   /** Tells apart the ops whose rows may not repeat each other's. */
   readonly salt: number
   /** Of the checkpoint. */
@@ -70,8 +67,7 @@ export class Fitness {
   readonly #names: readonly string[]
   readonly #indexOf: ReadonlyMap<string, number>
   readonly #repeated: RepeatedRows
-  readonly #series = new Map<string, Series>()
-  #kind: SlabKind | undefined
+  readonly #kinds = new Map<string, CheckpointKind>()
   #viewed: Values | undefined
   #words: Uint32Array = new Uint32Array(0)
   readonly #findings = new Map<string, { findings: UnfitFinding[]; more: number }>()
@@ -110,18 +106,19 @@ export class Fitness {
     tiny: number,
   ): void {
     this.#rows++
-    const kind = this.#kindOf(name, slab)
+    const kind = this.#checkpointOf(name)
+    const wordsEach = slab.dtype === 'F64' ? 2 : 1
     // Almost every row is fit, and this is all that is done for one.
     const believable =
       squares <= kind.largest ** 2 &&
       tiny === 0 &&
       values[start] !== values[start + width - 1] &&
-      (slab.dtype !== 'F32' || surelyFloats(this.#wordsOf(values), start * kind.words, width))
+      (slab.dtype !== 'F32' || surelyFloats(this.#wordsOf(values), start * wordsEach, width))
     if (!believable && !this.#inspect(kind, slab, position, values.subarray(start, start + width), squares)) return
     if (width >= NARROWEST_REPEAT && slab.coverage.kind !== 'columns') {
-      this.#lookForRepeat(kind, slab, position, this.#wordsOf(values), start * kind.words, width * kind.words)
+      this.#lookForRepeat(kind, slab, position, this.#wordsOf(values), start * wordsEach, width * wordsEach)
     }
-    if (kind.series !== undefined) {
+    if (kind.series !== undefined && slab.coverage.kind === 'all') {
       kind.series.order.push(slab.order)
       kind.series.positions.push(position)
       kind.series.scales.push(Math.sqrt(squares / width))
@@ -129,8 +126,9 @@ export class Fitness {
   }
 
   /** What is odd about a row. Returns false where nothing more can be said of it. */
-  #inspect(kind: SlabKind, slab: Slab, position: number, row: Values, squares: number): boolean {
+  #inspect(kind: CheckpointKind, slab: Slab, position: number, row: Values, squares: number): boolean {
     const tell = (oddity: Oddity) => this.#tell(kind.name, slab, position, oddity)
+    const rowKind: RowKind = { ...kind, dtype: slab.dtype, whole: slab.coverage.kind === 'all' }
     if (!Number.isFinite(squares)) {
       const strange = row.filter((value) => !Number.isFinite(value)).length
       if (strange > 0) {
@@ -143,41 +141,31 @@ export class Fitness {
     if (largest > kind.largest) {
       tell({ kind: 'magnitude', message: `a value of size ${largest.toPrecision(3)} is beyond any forward pass` })
     }
-    for (const oddity of oddSmallValues(row, kind)) tell(oddity)
+    for (const oddity of oddSmallValues(row, rowKind)) tell(oddity)
     if (isConstant(row)) {
       tell({ kind: 'constant-row', message: `all ${row.length} values are ${row[0]}` })
       return false
     }
-    const other = otherDtype(row, kind)
+    const other = otherDtype(row, rowKind)
     if (other !== undefined) tell(other)
     return true
   }
 
-  /** What is the same for all rows of a slab, made once. */
-  #kindOf(name: string, slab: Slab): SlabKind {
-    const last = this.#kind
-    if (last !== undefined && last.name === name && last.slab === slab) return last
+  /** What is the same for all rows of a checkpoint, made once. */
+  #checkpointOf(name: string): CheckpointKind {
+    const known = this.#kinds.get(name)
+    if (known !== undefined) return known
     const { op, layer } = checkpointPlace(name)!
-    const whole = slab.coverage.kind === 'all'
-    let series = this.#series.get(name)
-    if (whole && series === undefined && (op === 'logits' || op.endsWith('norm'))) {
-      series = { order: [], positions: [], scales: [] }
-      this.#series.set(name, series)
-    }
-    const kind: SlabKind = {
+    const kind: CheckpointKind = {
       name,
-      slab,
       op,
       layer,
-      dtype: slab.dtype,
-      whole,
       largest: largestBelievable(op),
-      words: slab.dtype === 'F64' ? 2 : 1,
       salt: op.split('').reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0), 7),
       index: this.#indexOf.get(name)!,
-      series: whole ? series : undefined,
+      series: op === 'logits' || op.endsWith('norm') ? { order: [], positions: [], scales: [] } : undefined,
     }
-    this.#kind = kind
+    this.#kinds.set(name, kind)
     return kind
   }
 
@@ -201,7 +189,9 @@ export class Fitness {
 
   finish(): readonly UnfitFinding[] {
     for (const suspect of this.#suspects) this.#confirmRepeat(suspect)
-    for (const [name, { order, positions, scales }] of this.#series) {
+    for (const [name, { series }] of this.#kinds) {
+      if (series === undefined || series.order.length === 0) continue
+      const { order, positions, scales } = series
       const byTime = order
         .map((_, index) => index)
         .sort((a, b) => order[a]! - order[b]! || positions[a]! - positions[b]!)
@@ -223,7 +213,7 @@ export class Fitness {
   }
 
   #lookForRepeat(
-    { name, index, salt }: SlabKind,
+    { name, index, salt }: CheckpointKind,
     slab: Slab,
     position: number,
     words: Uint32Array,
@@ -269,7 +259,8 @@ export class Fitness {
   }
 
   #rowAt(name: string, position: number): Values | undefined {
-    const stretch = stretchAt(this.#covers.get(name)?.stretches ?? [], position)
+    const cover = this.#covers.get(name)
+    const stretch = cover === undefined ? undefined : stretchAt(cover.stretches, position)
     if (stretch === undefined) return undefined
     const slab = this.#run.checkpoints.get(name)!.slab(stretch.slab)
     return slab.read(position - slab.pos, 1)

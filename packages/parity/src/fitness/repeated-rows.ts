@@ -1,5 +1,7 @@
 /** At most that many rows are remembered, 16 bytes each. */
 const MOST_ROWS = 1 << 20
+/** The share of the table that may be in use. */
+const FILLED = 0.8
 /** Words of a row that go into its hash. */
 const SAMPLED = 32
 
@@ -12,7 +14,7 @@ export class RepeatedRows {
 
   constructor(rows: number) {
     let size = 64
-    while (size < 2 * Math.min(rows, MOST_ROWS)) size *= 2
+    while (FILLED * size < Math.min(rows, MOST_ROWS)) size *= 2
     this.#mask = size - 1
     this.#entries = new Uint32Array(size * 4)
   }
@@ -52,7 +54,7 @@ export class RepeatedRows {
     for (let slot = first & this.#mask; ; slot = (slot + 1) & this.#mask) {
       const at = slot * 4
       if (this.#entries[at] === 0 && this.#entries[at + 1] === 0) {
-        if (this.#held >= this.#mask / 2) return undefined
+        if (this.#held >= FILLED * this.#mask) return undefined
         this.#held++
         this.#entries[at] = first
         this.#entries[at + 1] = second

@@ -1,4 +1,5 @@
 import type { AlignedSide, CommonRows } from '../alignment/align.ts'
+import { NumberRows } from '../alignment/number-rows.ts'
 import { checkpointPlace } from '../comparison/checkpoint-name.ts'
 import {
   type ComparedCheckpoint,
@@ -8,7 +9,7 @@ import {
   type MetricName,
 } from '../comparison/comparison.ts'
 import type { Fitness } from '../fitness/fitness.ts'
-import type { Checkpoint, RecordedDtype, Slab, Values } from '../recording/recording.ts'
+import type { RecordedDtype, Slab, Values } from '../recording/recording.ts'
 import { emptyLogitColumns, logitMetrics, sameLogits } from './logit-metrics.ts'
 import { PairOfBlocks, SUM, SUMS, samePair, sizeRow } from './row-metrics.ts'
 
@@ -40,25 +41,36 @@ export function compareRows(
   fitness: BothFitness,
   { onProgress }: PassOptions,
 ): MeasuredCheckpoint[] {
-  const tasks: { index: number; row: number; stretch: CommonRows['stretches'][number]; order: number }[] = []
-  const columns = common.map((rows, index) => {
+  // One stretch each: checkpoint, first row among its rows, start, end, the slabs of both.
+  const tasks = new NumberRows(6, (numbers, from) => numbers.subarray(from, from + 6))
+  const orders: number[] = []
+  const columns = common.map(({ name, stretches }, index) => {
+    const checkpoint = candidate.run.checkpoints.get(name)!
     let count = 0
-    for (const stretch of rows.stretches) {
-      const { order } = candidate.run.checkpoints.get(rows.name)!.slab(stretch.candidate)
-      tasks.push({ index, row: count, stretch, order })
+    for (const stretch of stretches) {
+      orders.push(checkpoint.slab(stretch.candidate).order)
+      tasks.push(index, count, stretch.start, stretch.end, stretch.candidate, stretch.reference)
       count += stretch.end - stretch.start
     }
-    return emptyColumns(rows.name, count)
+    return emptyColumns(name, count)
   })
-  tasks.sort((a, b) => a.order - b.order || a.index - b.index)
+  const sums = new Float64Array(SUMS)
   const ofRows = columns.reduce((sum, { positions }) => sum + positions.length, 0)
   let rows = 0
-  for (const { index, row, stretch } of tasks) {
-    const { name } = common[index]!
-    const left = candidate.run.checkpoints.get(name)!
-    const right = reference.run.checkpoints.get(name)!
-    compareStretch(name, left, right, stretch, columns[index]!, row, common[index]!.width, fitness)
-    rows += stretch.end - stretch.start
+  for (const task of inOrder(orders)) {
+    const [index, row, start, end, left, right] = tasks.at(task)! as unknown as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+    ]
+    const { name, width } = common[index]!
+    const a = candidate.run.checkpoints.get(name)!.slab(left)
+    const b = reference.run.checkpoints.get(name)!.slab(right)
+    compareStretch(name, a, b, start, end, columns[index]!, row, width, fitness, sums)
+    rows += end - start
     onProgress?.(rows, ofRows)
   }
   return common.map(({ name, width }, index) => {
@@ -77,6 +89,11 @@ function emptyColumns(name: string, count: number): Columns {
   }
 }
 
+/** Indices into `orders`, by their order; those of the same order stay as they are. */
+function inOrder(orders: readonly number[]): Uint32Array {
+  return Uint32Array.from(orders, (_, index) => index).sort((a, b) => orders[a]! - orders[b]! || a - b)
+}
+
 interface BothFitness {
   readonly candidate: Fitness
   readonly reference: Fitness
@@ -84,17 +101,16 @@ interface BothFitness {
 
 function compareStretch(
   name: string,
-  left: Checkpoint,
-  right: Checkpoint,
-  { start, end, candidate, reference }: CommonRows['stretches'][number],
+  a: Slab,
+  b: Slab,
+  start: number,
+  end: number,
   columns: Columns,
   firstRow: number,
   width: number,
   fitness: BothFitness,
+  sums: Float64Array,
 ): void {
-  const a = left.slab(candidate)
-  const b = right.slab(reference)
-  const sums = new Float64Array(SUMS)
   const gather = gathering(a, b)
   const ulpSize = Math.max(ULP_IN_F32[a.dtype], ULP_IN_F32[b.dtype])
   const xWidth = a.coverage.perRow
@@ -166,6 +182,9 @@ function show(
   fitness.row(name, slab, position, values, start, width, sums[squares]!, sums[tiny]!)
 }
 
+/** Written anew for each row that is shown alone. */
+const aloneSums = new Float64Array(SUMS)
+
 function showAlone(
   fitness: Fitness,
   name: string,
@@ -175,7 +194,7 @@ function showAlone(
   start: number,
   width: number,
 ): void {
-  const sums = new Float64Array(SUMS)
+  const sums = aloneSums
   sizeRow(values, start, width, sums)
   show(fitness, name, slab, position, values, start, width, sums, REFERENCE)
 }

@@ -1,4 +1,5 @@
 import type { Aligned, AlignedSide } from '../alignment/align.ts'
+import { without } from '../alignment/row-cover.ts'
 import { checkpointPlace } from '../comparison/checkpoint-name.ts'
 import type { MeasuredCheckpoint } from '../metrics/compare-rows.ts'
 
@@ -18,14 +19,11 @@ function widthOf({ run }: AlignedSide, name: string): number {
 }
 
 function unionOf(a: AlignedSide, b: AlignedSide, name: string): number {
-  const stretches = [...(a.covers.get(name)?.stretches ?? []), ...(b.covers.get(name)?.stretches ?? [])]
-  stretches.sort((left, right) => left.start - right.start)
+  const ours = a.covers.get(name)?.stretches
+  const theirs = b.covers.get(name)?.stretches
   let count = 0
-  let until = 0
-  for (const { start, end } of stretches) {
-    count += Math.max(0, end - Math.max(start, until))
-    until = Math.max(until, end)
-  }
+  for (const { start, end } of ours ?? []) count += end - start
+  for (const { start, end } of theirs === undefined ? [] : without(theirs, ours ?? [])) count += end - start
   return count
 }
 

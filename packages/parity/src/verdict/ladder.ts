@@ -28,5 +28,5 @@ const LEAST = 1e-13
 
 /** The lead of a first token over a second that noise alone can turn around, in logits. */
 export function greedyNoise(profile: ProfileName): number {
-  return profile === 'bit-exact' ? 0 : FLOORS[profile].greedy_noise
+  return profile === 'bit-exact' ? 0 : FLOORS[profile].greedy_noise * MARGINS[profile]
 }

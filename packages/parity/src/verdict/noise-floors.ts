@@ -21,7 +21,7 @@ export interface MeasuredFloors {
   readonly pairs: number
   /** Largest NMSE of one row, by op and LAYER_STEPS. */
   readonly nmse: Readonly<Record<string, readonly number[]>>
-  /** By how much the lead of one logit over another may be off, in 9 of 10 rows. */
+  /** By how much the lead of one logit over another may be off, in the usual row. */
   readonly greedy_noise: number
 }
 
@@ -71,9 +71,9 @@ export class NoiseFloors {
   }
 }
 
-/** The 90th percentile: a shift of all logits alike is large in some rows, and turns no lead around. */
+/** The median: a shift of all logits alike makes some rows large, and turns no lead around. */
 function usual(leads: readonly number[]): number {
-  return leads.toSorted((a, b) => a - b)[Math.floor(leads.length * 0.9)] ?? 0
+  return leads.toSorted((a, b) => a - b)[Math.floor(leads.length * 0.5)] ?? 0
 }
 
 function roundUp(value: number): number {
