@@ -1,4 +1,4 @@
-import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
+import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetRead } from 'hyparquet'
 import type { RecordedRun, Recording } from '../recording/recording.ts'
 import { runHeader } from './identity-json.ts'
 import { checkJson } from './json-file.ts'
@@ -66,30 +66,41 @@ function asyncBuffer(file: RecordingFile): AsyncBuffer {
   }
 }
 
+/** What one row says; `run` to `pos` are the same for all values of a position. */
 interface Row {
   readonly run: string
   readonly checkpoint: string
   readonly phase: string | null
   readonly pos: number
-  readonly col: number
-  readonly value: number
 }
+
+const COLUMNS = ['run', 'checkpoint', 'phase', 'pos', 'col', 'value'] as const
 
 async function eachGroup(file: RecordingFile, metadata: FileMetaData, tables: Tables): Promise<void> {
   let rowStart = 0
   for (const { num_rows } of metadata.row_groups) {
     const rows = Number(num_rows)
     if (!(rows >= 0 && rows <= MAX_GROUP_ROWS)) throw invalid({ file: file.path }, `has a row group of ${rows} rows`)
-    const columns = ['run', 'checkpoint', 'phase', 'pos', 'col', 'value']
-    const read = await parquetReadObjects({
+    const read: Record<string, ArrayLike<unknown>> = {}
+    await parquetRead({
       file: asyncBuffer(file),
       metadata,
-      columns,
+      columns: [...COLUMNS],
       rowStart,
       rowEnd: rowStart + rows,
+      onChunk: ({ columnName, columnData }) => {
+        read[columnName] = columnData
+      },
     })
-    if (read.length !== rows) throw invalid({ file: file.path }, `has ${read.length} rows in a group of ${rows}`)
-    for (const row of read as unknown as Row[]) tables.add(row)
+    for (const name of COLUMNS) {
+      if (read[name]?.length !== rows) throw invalid({ file: file.path }, `has no ${name} for each of ${rows} rows`)
+    }
+    const { run, checkpoint, phase, pos, col, value } = read as unknown as {
+      [Column in 'run' | 'checkpoint' | 'phase']: string[]
+    } & { [Column in 'pos' | 'col' | 'value']: number[] }
+    for (let row = 0; row < rows; row++) {
+      tables.add(run[row]!, checkpoint[row]!, phase[row] ?? null, pos[row]!, col[row]!, value[row]!)
+    }
     rowStart += rows
   }
 }
@@ -131,18 +142,14 @@ class Tables {
     )
   }
 
-  add(row: Row): void {
+  add(run: string, checkpoint: string, phase: string | null, pos: number, column: number, value: number): void {
     const last = this.#last
-    const same =
-      last !== undefined &&
-      row.pos === last.pos &&
-      row.checkpoint === last.checkpoint &&
-      row.run === last.run &&
-      row.phase === last.phase
-    if (!same) this.#finishPosition()
-    this.#last = row
-    this.#columns.push(row.col)
-    this.#numbers.push(row.value)
+    if (last?.pos !== pos || last.checkpoint !== checkpoint || last.run !== run || last.phase !== phase) {
+      this.#finishPosition()
+      this.#last = { run, checkpoint, phase, pos }
+    }
+    this.#columns.push(column)
+    this.#numbers.push(value)
   }
 
   finish(sha256: string | undefined): void {

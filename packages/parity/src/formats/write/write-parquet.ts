@@ -5,7 +5,7 @@ import type { Recording } from '../../recording/recording.ts'
 import { HEADER_KEY, ParquetHash, type ParquetHeader, SHA256_KEY } from '../parquet-schema.ts'
 import { columnsOf, extentsOf, headerOf, rowsOf } from './extents.ts'
 
-const ROWS_A_GROUP = 1 << 17
+const ROWS_A_GROUP = 1 << 14
 
 /** A row a value. The value column is DOUBLE where any checkpoint is of float64, and FLOAT otherwise. */
 export async function writeParquet(recording: Recording, path: string): Promise<void> {
@@ -26,6 +26,8 @@ export async function writeParquet(recording: Recording, path: string): Promise<
   const headerText = JSON.stringify(header)
   const hash = new ParquetHash(headerText)
   const group = new RowGroup(double)
+  const scratchColumns = new Int32Array(ROWS_A_GROUP)
+  const scratchValues = new Float64Array(ROWS_A_GROUP)
   const writer = new ParquetWriter({
     writer: fileWriter(`${path}.unfinished`),
     schema: schemaFromColumnData({ columnData: group.columns() }),
@@ -43,13 +45,13 @@ export async function writeParquet(recording: Recording, path: string): Promise<
         for (let done = 0; done < perRow; ) {
           const room = Math.min(perRow - done, ROWS_A_GROUP - group.length)
           const from = row * perRow + done
-          const rowColumns =
-            columns.length > 0
-              ? columns.subarray(from, from + room)
-              : Int32Array.from({ length: room }, (_, index) => done + index)
-          const rowValues = Float64Array.from(values.subarray(from, from + room), (value) =>
-            Number.isNaN(value) ? Number.NaN : value,
-          )
+          const rowColumns = scratchColumns.subarray(0, room)
+          const rowValues = scratchValues.subarray(0, room)
+          for (let index = 0; index < room; index++) {
+            rowColumns[index] = columns.length > 0 ? columns[from + index]! : done + index
+            const value = values[from + index]!
+            rowValues[index] = Number.isNaN(value) ? Number.NaN : value
+          }
           hash.values(rowColumns, rowValues)
           group.add(run.id, checkpoint.name, slab.phase ?? null, pos, rowColumns, rowValues)
           done += room
