@@ -26,7 +26,7 @@ export function openLlamaResults(file: RecordingFile): Recording {
   let model: string | undefined
   for (let index = 0; index < keyCount; index++) {
     const key = header.text()
-    if (key === 'general.architecture')
+    if (key === 'general.architecture' || key.startsWith('tokenizer.'))
       throw unreadable(file.path, 'is a model; what is read here is what llama-results wrote')
     const type = header.u32()
     if (type !== STRING) throw header.bad(`${key} is of type ${type}, and llama-results writes strings alone`)
