@@ -1,6 +1,7 @@
 // Remakes docs/measurements/planted-mistakes.md and .json: node --conditions=source scripts/planted-mistakes.ts
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { buildPlantedAddon, kindOf, NATIVE_MISTAKES, NativePlanter } from '../test/native-mistakes.ts'
 import {
   casesOf,
   oneOfEachKind,
@@ -10,6 +11,20 @@ import {
   type Tally,
   tally,
 } from '../test/planted-mistakes.ts'
+
+buildPlantedAddon()
+const native = new NativePlanter()
+const nativeRows: string[] = []
+for (const [mistake, checkpoint] of NATIVE_MISTAKES) {
+  for (const precision of ['exact', 'fast']) {
+    const { verdict, divergence } = await native.compare(mistake, precision)
+    const cause = divergence?.cause
+    const right = divergence?.checkpoint === checkpoint && cause?.mistake === kindOf(mistake)
+    const found = [verdict.outcome, divergence?.checkpoint, divergence?.origin, cause?.mistake, cause?.confidence]
+    nativeRows.push(`| ${[mistake, precision, checkpoint, ...found, right ? 'yes' : 'no'].join(' | ')} |`)
+  }
+}
+native.close()
 
 const results: PlantedResult[] = []
 for (const open of Object.values(SUBJECTS)) {
@@ -25,20 +40,6 @@ for (const open of Object.values(SUBJECTS)) {
     console.log(planter.subject.name, activations, tally(results.slice(-cases.length)))
   }
 }
-
-buildPlantedAddon()
-const native = new NativePlanter()
-const nativeRows: string[] = []
-for (const [mistake, checkpoint] of NATIVE_MISTAKES) {
-  for (const precision of ['exact', 'fast']) {
-    const { verdict, divergence } = await native.compare(mistake, precision)
-    const cause = divergence?.cause
-    const right = divergence?.checkpoint === checkpoint && cause?.mistake === kindOf(mistake)
-    const found = [verdict.outcome, divergence?.checkpoint, divergence?.origin, cause?.mistake, cause?.confidence]
-    nativeRows.push(`| ${[mistake, precision, checkpoint, ...found, right ? 'yes' : 'no'].join(' | ')} |`)
-  }
-}
-native.close()
 
 const folder = fileURLToPath(new URL('../../../docs/measurements/', import.meta.url))
 mkdirSync(folder, { recursive: true })
