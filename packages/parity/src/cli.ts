@@ -5,6 +5,7 @@ import { addCompareCommand } from './commands/compare.ts'
 import type { CommandContext } from './commands/context.ts'
 import { addConvertCommand } from './commands/convert.ts'
 import { addInspectCommand } from './commands/inspect.ts'
+import { addInvarianceCommand } from './commands/invariance.ts'
 import { addNoiseFloorCommand } from './commands/noise-floor.ts'
 import { addOracleCommand } from './commands/oracle.ts'
 import { addQueryCommand } from './commands/query.ts'
@@ -31,6 +32,7 @@ const program = new Command('plumbline-parity')
   .showHelpAfterError('(--help shows what there is)')
 addCompareCommand(program, context)
 addRunCommand(program, context)
+addInvarianceCommand(program, context)
 addInspectCommand(program, context)
 addValidateCommand(program, context)
 addConvertCommand(program)

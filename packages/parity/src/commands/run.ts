@@ -1,7 +1,6 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { EXIT, type ExitCode, PlumblineError } from '@plumbline/protocol'
+import { EXIT, type ExitCode } from '@plumbline/protocol'
 import { type Command, Option } from 'commander'
 import type { CompareOptions } from '../comparison/compare.ts'
 import { openRecording } from '../formats/open-recording.ts'
@@ -30,7 +29,7 @@ import {
   worstFirst,
   writeReports,
 } from './report-options.ts'
-import { positiveNumber } from './worker-options.ts'
+import { outFolder, positiveNumber } from './worker-options.ts'
 
 interface Given extends JudgingOptions, ReportOptions {
   readonly model: string
@@ -70,7 +69,7 @@ async function runCommand(given: Given, context: CommandContext): Promise<ExitCo
   const models = modelOptions(given.model)
   const found = await findReferences(given.reference, given.model, await fileSha256(given.model))
   const recordings: Recording[] = []
-  const folder = outFolder(given.out)
+  const { folder, keep } = outFolder(given.out)
   try {
     const prompts = byPrompt(found.references)
     if (prompts.length === 0) return nothingFound(given, found.passedOver)
@@ -104,18 +103,8 @@ async function runCommand(given: Given, context: CommandContext): Promise<ExitCo
     context.progress.done()
     for (const recording of recordings) recording.close()
     found.close()
-    if (given.out === undefined) rmSync(folder, { recursive: true })
+    if (!keep) rmSync(folder, { recursive: true })
   }
-}
-
-function outFolder(out: string | undefined): string {
-  if (out === undefined) return mkdtempSync(join(tmpdir(), 'plumbline-parity-run-'))
-  if (existsSync(out) && readdirSync(out).length > 0) {
-    const message = `--out is '${out}', must be a folder that is empty or not there yet`
-    throw new PlumblineError('INVALID_OPTION', message, { option: '--out' })
-  }
-  mkdirSync(out, { recursive: true })
-  return out
 }
 
 function nothingFound({ model, reference }: Given, passedOver: readonly string[]): ExitCode {
