@@ -81,6 +81,21 @@ it('sees records that are there twice, cut, or of another width', async () => {
   ])
 })
 
+it('finds on reading that a long array is not what its shape says', async () => {
+  using folder = new TemporaryFolder()
+  const path = join(folder.path, 'x')
+  for (const count of [3000, 2990, 3010]) {
+    const values = Array.from({ length: count }, (_, index) => index / 7)
+    const line = { checkpoint: 'logits', team: 'a', token_idx: 0, dtype: 'f32', shape: '[3000]', values }
+    writeFileSync(path, `${JSON.stringify(line)}\n`)
+    const recording = await openRecording(path)
+    const slab = recording.runs[0]!.checkpoints.get('logits')!.slab(0)
+    if (count === 3000) expect(slab.read()).toEqual(Float32Array.from(values))
+    else expect(() => slab.read()).toThrow(/more values than|a number must stand here/)
+    recording.close()
+  }
+})
+
 it('takes the first few values for a prefix', async () => {
   using folder = new TemporaryFolder()
   const path = join(folder.path, 'x')

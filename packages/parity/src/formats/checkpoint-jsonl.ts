@@ -98,6 +98,11 @@ export function openCheckpointJsonl(file: RecordingFile, dialect: Dialect): Reco
   const numbers = new JsonNumbers(file)
   const runs = new Map<string, { engine: string; slabs: SlabTable }>()
   const sequences = new Map([...meanings].map(([writer, { isCounter }]) => [writer, new ForwardSequences(isCounter)]))
+  const begin = (writer: string) => {
+    const sequence = new ForwardSequences(false)
+    sequences.set(writer, sequence)
+    return sequence
+  }
   let order = 0
   for (const scanned of scanJsonLines(file)) {
     const { line, byteOffset } = scanned
@@ -110,18 +115,19 @@ export function openCheckpointJsonl(file: RecordingFile, dialect: Dialect): Reco
     const { writer, engine, checkpoint } = checked
     const extent = extentOf(checked.shape)
     const dtype = DTYPES[checked.dtype.toLowerCase()]
-    const there = scanned.values === undefined ? 0 : countNumbers(file, scanned.values)
+    const values = extent === undefined ? 0 : extent.rows * extent.width
+    const there = scanned.values === undefined ? 0 : countNumbers(file, scanned.values, values)
     const recordOrder = order++
     if (extent === undefined) faults.add('malformed', place, `has the shape ${JSON.stringify(checked.shape)}`)
     else if (dtype === undefined) faults.add('malformed', place, `has the dtype ${checked.dtype}`)
     else if (there === 0) faults.add('wrong-count', place, 'has no values')
-    else if (there > extent.rows * extent.width) {
+    else if (there > values || (there > extent.width && there % extent.width > 0)) {
       faults.add('wrong-count', place, `has ${there} values, and its shape says ${extent.rows} x ${extent.width}`)
     } else {
       const { width } = extent
       const prefix = there < width
       const count = prefix ? 1 : Math.floor(there / width)
-      const assigned = sequences.get(writer)!.assign(checkpoint, checked.index, count)
+      const assigned = (sequences.get(writer) ?? begin(writer)).assign(checkpoint, checked.index, count)
       if (assigned === 'duplicate') {
         faults.add('duplicate', place, `${checkpoint} at token ${checked.index} of ${writer} was there before`)
         continue
@@ -172,11 +178,16 @@ export function openCheckpointJsonl(file: RecordingFile, dialect: Dialect): Reco
   }
 }
 
-/** What `token_idx` means to each writer of the file. */
+/** Enough to tell what an index means. */
+const [TELLING_RECORDS, TELLING_BYTES] = [256, 4 << 20]
+
+/** What `token_idx` means to each writer of the file, by how it begins. */
 function meaningsOf(file: RecordingFile, dialect: Dialect): Map<string, IndexMeaning> {
   const meanings = new Map<string, IndexMeaning>()
+  let seen = 0
   for (const scanned of scanJsonLines(file)) {
     const line = parseLine(scanned, dialect)
+    if (++seen > TELLING_RECORDS && scanned.byteOffset > TELLING_BYTES) break
     if ('kind' in line) continue
     const meaning = meanings.get(line.writer) ?? new IndexMeaning()
     meanings.set(line.writer, meaning)

@@ -90,7 +90,7 @@ export async function openJsonl(file: RecordingFile): Promise<Recording> {
     count++
     const { run, name, phase, pos, n, width, dtype, coverage, per_row: perRow, columns: ids } = checked.data
     const table = tables[run]
-    const there = values === undefined ? 0 : countNumbers(file, values)
+    const there = values === undefined ? 0 : countNumbers(file, values, n * perRow)
     if (table === undefined) faults.add('malformed', place, `is of run ${run}, and there are ${tables.length}`)
     else if (there !== n * perRow)
       faults.add('wrong-count', place, `has ${there} values, and must have ${n} x ${perRow}`)

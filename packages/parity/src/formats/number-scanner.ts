@@ -60,6 +60,12 @@ export class NumberScanner {
     }
   }
 
+  /** Whether the array ends here: what must be after its last number. */
+  get atEnd(): boolean {
+    if (this.#size - this.#at <= MAX_NUMBER_BYTES && !this.#ended) this.#refill()
+    return this.#window[this.#at] === CLOSE
+  }
+
   /** Numbers up to the last few bytes of the window; returns the index of the next. */
   #readWindow(into: Float32Array | Float64Array, from: number, toFloat32: boolean): number {
     const bytes = this.#window

@@ -20,10 +20,21 @@ export async function openPlumblineTrace(directory: string): Promise<Recording> 
     records.close()
     throw error
   }
+  const close = () => {
+    records.close()
+    tensors.close()
+  }
   const faults = new FaultList()
+  let table: ReturnType<typeof indexRecords>
   const hashes = Promise.all([sha256OfFile(records), sha256OfFile(tensors)])
-  const table = indexRecords(manifest, records, tensors, faults)
-  await checkClosing(manifest, manifestPath, table.records, hashes, records, tensors, faults)
+  try {
+    table = indexRecords(manifest, records, tensors, faults)
+    checkClosing(manifest, manifestPath, table.records, await hashes, records, tensors, faults)
+  } catch (error) {
+    await hashes.catch(() => undefined)
+    close()
+    throw error
+  }
 
   const width = table.slabs.checkpoints.get('token_embd')?.width
   return {
@@ -39,10 +50,7 @@ export async function openPlumblineTrace(directory: string): Promise<Recording> 
       },
     ],
     faults: faults.list(),
-    close() {
-      records.close()
-      tensors.close()
-    },
+    close,
   }
 }
 
@@ -136,16 +144,15 @@ function layerIn(name: string): number | null {
   return name.startsWith('blk.') ? Number(name.split('.')[1]) : null
 }
 
-async function checkClosing(
+function checkClosing(
   { closed, stopped }: TraceManifest,
   path: string,
   count: number,
-  hashes: Promise<[string, string]>,
+  [traceSha256, tensorsSha256]: readonly [string, string],
   records: RecordingFile,
   tensors: RecordingFile,
   faults: FaultList,
-): Promise<void> {
-  const [traceSha256, tensorsSha256] = await hashes
+): void {
   if (stopped !== undefined) faults.add('truncated', { file: path }, `the trace stopped early: ${stopped}`)
   if (closed === undefined) {
     faults.add('truncated', { file: path }, 'the trace was never closed: its writer was killed, or is still at it')

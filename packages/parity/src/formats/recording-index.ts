@@ -29,7 +29,6 @@ const extentSchema = z.strictObject({
   /** Its column ids, I32 of the same shape. */
   columns: z.string().optional(),
 })
-export type Extent = z.output<typeof extentSchema>
 
 export const recordingIndexSchema = z.strictObject({
   v: z.literal(1),

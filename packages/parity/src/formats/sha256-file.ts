@@ -27,6 +27,8 @@ export async function sha256OfFile(file: RecordingFile, end = file.size): Promis
   return new Promise((resolve, reject) => {
     const thread = new Worker(HASH_IN_THREAD, { eval: true, execArgv: [], workerData: { path: file.path, end } })
     thread.once('message', resolve)
+    // After a message this changes nothing.
+    thread.once('exit', (code) => reject(unreadable(file.path, `cannot be hashed: the thread ended with code ${code}`)))
     thread.once('error', (error) => reject(unreadable(file.path, `cannot be hashed: ${error.message}`, error)))
   })
 }

@@ -1,5 +1,5 @@
-import { checkpointNames } from '@plumbline/protocol'
 import { z } from 'zod'
+import { checkpointPlace, inOrderOfComputation } from '../comparison/checkpoint-name.ts'
 import type { Greedy, RunIdentity } from '../recording/recording.ts'
 
 const tokenIds = z.array(z.int().min(0))
@@ -71,8 +71,5 @@ export function dimensionsOf(widths: ReadonlyMap<string, number>): Partial<RunId
 
 /** In the order of computation as far as the names are known, then the others as they come. */
 export function inComputationOrder(names: readonly string[]): string[] {
-  const layers = dimensionsOf(new Map(names.map((name) => [name, 0]))).layers ?? 0
-  const known = new Set(names)
-  const ordered = checkpointNames(layers).filter((name) => known.delete(name))
-  return [...ordered, ...known]
+  return [...inOrderOfComputation(names), ...names.filter((name) => checkpointPlace(name) === undefined)]
 }
