@@ -11,10 +11,12 @@ import {
 import type { Fitness } from '../fitness/fitness.ts'
 import type { RecordedDtype, Slab, Values } from '../recording/recording.ts'
 import { emptyLogitColumns, logitMetrics, sameLogits } from './logit-metrics.ts'
-import { PairOfBlocks, SUM, SUMS, samePair, sizeRow } from './row-metrics.ts'
+import { PairOfBlocks, SUM, SUMS, sizeRow } from './row-metrics.ts'
+import { RowSums } from './row-sums.ts'
+import { BLOCK_VALUES } from './shared-blocks.ts'
 
-/** Values read at once from each side: both together stay in a core's own cache. */
-const BLOCK_VALUES = 64 * 1024
+/** From so many values on a second thread pays. */
+const MANY_VALUES = 16 * 1024 * 1024
 
 export type MeasuredCheckpoint = Omit<ComparedCheckpoint, 'tolerance' | 'exceeding'>
 
@@ -54,8 +56,9 @@ export function compareRows(
     }
     return emptyColumns(name, count)
   })
-  const sums = new Float64Array(SUMS)
   const ofRows = columns.reduce((sum, { positions }) => sum + positions.length, 0)
+  const values = columns.reduce((sum, { positions }, index) => sum + positions.length * common[index]!.width, 0)
+  const sums = new RowSums({ threaded: values >= MANY_VALUES })
   let rows = 0
   for (const task of inOrder(orders)) {
     const [index, row, start, end, left, right] = tasks.at(task)! as unknown as [
@@ -73,6 +76,7 @@ export function compareRows(
     rows += end - start
     onProgress?.(rows, ofRows)
   }
+  sums.finish()
   return common.map(({ name, width }, index) => {
     const place = checkpointPlace(name)!
     return { name, layer: place.layer, op: place.op, width, ...columns[index]! }
@@ -109,52 +113,50 @@ function compareStretch(
   firstRow: number,
   width: number,
   fitness: BothFitness,
-  sums: Float64Array,
+  sums: RowSums,
 ): void {
   const gather = gathering(a, b)
   const ulpSize = Math.max(ULP_IN_F32[a.dtype], ULP_IN_F32[b.dtype])
   const xWidth = a.coverage.perRow
   const yWidth = b.coverage.perRow
-  const shared = Math.min(xWidth, yWidth)
   const step = Math.max(1, Math.floor(BLOCK_VALUES / Math.max(xWidth, yWidth)))
   for (let position = start; position < end; position += step) {
     const count = Math.min(step, end - position)
     const x = a.read(position - a.pos, count)
     const y = b.read(position - b.pos, count)
-    const pair = new PairOfBlocks(x, y)
-    const allSame = xWidth === yWidth && gather === undefined && sameBytes(x, y)
+    const row = firstRow + position - start
+    if (gather === undefined) {
+      sums.add(x, y, count, xWidth, sameBytes(x, y), (x, y, sums) => {
+        for (let index = 0; index < count; index++) {
+          for (let i = 0; i < SUMS; i++) rowSums[i] = sums[index * SUMS + i]!
+          const from = index * xWidth
+          write(columns, row + index, position + index, rowSums, xWidth, ulpSize)
+          if (columns.logits !== undefined) {
+            const xRow = x.subarray(from, from + xWidth)
+            writeLogits(columns, row + index, xRow, y.subarray(from, from + xWidth), rowSums, width)
+          }
+          show(fitness.candidate, name, a, position + index, x, from, xWidth, rowSums, CANDIDATE)
+          show(fitness.reference, name, b, position + index, y, from, xWidth, rowSums, REFERENCE)
+        }
+      })
+      continue
+    }
     for (let index = 0; index < count; index++) {
       const at = position + index
-      const row = firstRow + at - start
-      const xStart = index * xWidth
-      const yStart = index * yWidth
-      if (gather !== undefined) {
-        const xRow = x.subarray(xStart, xStart + xWidth)
-        const yRow = y.subarray(yStart, yStart + yWidth)
-        const [xPart, yPart] = gather(xRow, yRow, at - a.pos, at - b.pos)
-        new PairOfBlocks(xPart, yPart).compare(0, 0, yPart.length, sums)
-        write(columns, row, at, sums, yPart.length, ulpSize)
-        if (yPart.length > 0) writeLogits(columns, row, xPart, yPart, sums, width)
-        showAlone(fitness.candidate, name, a, at, x, xStart, xWidth)
-        showAlone(fitness.reference, name, b, at, y, yStart, yWidth)
-        continue
-      }
-      if (allSame) {
-        sizeRow(y, yStart, shared, sums)
-        samePair(sums)
-      } else pair.compare(xStart, yStart, shared, sums)
-      write(columns, row, at, sums, shared, ulpSize)
-      if (columns.logits !== undefined) {
-        const xRow = x.subarray(xStart, xStart + shared)
-        writeLogits(columns, row, xRow, y.subarray(yStart, yStart + shared), sums, width)
-      }
-      if (xWidth === shared) show(fitness.candidate, name, a, at, x, xStart, shared, sums, CANDIDATE)
-      else showAlone(fitness.candidate, name, a, at, x, xStart, xWidth)
-      if (yWidth === shared) show(fitness.reference, name, b, at, y, yStart, shared, sums, REFERENCE)
-      else showAlone(fitness.reference, name, b, at, y, yStart, yWidth)
+      const xRow = x.subarray(index * xWidth, (index + 1) * xWidth)
+      const yRow = y.subarray(index * yWidth, (index + 1) * yWidth)
+      const [xPart, yPart] = gather(xRow, yRow, at - a.pos, at - b.pos)
+      new PairOfBlocks(xPart, yPart).compare(0, 0, yPart.length, rowSums)
+      write(columns, row + index, at, rowSums, yPart.length, ulpSize)
+      if (yPart.length > 0) writeLogits(columns, row + index, xPart, yPart, rowSums, width)
+      showAlone(fitness.candidate, name, a, at, x, index * xWidth, xWidth)
+      showAlone(fitness.reference, name, b, at, y, index * yWidth, yWidth)
     }
   }
 }
+
+/** Written anew for each row. */
+const rowSums = new Float64Array(SUMS)
 
 function writeLogits({ logits }: Columns, row: number, x: Values, y: Values, sums: Float64Array, width: number): void {
   if (logits === undefined) return
@@ -239,11 +241,15 @@ const ULP_IN_F32: Readonly<Record<RecordedDtype, number>> = { F64: 1, F32: 1, F1
 
 type Gather = (x: Values, y: Values, xRow: number, yRow: number) => [Values, Values]
 
-/** The values of two rows that are of the same columns; undefined where both begin with the first column. */
+/** The values of two rows that are of the same columns; undefined where those are all that both rows hold. */
 function gathering(a: Slab, b: Slab): Gather | undefined {
   const ours = a.coverage
   const theirs = b.coverage
-  if (ours.kind !== 'columns' && theirs.kind !== 'columns') return undefined
+  if (ours.kind !== 'columns' && theirs.kind !== 'columns') {
+    if (ours.perRow === theirs.perRow) return undefined
+    const count = Math.min(ours.perRow, theirs.perRow)
+    return (x, y) => [x.subarray(0, count), y.subarray(0, count)]
+  }
   return (x, y, xRow, yRow) => {
     const xIds = ours.kind === 'columns' ? ours.columns(xRow) : undefined
     const yIds = theirs.kind === 'columns' ? theirs.columns(yRow) : undefined
