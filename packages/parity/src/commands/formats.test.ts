@@ -2,21 +2,21 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { exampleMemory, writeExampleTrace } from '../../test/helpers/example-recordings.ts'
-import { TemporaryFolder } from '../../test/helpers/recordings.ts'
+import { temporaryFolder } from '../../test/helpers/recordings.ts'
 import { runParity } from '../../test/helpers/run-parity.ts'
 
 it('validates: 0 for sound, 4 with what is wrong, 5 for what cannot be read', async () => {
-  using folder = new TemporaryFolder()
-  writeExampleTrace(folder.path, exampleMemory())
-  expect(await runParity(['validate', folder.path])).toMatchObject({
+  const folder = temporaryFolder()
+  writeExampleTrace(folder, exampleMemory())
+  expect(await runParity(['validate', folder])).toMatchObject({
     exitCode: 0,
-    stdout: `${folder.path}: sound (plumbline-trace)\n`,
+    stdout: `${folder}: sound (plumbline-trace)\n`,
   })
-  const tensors = join(folder.path, 'tensors.bin')
+  const tensors = join(folder, 'tensors.bin')
   const bytes = readFileSync(tensors)
   bytes[100]! ^= 1
   writeFileSync(tensors, bytes)
-  const damaged = await runParity(['validate', '--json', folder.path])
+  const damaged = await runParity(['validate', '--json', folder])
   expect(damaged.exitCode).toBe(4)
   expect(JSON.parse(damaged.stdout)).toMatchObject({
     schema: 'plumbline-parity/validate@1',
@@ -26,12 +26,12 @@ it('validates: 0 for sound, 4 with what is wrong, 5 for what cannot be read', as
       { kind: 'statistics', line: 2 },
     ],
   })
-  expect(await runParity(['validate', join(folder.path, 'nothing')])).toMatchObject({ exitCode: 5 })
+  expect(await runParity(['validate', join(folder, 'nothing')])).toMatchObject({ exitCode: 5 })
 })
 
 it('inspects, converts, and answers SQL over what was converted and what was not', async () => {
-  using folder = new TemporaryFolder()
-  const trace = join(folder.path, 'trace')
+  const folder = temporaryFolder()
+  const trace = join(folder, 'trace')
   writeExampleTrace(trace, exampleMemory())
   const inspected = JSON.parse((await runParity(['inspect', '--json', trace])).stdout)
   expect(inspected.runs[0].checkpoints.at(-1)).toEqual({
@@ -41,7 +41,7 @@ it('inspects, converts, and answers SQL over what was converted and what was not
     positions: [[0, 4]],
     coverage: 1,
   })
-  const parquet = join(folder.path, 'x.parquet')
+  const parquet = join(folder, 'x.parquet')
   expect(await runParity(['convert', trace, parquet, '--to', 'parquet'])).toMatchObject({ exitCode: 0, stderr: '' })
   expect(await runParity(['convert', trace, parquet, '--to', 'parquet'])).toMatchObject({ exitCode: 2 })
   const sql = `SELECT a.op, count(*)::INT AS n, max(abs(a.value - b.value)) AS apart

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { TemporaryFolder } from '../../test/helpers/recordings.ts'
+import { temporaryFolder } from '../../test/helpers/recordings.ts'
 import type { Recording } from '../recording/recording.ts'
 import { openRecording } from './open-recording.ts'
 
@@ -27,8 +27,8 @@ function text(lines: readonly Line[], change: object = {}): string {
 async function summary(
   content: string,
 ): Promise<{ runs: Record<string, number[]>; faults: string[]; recording: Recording }> {
-  using folder = new TemporaryFolder()
-  const path = join(folder.path, 'x')
+  const folder = temporaryFolder()
+  const path = join(folder, 'x')
   writeFileSync(path, content)
   const recording = await openRecording(path)
   recording.close()
@@ -82,8 +82,8 @@ it('sees records that are there twice, cut, or of another width', async () => {
 })
 
 it('finds on reading that a long array is not what its shape says', async () => {
-  using folder = new TemporaryFolder()
-  const path = join(folder.path, 'x')
+  const folder = temporaryFolder()
+  const path = join(folder, 'x')
   for (const count of [3000, 2990, 3010]) {
     const values = Array.from({ length: count }, (_, index) => index / 7)
     const line = { checkpoint: 'logits', team: 'a', token_idx: 0, dtype: 'f32', shape: '[3000]', values }
@@ -97,8 +97,8 @@ it('finds on reading that a long array is not what its shape says', async () => 
 })
 
 it('takes the first few values for a prefix', async () => {
-  using folder = new TemporaryFolder()
-  const path = join(folder.path, 'x')
+  const folder = temporaryFolder()
+  const path = join(folder, 'x')
   writeFileSync(path, text([['a', 0, 'logits']], { shape: '[151936]' }))
   const recording = await openRecording(path)
   const checkpoint = recording.runs[0]!.checkpoints.get('logits')!

@@ -4,7 +4,7 @@ import { PlumblineError } from '@plumbline/protocol'
 import { expect, it } from 'vitest'
 import { damagedRecordings } from '../../test/helpers/damage.ts'
 import { exampleRecordings } from '../../test/helpers/example-recordings.ts'
-import { flatten, TemporaryFolder } from '../../test/helpers/recordings.ts'
+import { flatten, temporaryFolder } from '../../test/helpers/recordings.ts'
 import type { Recording } from '../recording/recording.ts'
 import { checkValues } from './check-values.ts'
 import { openRecording } from './open-recording.ts'
@@ -15,8 +15,8 @@ const SEED = 20260101
 const TOO_LONG_MS = 20_000
 
 it('opens every example whole', async () => {
-  using folder = new TemporaryFolder()
-  for (const { name, path, format } of await exampleRecordings(folder.path)) {
+  const folder = temporaryFolder()
+  for (const { name, path, format } of await exampleRecordings(folder)) {
     const recording = await openRecording(path)
     expect([name, recording.format, recording.faults, checkValues(recording)]).toEqual([name, format, [], []])
     expect(recording.runs.length).toBeGreaterThan(0)
@@ -25,9 +25,9 @@ it('opens every example whole', async () => {
 })
 
 it('neither crashes nor hangs on damage, and calls nothing sound that a checksum covers', async () => {
-  using folder = new TemporaryFolder()
-  const examples = await exampleRecordings(join(folder.path, 'sound'))
-  const damagedFolder = join(folder.path, 'damaged')
+  const folder = temporaryFolder()
+  const examples = await exampleRecordings(join(folder, 'sound'))
+  const damagedFolder = join(folder, 'damaged')
   mkdirSync(damagedFolder)
   const sound = new Map<string, string>()
   for (const { name, path } of examples) {

@@ -4,7 +4,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { readSafetensors } from '@plumbline/reference'
 import { expect, it } from 'vitest'
 import { llamaDebug, llamaResults, npy, PROMPT_TOKEN_IDS } from '../../test/helpers/example-recordings.ts'
-import { flatten, TemporaryFolder } from '../../test/helpers/recordings.ts'
+import { flatten, temporaryFolder } from '../../test/helpers/recordings.ts'
 import type { Recording } from '../recording/recording.ts'
 import { openRecording } from './open-recording.ts'
 
@@ -21,8 +21,8 @@ async function opened<T>(path: string, use: (recording: Recording) => T): Promis
 }
 
 async function openedText<T>(content: string | Uint8Array, use: (recording: Recording) => T): Promise<T> {
-  using folder = new TemporaryFolder()
-  const path = join(folder.path, 'some-name')
+  const folder = temporaryFolder()
+  const path = join(folder, 'some-name')
   writeFileSync(path, content)
   return await opened(path, use)
 }
@@ -56,7 +56,7 @@ it('reads Transformers: each prompt a run, q and k of llama in halves', async ()
 })
 
 it('reads the largest logits of each position, and all of the last', async () => {
-  using folder = new TemporaryFolder()
+  const folder = temporaryFolder()
   const header = {
     logits_top_ids: { dtype: 'I32', shape: [2, 2], data_offsets: [0, 16] },
     logits_top_values: { dtype: 'F32', shape: [2, 2], data_offsets: [16, 32] },
@@ -66,9 +66,9 @@ it('reads the largest logits of each position, and all of the last', async () =>
   const length = Buffer.from(BigUint64Array.of(BigInt(json.length)).buffer)
   const ids = Buffer.from(Int32Array.of(2, 0, 1, 2).buffer)
   const values = Buffer.from(Float32Array.of(9, 8, 7, 6, 5, 7, 6).buffer)
-  writeFileSync(join(folder.path, 'x.safetensors'), Buffer.concat([length, json, ids, values]))
-  writeFileSync(join(folder.path, 'x.json'), JSON.stringify({ ids: [4, 5] }))
-  await opened(join(folder.path, 'x.safetensors'), (recording) => {
+  writeFileSync(join(folder, 'x.safetensors'), Buffer.concat([length, json, ids, values]))
+  writeFileSync(join(folder, 'x.json'), JSON.stringify({ ids: [4, 5] }))
+  await opened(join(folder, 'x.safetensors'), (recording) => {
     expect(recording.faults).toEqual([])
     expect(flatten(recording)['x logits 3']).toMatchObject([
       { pos: 0, kind: 'columns', columns: [2, 0], values: [9, 8] },
@@ -112,10 +112,10 @@ it.each(['numpy-savez.npz', 'numpy-savez-compressed.npz'])(
 )
 
 it('reads a folder of .npy, and refuses Fortran order', async () => {
-  using folder = new TemporaryFolder()
-  writeFileSync(join(folder.path, 'ids.npy'), npy('<i8', [2], BigInt64Array.of(3n, 4n)))
-  writeFileSync(join(folder.path, 'logits.npy'), npy('<f8', [2, 2], Float64Array.of(1, 2, 3, 4)))
-  await opened(folder.path, (recording) => {
+  const folder = temporaryFolder()
+  writeFileSync(join(folder, 'ids.npy'), npy('<i8', [2], BigInt64Array.of(3n, 4n)))
+  writeFileSync(join(folder, 'logits.npy'), npy('<f8', [2, 2], Float64Array.of(1, 2, 3, 4)))
+  await opened(folder, (recording) => {
     expect(recording.runs[0]!.identity.promptTokenIds).toEqual([3, 4])
     expect(recording.runs[0]!.checkpoints.get('logits')!.slab(0).read()).toEqual(Float64Array.of(1, 2, 3, 4))
   })
@@ -123,11 +123,10 @@ it('reads a folder of .npy, and refuses Fortran order', async () => {
 })
 
 it('reads raw float32 by its manifest, and none outside of its folder', async () => {
-  using folder = new TemporaryFolder()
-  const inner = join(folder.path, 'inner')
+  const folder = temporaryFolder()
+  const inner = join(folder, 'inner')
   mkdirSync(inner)
-  for (const at of [folder.path, inner])
-    writeFileSync(join(at, 'x.f32'), new Uint8Array(Float32Array.of(1, 2, 3, 4).buffer))
+  for (const at of [folder, inner]) writeFileSync(join(at, 'x.f32'), new Uint8Array(Float32Array.of(1, 2, 3, 4).buffer))
   const manifest = { format: 'raw-f32', data: 'x.f32', ids: [5, 6], tensors: [{ name: 'logits', shape: [2, 2] }] }
   const path = join(inner, 'x.json')
   writeFileSync(path, JSON.stringify(manifest))
@@ -135,7 +134,7 @@ it('reads raw float32 by its manifest, and none outside of its folder', async ()
     expect(recording).toMatchObject({ format: 'raw-f32', faults: [] })
     expect(recording.runs[0]!.checkpoints.get('logits')!.slab(0).read(1, 1)).toEqual(Float32Array.of(3, 4))
   })
-  for (const data of ['../x.f32', join(folder.path, 'x.f32'), 'a/../../x.f32']) {
+  for (const data of ['../x.f32', join(folder, 'x.f32'), 'a/../../x.f32']) {
     writeFileSync(path, JSON.stringify({ ...manifest, data }))
     await expect(openRecording(path)).rejects.toThrow(/leads out of the manifest's folder/)
   }

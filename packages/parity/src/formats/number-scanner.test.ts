@@ -2,13 +2,13 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { seededRandom } from '../../test/helpers/damage.ts'
-import { TemporaryFolder } from '../../test/helpers/recordings.ts'
+import { temporaryFolder } from '../../test/helpers/recordings.ts'
 import { NumberScanner } from './number-scanner.ts'
 import { RecordingFile } from './recording-file.ts'
 
 function scan<Values extends Float32Array | Float64Array>(text: string, into: Values): Values {
-  using folder = new TemporaryFolder()
-  const path = join(folder.path, 'numbers')
+  const folder = temporaryFolder()
+  const path = join(folder, 'numbers')
   writeFileSync(path, `${text}]`)
   const file = new RecordingFile(path)
   try {

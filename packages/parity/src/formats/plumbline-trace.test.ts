@@ -3,7 +3,7 @@ import { appendFileSync, readFileSync, truncateSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { exampleMemory, writeExampleTrace } from '../../test/helpers/example-recordings.ts'
-import { flatten, TemporaryFolder } from '../../test/helpers/recordings.ts'
+import { flatten, temporaryFolder } from '../../test/helpers/recordings.ts'
 import { checkValues } from './check-values.ts'
 import { openRecording } from './open-recording.ts'
 
@@ -37,9 +37,9 @@ async function faultsOf(folder: string): Promise<string[]> {
 }
 
 it('reads what was written, and who ran what', async () => {
-  using folder = new TemporaryFolder()
-  writeExampleTrace(folder.path, exampleMemory())
-  const recording = await openRecording(folder.path)
+  const folder = temporaryFolder()
+  writeExampleTrace(folder, exampleMemory())
+  const recording = await openRecording(folder)
   expect(recording.faults).toEqual([])
   expect(recording.runs).toHaveLength(1)
   expect(recording.runs[0]).toMatchObject({
@@ -109,27 +109,27 @@ it.each<[string, Change, string[]]>([
     ['malformed in line 5', 'malformed in line 6', 'wrong-count'],
   ],
 ])('sees %s', async (_, change, faults) => {
-  using folder = new TemporaryFolder()
-  expect(await faultsAfter(folder.path, change)).toEqual(faults)
+  const folder = temporaryFolder()
+  expect(await faultsAfter(folder, change)).toEqual(faults)
 })
 
 it('sees that tensors were cut, and that there are more than the records tell of', async () => {
-  using folder = new TemporaryFolder()
-  writeExampleTrace(folder.path, exampleMemory())
-  const tensors = join(folder.path, 'tensors.bin')
+  const folder = temporaryFolder()
+  writeExampleTrace(folder, exampleMemory())
+  const tensors = join(folder, 'tensors.bin')
   const size = readFileSync(tensors).length
   appendFileSync(tensors, 'x')
-  expect(await faultsOf(folder.path)).toEqual(['wrong-count', 'checksum'])
+  expect(await faultsOf(folder)).toEqual(['wrong-count', 'checksum'])
   truncateSync(tensors, size - 1)
-  expect(await faultsOf(folder.path)).toEqual(['truncated in line 54', 'checksum'])
+  expect(await faultsOf(folder)).toEqual(['truncated in line 54', 'checksum'])
 })
 
 it('finds non-finite values where they stand', async () => {
-  using folder = new TemporaryFolder()
+  const folder = temporaryFolder()
   const memory = exampleMemory()
   memory.runs[0]!.checkpoints.get('blk.0.attn_q')!.slab(0).read()[9] = Number.NaN
-  writeExampleTrace(folder.path, memory)
-  const recording = await openRecording(folder.path)
+  writeExampleTrace(folder, memory)
+  const recording = await openRecording(folder)
   expect(recording.faults).toEqual([])
   expect(checkValues(recording)).toMatchObject([
     { kind: 'non-finite', message: 'blk.0.attn_q has 1 non-finite values, from position 1 on', line: 3 },

@@ -1,16 +1,15 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
 import { MemoryRun, memoryRecording } from '../../src/recording/memory-recording.ts'
 import type { Recording, Slab, Values } from '../../src/recording/recording.ts'
 
 /** A folder that is gone when the test is. */
-export class TemporaryFolder {
-  readonly path = mkdtempSync(join(tmpdir(), 'plumbline-parity-test-'));
-
-  [Symbol.dispose](): void {
-    rmSync(this.path, { recursive: true, force: true })
-  }
+export function temporaryFolder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'plumbline-parity-test-'))
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }))
+  return path
 }
 
 export interface Flat {

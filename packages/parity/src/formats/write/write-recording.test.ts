@@ -1,15 +1,15 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { awkwardRecording, flatten, TemporaryFolder } from '../../../test/helpers/recordings.ts'
+import { awkwardRecording, flatten, temporaryFolder } from '../../../test/helpers/recordings.ts'
 import { openRecording } from '../open-recording.ts'
 import { WRITTEN_FORMATS, writeRecording } from './write-recording.ts'
 
 const VECTORS = join(import.meta.dirname, '../../../../protocol/test-vectors/stories260K')
 
 it.each(WRITTEN_FORMATS)('%s gives back every value to the bit, and what was said of the runs', async (format) => {
-  using folder = new TemporaryFolder()
-  const path = join(folder.path, 'x')
+  const folder = temporaryFolder()
+  const path = join(folder, 'x')
   const original = awkwardRecording()
   await writeRecording(original, format, path)
   const again = await openRecording(path)
@@ -22,8 +22,8 @@ it.each(WRITTEN_FORMATS)('%s gives back every value to the bit, and what was sai
 })
 
 it.each(WRITTEN_FORMATS)('%s keeps the largest logits of llama.cpp and their columns', async (format) => {
-  using folder = new TemporaryFolder()
-  const path = join(folder.path, 'x')
+  const folder = temporaryFolder()
+  const path = join(folder, 'x')
   const original = await openRecording(join(VECTORS, 'llama.cpp.json'))
   await writeRecording(original, format, path)
   const again = await openRecording(path)
@@ -34,10 +34,10 @@ it.each(WRITTEN_FORMATS)('%s keeps the largest logits of llama.cpp and their col
 })
 
 it('writes the same bytes each time, and refuses to overwrite', async () => {
-  using folder = new TemporaryFolder()
+  const folder = temporaryFolder()
   const { readFileSync } = await import('node:fs')
   for (const format of WRITTEN_FORMATS) {
-    const path = join(folder.path, format)
+    const path = join(folder, format)
     await writeRecording(awkwardRecording(), format, path)
     const first = readFileSync(path)
     await expect(writeRecording(awkwardRecording(), format, path)).rejects.toMatchObject({ code: 'INVALID_OPTION' })
@@ -47,14 +47,14 @@ it('writes the same bytes each time, and refuses to overwrite', async () => {
 })
 
 it('does not make a recording with faults look sound', async () => {
-  using folder = new TemporaryFolder()
-  const path = join(folder.path, 'cut.jsonl')
+  const folder = temporaryFolder()
+  const path = join(folder, 'cut.jsonl')
   writeFileSync(
     path,
     '{"checkpoint":"logits","team":"a","token_idx":0,"dtype":"f32","shape":"[2]","values":[1,2]}\n{"check',
   )
   const cut = await openRecording(path)
   expect(cut.faults).toMatchObject([{ kind: 'truncated', line: 2, byteOffset: 92 }])
-  await expect(writeRecording(cut, 'npz', join(folder.path, 'x'))).rejects.toMatchObject({ code: 'INVALID_RECORDING' })
+  await expect(writeRecording(cut, 'npz', join(folder, 'x'))).rejects.toMatchObject({ code: 'INVALID_RECORDING' })
   cut.close()
 })
