@@ -43,7 +43,7 @@ describe('run', () => {
       expect.stringMatching(/^ {2}ok {3}transformers\/prompt-2/),
     ])
     expect(lines[0]).toContain('EQUALITY NOT SHOWN: only 10 of 512 logits')
-    expect(lines[0]).toContain('(it is by transformers/prompt-0.safetensors)')
+    expect(lines[0]).toContain('; it is shown by transformers/prompt-0.safetensors')
     expect(readdirSync(out)).toEqual(['prompt-0', 'prompt-1', 'prompt-2'])
     expect(exitCode).toBe(0)
   })

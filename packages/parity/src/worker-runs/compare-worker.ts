@@ -48,7 +48,7 @@ export function compareTrace(
 function besides(comparison: Comparison, whole: string): Comparison {
   const { verdict } = comparison
   if (verdict.outcome !== 'partial') return comparison
-  return { ...comparison, verdict: { ...verdict, exitCode: EXIT.ok, line: `${verdict.line} (it is by ${whole})` } }
+  return { ...comparison, verdict: { ...verdict, exitCode: EXIT.ok, line: `${verdict.line}; it is shown by ${whole}` } }
 }
 
 /** A bound of its own on the logits, in place of the ladder's room for other models. */
