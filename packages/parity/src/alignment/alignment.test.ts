@@ -209,6 +209,29 @@ describe('runs', () => {
     expect(compared.every(({ verdict }) => verdict.outcome === 'same')).toBe(true)
   })
 
+  test('of one recording are not read over each other', () => {
+    const memory = new Float32Array(512)
+    const sharing = (source: RecordedRun): RecordedRun => {
+      const logits = source.checkpoints.get('logits')!
+      const slab = (index: number): Slab => {
+        const inner = logits.slab(index)
+        const read = (first = 0) => {
+          memory.set(inner.read(first, 1))
+          return memory
+        }
+        return { ...inner, pos: PROMPT.length - 1, count: 1, read: () => read(PROMPT.length - 1) }
+      }
+      return {
+        id: 'r',
+        identity: source.identity,
+        checkpoints: new Map([['logits', { ...logits, name: 'logits', width: 512, slabCount: 1, slab }]]),
+      }
+    }
+    const wrong = alterRun(run, { values: (name, values) => void (name === 'logits' && values.reverse()) })
+    expect(against(sharing(wrong), sharing(run)).verdict.outcome).toBe('diverged')
+    expect(against(sharing(run), sharing(run)).verdict.outcome).toBe('same')
+  })
+
   test('without a match: the worst wins', () => {
     const strange = recordOracle(model, [1, 9, 9]).run
     const comparison = compare(memoryRecording([run, strange]), memoryRecording([run]))

@@ -122,8 +122,7 @@ function compareStretch(
   const step = Math.max(1, Math.floor(BLOCK_VALUES / Math.max(xWidth, yWidth)))
   for (let position = start; position < end; position += step) {
     const count = Math.min(step, end - position)
-    const x = a.read(position - a.pos, count)
-    const y = b.read(position - b.pos, count)
+    const [x, y] = readBoth(a, b, position, count)
     const row = firstRow + position - start
     if (gather === undefined) {
       sums.add(x, y, count, xWidth, sameBytes(x, y), (x, y, sums) => {
@@ -153,6 +152,14 @@ function compareStretch(
       showAlone(fitness.reference, name, b, at, y, index * yWidth, yWidth)
     }
   }
+}
+
+/** Two runs of one recording may share the memory that values are read into. */
+function readBoth(a: Slab, b: Slab, position: number, count: number): [Values, Values] {
+  const x = a.read(position - a.pos, count)
+  const y = b.read(position - b.pos, count)
+  if (a === b || x.buffer !== y.buffer || x.byteOffset !== y.byteOffset) return [x, y]
+  return [a.read(position - a.pos, count).slice(), b.read(position - b.pos, count)]
 }
 
 /** Written anew for each row. */

@@ -16,15 +16,17 @@ export function noiseFloor(profile: ProfileName, op: Op, layer: number): number 
   return profile === 'bit-exact' ? 0 : (FLOORS[profile].nmse[op]?.[stepOf(layer)] ?? 0)
 }
 
+/**
+ * Where the measured runs computed nothing (embeddings are looked up) others still round: to float32, to F16, or to the 8 bits of
+ * BF16, which is compared with quantised activations.
+ */
+const LEAST: Readonly<Record<NoisyProfile, number>> = { float32: 1e-13, float16: 1e-7, 'quantised-activations': 1e-5 }
+
 /** The most NMSE that is still noise. */
 export function tolerance(profile: ProfileName, op: Op, layer: number): number {
-  return profile === 'bit-exact'
-    ? 0
-    : Math.max(LEAST, Number((noiseFloor(profile, op, layer) * MARGINS[profile]).toPrecision(3)))
+  if (profile === 'bit-exact') return 0
+  return Math.max(LEAST[profile], Number((noiseFloor(profile, op, layer) * MARGINS[profile]).toPrecision(3)))
 }
-
-/** Where nothing is computed (embeddings are looked up), another way to dequantise may still round another way. */
-const LEAST = 1e-13
 
 /** The lead of a first token over a second that noise alone can turn around, in logits. */
 export function greedyNoise(profile: ProfileName): number {
