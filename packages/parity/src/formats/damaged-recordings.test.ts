@@ -5,6 +5,7 @@ import { expect, it } from 'vitest'
 import { damagedRecordings } from '../../test/helpers/damage.ts'
 import { exampleRecordings } from '../../test/helpers/example-recordings.ts'
 import { flatten, temporaryFolder } from '../../test/helpers/recordings.ts'
+import { compare } from '../comparison/compare.ts'
 import type { Recording } from '../recording/recording.ts'
 import { checkValues } from './check-values.ts'
 import { openRecording } from './open-recording.ts'
@@ -57,6 +58,41 @@ it('neither crashes nor hangs on damage, and calls nothing sound that a checksum
   expect(seen / damaged).toBeGreaterThan(0.6)
 }, 300_000)
 
+it('never passes a damaged recording for the sound one, unless nothing that counts has changed', async () => {
+  const folder = temporaryFolder()
+  const examples = await exampleRecordings(join(folder, 'sound'))
+  const damagedFolder = join(folder, 'damaged')
+  mkdirSync(damagedFolder)
+  const wrong: string[] = []
+  let compared = 0
+  for (const { of, damage, path } of damagedRecordings(examples, {
+    folder: damagedFolder,
+    count: 80,
+    seed: SEED + 1,
+  })) {
+    compared++
+    const sound = await openRecording(of.path)
+    try {
+      const candidate = await openRecording(path)
+      try {
+        const { verdict } = compare(candidate, sound, { profile: 'bit-exact' })
+        if (verdict.exitCode === 0 && contentOf(candidate) !== contentOf(sound)) {
+          wrong.push(`${of.name}: ${damage}: ${verdict.line}`)
+        }
+      } finally {
+        candidate.close()
+      }
+    } catch (error) {
+      const known = error instanceof PlumblineError && /^(UNREADABLE|INVALID)_RECORDING$/.test(error.code)
+      if (!known) wrong.push(`${of.name}: ${damage}: ${(error as Error).stack}`)
+    } finally {
+      sound.close()
+    }
+  }
+  expect(wrong).toEqual([])
+  expect(compared).toBeGreaterThanOrEqual(1000)
+}, 300_000)
+
 async function examine(path: string): Promise<{ faulty: boolean; content?: string; crash?: string }> {
   let recording: Recording
   try {
@@ -75,11 +111,11 @@ async function examine(path: string): Promise<{ faulty: boolean; content?: strin
   }
 }
 
-/** What counts of a recording: what was run, and every value. Not what it ran on, nor when. */
+/** What counts of a recording: what was run, and every value. Not what it ran on, nor when, nor how narrowly a token was chosen. */
 function contentOf(recording: Recording): string {
   const runs = recording.runs.map(({ id, identity, greedy }) => {
     const { promptTokenIds, generatedTokenIds } = identity
-    return { id, promptTokenIds, generatedTokenIds, greedy }
+    return { id, promptTokenIds, generatedTokenIds, greedy: greedy?.tokenIds }
   })
   return JSON.stringify([runs, flatten(recording)])
 }
