@@ -3,6 +3,8 @@
 
 const inside = (name) => `^packages/${name}/`
 const ours = '^(packages|models)/'
+const tests = ['[.]test[.]ts$', '^(packages|models)/[^/]+/(test/|vitest[.]config[.]ts$)']
+const undeclared = ['npm-no-pkg', 'npm-unknown']
 const never = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to })
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -74,15 +76,21 @@ export default {
     ),
     never(
       'no-undeclared-dependencies',
-      'What is imported is in package.json.',
-      { path: ours },
-      { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+      'What is imported is in package.json: what only the root has is not there where the package is installed.',
+      { path: ours, pathNot: tests },
+      { dependencyTypes: undeclared },
+    ),
+    never(
+      'no-undeclared-dependencies-in-tests',
+      'Of what only the root has, tests import vitest alone.',
+      { path: tests },
+      { dependencyTypes: undeclared, pathNot: '/node_modules/vitest/' },
     ),
   ],
   options: {
     parser: 'swc',
     doNotFollow: { path: ['node_modules', 'dist'] },
-    exclude: { path: ['/dist/', '/build/', 'node_modules'] },
+    exclude: { path: ['^(packages|models)/[^/]+/(dist|build)/'] },
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['source', 'import', 'node', 'default'] },
     builtInModules: { add: [] },
   },

@@ -1,6 +1,6 @@
 // Adds up the JUnit reports under a folder into one plain line. Steps that failed, by name, count as one failure each: lint has no
-// report, and neither has a runner that never started. What failed is named last, where a log that was cut still shows it. Exits
-// with 1 when anything failed or nothing ran at all.
+// report, and neither has a runner that never started. What was skipped and what failed is named last, where a log that was cut
+// still shows it. Exits with 1 when anything failed or nothing ran at all.
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -8,6 +8,7 @@ const [folder, ...failedSteps] = process.argv.slice(2)
 if (folder === undefined) throw new Error('usage: sum-tests.ts FOLDER [FAILED_STEP...]')
 
 const failedTests: string[] = []
+const skippedTests: string[] = []
 const sum = { passed: 0, failed: failedSteps.length, skipped: 0 }
 for (const file of globSync('**/*.xml', { cwd: folder }).sort()) {
   const text = readFileSync(join(folder, file), 'utf8')
@@ -22,11 +23,13 @@ for (const file of globSync('**/*.xml', { cwd: folder }).sort()) {
     sum.passed += count('tests') - failed - skipped
   }
   for (const testCase of text.split(/(?=<testcase\s)/).slice(1)) {
-    if (!/<(failure|error)\b/.test(testCase)) continue
     const attribute = (name: string) => new RegExp(`\\s${name}="([^"]*)"`).exec(testCase)?.[1] ?? '?'
-    failedTests.push(`${file}: ${attribute('classname')}: ${attribute('name')}: ${attribute('message')}`)
+    const name = `${file}: ${attribute('classname')}: ${attribute('name')}`
+    if (/<(failure|error)\b/.test(testCase)) failedTests.push(`${name}: ${attribute('message')}`)
+    else if (/<skipped\b/.test(testCase)) skippedTests.push(name)
   }
 }
+for (const test of skippedTests) console.log(`SKIPPED: ${test}`)
 for (const test of failedTests) console.log(`FAILED: ${test}`)
 for (const step of failedSteps) console.log(`FAILED: ${step}`)
 console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`)

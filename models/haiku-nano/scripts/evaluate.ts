@@ -7,7 +7,15 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { countSyllables, type HaikuRequest, heldOutWords, minuteWords, topics } from '../src/index.ts'
+import {
+  countSyllables,
+  countWord,
+  type HaikuRequest,
+  heldOutWords,
+  linesOf,
+  minuteWords,
+  topics,
+} from '../src/index.ts'
 import { packagePath } from '../src/lists.ts'
 import { seededRandom } from './seeded-random.ts'
 
@@ -61,9 +69,8 @@ if (options.corpus !== undefined) {
   }
 }
 
-const wordsOf = (text: string) => text.toLowerCase().match(/[a-z]+(?:-[a-z]+)*/g) ?? []
-const once = (text: string, word: string) => wordsOf(text).filter((other) => other === word).length === 1
-const pattern = (text: string) => text.split('\n').map(countSyllables).join('-')
+const once = (text: string, word: string) => countWord(text, word) === 1
+const pattern = (text: string) => linesOf(text).map(countSyllables).join('-')
 
 const share = (holds: (text: string, request: HaikuRequest) => boolean) =>
   texts.filter((text, index) => holds(text, requests[index]!)).length / texts.length
@@ -74,7 +81,7 @@ const figures = {
   minuteWordOnce: share((text, request) => once(text, request.minuteWord)),
   wordOnce: share((text, request) => once(text, request.word)),
   bothOnce: share((text, request) => once(text, request.minuteWord) && once(text, request.word)),
-  threeLines: share((text) => text.split('\n').length === 3),
+  threeLines: share((text) => linesOf(text).length === 3),
   fiveSevenFive: share((text) => pattern(text) === '5-7-5'),
   distinct: new Set(texts).size,
   inTrainingSet: options.corpus === undefined ? 'not looked up' : texts.filter((text) => trained.has(text)).length,

@@ -5,6 +5,7 @@ export { minuteWords } from './minute-words.ts'
 export { haikuPrompt } from './prompt.ts'
 export { countSyllables } from './syllables.ts'
 export { topics } from './vocabulary.ts'
+export { countWord, linesOf, wordsOf } from './word-matching.ts'
 
 /** Common English words that no training text and no word list of the generator holds. */
 export const heldOutWords: readonly string[] = readLines('held-out.txt')

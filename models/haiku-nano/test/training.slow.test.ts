@@ -6,16 +6,24 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { haikuNanoPath, haikuPrompt } from '../src/index.ts'
 import { packagePath } from '../src/lists.ts'
 
-const python = process.env.PYTHON ?? 'python3'
-const run = (command: string, ...parameters: string[]): string => {
-  const { status, stdout, stderr } = spawnSync(command, parameters, { encoding: 'utf8', cwd: packagePath('training') })
+// Debian's packages belong to Debian's own Python, which need not be the first on the PATH.
+const pythons = process.env.PYTHON === undefined ? ['python3', '/usr/bin/python3'] : [process.env.PYTHON]
+const canTrain = (command: string) => spawnSync(command, ['-c', 'import numpy, torch']).status === 0
+const found = pythons.find(canTrain)
+const python = found ?? pythons[0]!
+// One thread: PyTorch and OpenBLAS start one a core of the machine, also where a container may use two of its 64.
+const env = { ...process.env, OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', MKL_NUM_THREADS: '1' }
+const runWith = (input: string, command: string, ...parameters: string[]): string => {
+  const options = { encoding: 'utf8', cwd: packagePath('training'), env, input } as const
+  const { status, stdout, stderr } = spawnSync(command, parameters, options)
   expect(status, stderr).toBe(0)
   return stdout.trim()
 }
-const missing = spawnSync(python, ['-c', 'import numpy, torch']).status !== 0
-const reason = missing ? ` (skipped: ${python} lacks PyTorch or numpy; set PYTHON)` : ''
+const run = (command: string, ...parameters: string[]): string => runWith('', command, ...parameters)
+const reason = found === undefined ? ` (skipped: ${pythons.join(' and ')} lack PyTorch or numpy; set PYTHON)` : ''
+if (reason !== '' && process.env.PLUMBLINE_REQUIRE_ASSETS === '1') throw new Error(`nothing may be skipped${reason}`)
 
-describe.skipIf(missing)(`training in small${reason}`, () => {
+describe.skipIf(found === undefined)(`training in small${reason}`, () => {
   let folder: string
   let model: string
   beforeAll(() => {
@@ -50,12 +58,7 @@ describe.skipIf(missing)(`training in small${reason}`, () => {
 
   test('the model can be sampled', () => {
     const requests = 'rain\tone\tlantern\nsea\tfifty-four\tviolin\n'
-    const { stdout } = spawnSync(python, [packagePath('training/sample.py'), '--model', model], {
-      input: requests,
-      encoding: 'utf8',
-    })
-    const texts = stdout
-      .trim()
+    const texts = runWith(requests, python, packagePath('training/sample.py'), '--model', model)
       .split('\n')
       .map((line) => JSON.parse(line) as unknown)
     expect(texts).toEqual([expect.any(String), expect.any(String)])

@@ -1,7 +1,7 @@
 // Builds build/Release/plumbline.node. Quick when nothing has changed.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { buildTree, main, missingTools, packageRoot, StepFailed } from './toolchain.mjs'
+import { buildTree, main, packageRoot, StepFailed } from './toolchain.mjs'
 
 const releaseFolder = join(packageRoot, 'build', 'Release')
 
@@ -13,8 +13,6 @@ function cudaFound() {
 }
 
 await main(async () => {
-  const missing = missingTools()
-  if (missing) throw new StepFailed(missing)
   await buildTree({ folder: releaseFolder, options: ['-DCMAKE_BUILD_TYPE=Release'], target: 'plumbline' })
   const variants = process.arch === 'x64' ? 'portable, avx2, avx512' : 'portable'
   const cuda = cudaFound()

@@ -5,7 +5,11 @@ set -eu
 seconds=${1:?usage: fuzz.sh SECONDS}
 cd "$(dirname "$0")/.."
 if ! command -v clang++ >/dev/null; then
-  echo "skipped: fuzzing needs clang (Debian, Ubuntu: clang)"
+  if [ "${CI:-}" = true ] || [ "${CI:-}" = 1 ] || [ "${PLUMBLINE_REQUIRE_ASSETS:-}" = 1 ]; then
+    echo "cannot fuzz: it needs clang (Debian, Ubuntu: clang), and CI or PLUMBLINE_REQUIRE_ASSETS forbids skipping" >&2
+    exit 1
+  fi
+  echo "skipped: fuzzing needs clang (Debian, Ubuntu: clang)" >&2
   exit 0
 fi
 folder=build/fuzz

@@ -5,7 +5,7 @@ import { PlumblineError } from '@plumbline/protocol'
 import { asset, committedAsset, describeWithAssets } from '@plumbline/protocol/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Engine, type GenerateResult, inspectGguf, probeDevice } from '../src/index.ts'
-import { generate, job, loadOptions, stories260K } from './generate.ts'
+import { generate, job, loadOptions, longJob, longLoadOptions, stories260K } from './generate.ts'
 
 const failure = (call: () => unknown): unknown => {
   try {
@@ -110,27 +110,6 @@ describe('an engine', () => {
     await generate(engine, { maxTokens: 4, prefillChunk: 2 })
     // 3 chunks for 5 prompt tokens, then 3 more tokens are evaluated, over 5 layers each
     expect(engine.progress()).toEqual({ counter: before + (3 + 3) * 5, activeJob: false })
-  })
-
-  test('stops when a job is cancelled, and takes the next', async () => {
-    let seen = 0
-    const result = await new Promise<GenerateResult>((resolve) => {
-      const running = engine.generate(
-        { ...job, maxTokens: 120 },
-        {
-          onTokens: ({ tokens }) => {
-            seen += tokens.length
-          },
-          onDone: resolve,
-        },
-      )
-      running.cancel()
-      running.cancel()
-    })
-    expect(result.stopReason).toBe('CANCELLED')
-    expect(result.tokens).toBe(seen)
-    expect(seen).toBeLessThan(120)
-    expect((await generate(engine)).result.stopReason).toBe('MAX_TOKENS')
   })
 
   test('runs one job at a time', async () => {
@@ -251,11 +230,31 @@ describe('loading', () => {
   })
 })
 
+test('a job that is cancelled stops, and the engine takes the next', async () => {
+  const engine = await Engine.load(longLoadOptions)
+  let seen = 0
+  const result = await new Promise<GenerateResult>((resolve) => {
+    const running = engine.generate(longJob, {
+      onTokens: ({ tokens }) => {
+        seen += tokens.length
+      },
+      onDone: resolve,
+    })
+    running.cancel()
+    running.cancel()
+  })
+  expect(result.stopReason).toBe('CANCELLED')
+  expect(result.tokens).toBe(seen)
+  expect(seen).toBeLessThan(longJob.maxTokens)
+  expect((await generate(engine)).result.stopReason).toBe('MAX_TOKENS')
+  await engine.dispose()
+})
+
 describe('disposing', () => {
   test('ends a running job, tells its sink first, and makes every later use an error', async () => {
-    const engine = await Engine.load(loadOptions)
+    const engine = await Engine.load(longLoadOptions)
     const events: string[] = []
-    engine.generate({ ...job, maxTokens: 120 }, { onTokens() {}, onDone: (result) => events.push(result.stopReason) })
+    engine.generate(longJob, { onTokens() {}, onDone: (result) => events.push(result.stopReason) })
     const disposed = engine.dispose().then(() => events.push('disposed'))
     await expect(engine.dispose()).rejects.toEqual(withCode('ENGINE_DISPOSED'))
     for (const use of [

@@ -1,7 +1,11 @@
+import { fileURLToPath } from 'node:url'
 import { committedAsset } from '@plumbline/protocol/testing'
 import type { Engine, GenerateJob, GenerateResult, LoadOptions, TokenRecord } from '../src/index.ts'
 
 export const stories260K = committedAsset('stories260K/stories260K-f32.gguf')
+
+/** The model in the repository that has room for thousands of tokens. */
+const haikuNano = fileURLToPath(new URL('../../../models/haiku-nano/haiku-nano-q8_0.gguf', import.meta.url))
 
 export const loadOptions = {
   modelPath: stories260K,
@@ -19,6 +23,10 @@ export const job: GenerateJob = {
   ignoreEos: false,
   logprobs: 0,
 }
+
+/** Takes a second or more, so that what is done to a running job finds it running, however busy the machine is. */
+export const longLoadOptions = { ...loadOptions, modelPath: haikuNano }
+export const longJob: GenerateJob = { ...job, maxTokens: 2_000 }
 
 export interface Generated {
   readonly tokens: readonly TokenRecord[]

@@ -1,57 +1,18 @@
-import { readFileSync } from 'node:fs'
-import { committedAsset } from '@plumbline/protocol/testing'
+import { samplerVectors } from '@plumbline/protocol/testing'
 import { expect, test } from 'vitest'
 import { logProbabilities, noise, sample } from '../src/testing.ts'
 
-interface Case {
-  name: string
-  parameters: {
-    temperature: number
-    top_k: number
-    top_p: number
-    min_p: number
-    repetition_penalty: number
-    seed: string
-  }
-  history: number[]
-  answer_index: number
-  logits?: number[]
-  logits_formula?: { count: number; multiplier: number; offset: number; modulus: number; divisor: number }
-  expected: { token_id: number; kept: number[]; philox_words: number[]; gumbel: number[] }
-}
-
-const { cases } = JSON.parse(readFileSync(committedAsset('sampler.json'), 'utf8')) as { cases: Case[] }
-
-function logitsOf({ logits, logits_formula: formula }: Case): Float32Array {
-  if (formula === undefined) return Float32Array.from(logits!)
-  const { count, multiplier, offset, modulus, divisor } = formula
-  return Float32Array.from({ length: count }, (_, i) => (((i * multiplier + offset) % modulus) - modulus / 2) / divisor)
-}
+const vectors = samplerVectors()
 
 test('there are vectors', () => {
-  expect(cases.length).toBeGreaterThan(300)
+  expect(vectors.length).toBeGreaterThan(300)
 })
 
-test.each(cases)('draws what the vectors say: $name', (vector) => {
-  const { parameters, history, answer_index: answerIndex, expected } = vector
-  const seed = BigInt(parameters.seed)
-  const tokenId = sample({
-    logits: logitsOf(vector),
-    sampling: {
-      temperature: parameters.temperature,
-      topK: parameters.top_k,
-      topP: parameters.top_p,
-      minP: parameters.min_p,
-      repetitionPenalty: parameters.repetition_penalty,
-      seed,
-    },
-    history,
-    answerIndex,
-  })
-  expect(tokenId).toBe(expected.token_id)
-  for (const [at, token] of expected.kept.entries()) {
-    const { word, gumbel } = noise({ seed, tokenId: token, answerIndex })
-    expect(word).toBe(expected.philox_words[at])
+test.each(vectors)('draws what the vectors say: $name', ({ logits, sampling, history, answerIndex, expected }) => {
+  expect(sample({ logits, sampling, history, answerIndex })).toBe(expected.tokenId)
+  for (const [at, tokenId] of expected.kept.entries()) {
+    const { word, gumbel } = noise({ seed: sampling.seed, tokenId, answerIndex })
+    expect(word).toBe(expected.philoxWords[at])
     expect(Math.abs(gumbel - expected.gumbel[at]!)).toBeLessThan(1e-12)
   }
 })

@@ -13,7 +13,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Engine, type Job } from '../src/index.ts'
 import { evaluate } from '../src/testing.ts'
-import { type Generated, generate, job, loadOptions, stories260K } from './generate.ts'
+import { type Generated, generate, job, loadOptions, longJob, longLoadOptions, stories260K } from './generate.ts'
 
 const LAYERS = 5
 const PROMPT = job.promptTokenIds
@@ -178,15 +178,16 @@ test('logits are those that are computed anyway: of the last position of the pro
   expect(records.map(({ pos, n }) => [pos, n])).toEqual([4, 5, 6, 7, 8, 9].map((pos) => [pos, 1]))
 })
 
-/** The manifest of a trace whose job goes on until `end` ends it, at its first token. */
+/** The manifest of a trace whose job is ended by `end`, at its first token. */
 async function manifestOfEnded(name: string, end: (job: Job) => unknown): Promise<TraceManifest> {
   const directory = join(folder, name)
+  await engine.dispose()
+  engine = await Engine.load(longLoadOptions)
   await new Promise<void>((resolve) => {
     let begun = false
     const running = engine.generate(
       {
-        ...job,
-        maxTokens: 120,
+        ...longJob,
         trace: { directory, level: 'logits', allPositionsLogits: true, values: 'first8', manifest },
       },
       {

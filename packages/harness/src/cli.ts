@@ -1,14 +1,12 @@
-import { ERRORS, EXIT, type ExitCode, PlumblineError } from '@plumbline/protocol'
+import { EXIT, type ExitCode } from '@plumbline/protocol'
 import { Command, CommanderError } from 'commander'
-import { CommandError } from './command-error.ts'
 import { type HaikuOptions, haikuCommand } from './commands/haiku.ts'
 import { type HaikuRateOptions, haikuRateCommand } from './commands/haiku-rate.ts'
 import { type LogitNoiseOptions, logitNoiseCommand } from './commands/logit-noise.ts'
-import { diagnoseFailure } from './diagnosis/diagnose.ts'
+import { describeFailure } from './diagnosis/describe-failure.ts'
 import { addWorkerOptions, positive, positiveInteger } from './options.ts'
 import { Progress } from './report/progress.ts'
 import { renderDiagnosis } from './report/terminal.ts'
-import { WorkerFailure } from './worker-process/worker-failure.ts'
 
 // A signal asks the run to end; the worker is reaped on the way out. A second one does not wait.
 const stop = new AbortController()
@@ -36,7 +34,12 @@ addWorkerOptions(program.command('haiku'))
   .description('asks for a haiku nobody could have known beforehand, and checks that the model wrote it')
   .option('--attempts <n>', 'fresh challenges until the answer is the haiku asked for', positiveInteger, 3)
   .option('--runs <n>', 'whole runs, on one worker', positiveInteger, 1)
-  .option('--replay-seconds <seconds>', 'for the replay of the stream probe', positive, 20)
+  .option(
+    '--replay-seconds <seconds>',
+    'about how long the replay of the stream probe may take: the probe is as long as that allows',
+    positive,
+    20,
+  )
   .option('--json', 'the verification as JSON on stdout', false)
   .action(run<HaikuOptions>(haikuCommand))
 
@@ -61,18 +64,7 @@ process.exitCode = exitCode
 
 function tell(error: unknown): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
-  if (error instanceof CommandError) {
-    process.stderr.write(`${error.message}\n`)
-    return error.exitCode
-  }
-  if (error instanceof WorkerFailure) {
-    process.stderr.write(`\n${renderDiagnosis(diagnoseFailure(error))}\n`)
-    return EXIT.couldNotRun
-  }
-  if (error instanceof PlumblineError) {
-    process.stderr.write(`${error.code}: ${error.message}\n`)
-    return ERRORS[error.code].exitCode
-  }
-  process.stderr.write(`plumbline-harness failed: ${error instanceof Error ? error.stack : error}\n`)
-  return EXIT.couldNotRun
+  const { exitCode, diagnosis } = describeFailure(error)
+  process.stderr.write(diagnosis.advice === '' ? `${diagnosis.cause}\n` : `\n${renderDiagnosis(diagnosis)}\n`)
+  return exitCode
 }

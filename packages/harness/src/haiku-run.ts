@@ -39,7 +39,7 @@ export async function haikuRun(options: RunOptions): Promise<RunRecord> {
   }
   const streams = await gatherStreams(options)
   assertNotStopped()
-  const evidence = { ...streams, replays: await gatherReplays(streams, options) }
+  const evidence = { ...streams, ...(await gatherReplays(streams, options)) }
   assertNotStopped()
   await writeEvidence(folder, evidence, options.environment)
   const verification = verify(evidence)
@@ -61,7 +61,7 @@ export function summaryOf(run: RunRecord): object {
     genuine: verification.genuine,
     attempts: verification.attempts,
     diagnosis: verification.diagnosis ?? null,
-    model: { path: evidence.subject.path, sha256: evidence.subject.sha256 },
+    model: { path: evidence.subject.path, sha256: evidence.subject.file.sha256 },
     worker,
     replays: evidence.replays.map(({ replayed, ...replay }) => ({ ...replay, replayed: replayed.length })),
     artifacts: run.folder,

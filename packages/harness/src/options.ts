@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { readFileSync, realpathSync, statSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { haikuNanoPath } from '@plumbline/haiku-nano'
 import type { Command } from 'commander'
@@ -26,7 +25,7 @@ export interface WorkerOptions {
 export function addWorkerOptions(command: Command): Command {
   return command
     .option('--model <path|name>', 'the GGUF file, or haiku-nano', 'haiku-nano')
-    .option('--device <device>', 'auto, cpu or cuda:N', 'auto')
+    .option('--device <device>', 'auto, cpu or cuda:N', device, 'auto')
     .addOption(
       new Option('--precision <precision>', "the worker's arithmetic (default: its own)").choices(['fast', 'exact']),
     )
@@ -39,10 +38,15 @@ export function addWorkerOptions(command: Command): Command {
     .option('--stream-timeout <seconds>', 'for a whole answer', positive, 300)
 }
 
-/** The path of the model's file. A name that is no file is one of the worker's: it knows what `pull` has fetched. */
+/** The path of the model's file, without links. A name that is no file is one of the worker's: it knows what `pull` has fetched. */
 export async function modelPath(model: string): Promise<string> {
   if (model === 'haiku-nano') return haikuNanoPath
-  if (existsSync(model)) return resolve(model)
+  const file = statSync(model, { throwIfNoEntry: false })
+  if (file?.isFile()) return realpathSync(model)
+  if (file !== undefined) {
+    const what = file.isDirectory() ? 'a folder' : 'no regular file'
+    throw usageError(`--model is ${model}, ${what}: it must be a GGUF file, or a name that the worker knows`)
+  }
   const { program, args } = defaultWorkerCommand()
   try {
     const { stdout } = await promisify(execFile)(program, [...args, 'inspect', model, '--json'])
@@ -68,6 +72,11 @@ export function acquireOptions(
     startTimeoutMs: options.startTimeout * 1000,
     loadTimeoutMs: options.loadTimeout * 1000,
   }
+}
+
+function device(text: string): string {
+  if (!/^(auto|cpu|cuda:\d{1,3})$/.test(text)) throw new InvalidArgumentError('It must be auto, cpu or cuda:N.')
+  return text
 }
 
 export function positiveInteger(text: string): number {

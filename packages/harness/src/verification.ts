@@ -1,7 +1,6 @@
-import { countSyllables } from '@plumbline/haiku-nano'
+import { countSyllables, linesOf } from '@plumbline/haiku-nano'
 import type { ExitCode } from '@plumbline/protocol'
 import type { Challenge } from './challenge/challenge.ts'
-import { linesOf } from './challenge/word-matching.ts'
 import { type CheckResult, runChecks, type Verdict } from './checkers/check.ts'
 import { GENUINE_CHECKS } from './checkers/genuine.ts'
 import { HAIKU_CHECKS } from './checkers/haiku.ts'

@@ -41,6 +41,8 @@ describe('a worker that cannot be asked: exit 5, the cause, and what to do', { t
 
 test.each([
   [['haiku', '--model', '/nowhere.gguf'], '--model'],
+  [['haiku', '--model', '/'], 'a folder'],
+  [['haiku', '--device', 'gpu'], '--device'],
   [['haiku', '--runs', '0'], '--runs'],
   [['haiku', '--url', 'ftp://x'], '--url'],
   [['haiku', '--url', 'http://x', '--worker-command', 'y'], '--worker-command'],
@@ -48,6 +50,15 @@ test.each([
   const { exitCode, stderr } = await runHarness(args)
   expect(exitCode).toBe(EXIT.usage)
   expect(stderr).toContain(named)
+})
+
+test.each([
+  ['a file that is no model', committedAsset('README.md'), EXIT.couldNotRun, 'INVALID_GGUF'],
+  ['a folder', '/', EXIT.usage, 'a folder'],
+])('--json prints an object for %s too', async (_, path, code, cause) => {
+  const { exitCode, stdout } = await runHarness(['haiku', '--json', '--model', path])
+  expect(exitCode).toBe(code)
+  expect(JSON.parse(stdout)).toMatchObject({ exit_code: code, diagnosis: { cause: expect.stringContaining(cause) } })
 })
 
 test('an interrupt ends the worker and its engine too', { timeout: 120_000 }, async () => {

@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { EXIT } from '@plumbline/protocol'
 import { committedAsset } from '@plumbline/protocol/testing'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import type { CheckResult } from '../src/checkers/check.ts'
 import { fixtureCommand, runHarness } from './helpers/run-harness.ts'
 
@@ -39,9 +40,26 @@ describe('misbehaving workers fail, and the check that fails says why', { timeou
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line))
-    const tokens = transcript.filter((line) => line.event === 'token')
-    expect(tokens.length).toBe(verification.replays[0].draws * 2 + verification.replays[1].draws)
-    expect(tokens.every((line) => typeof line.ms === 'number')).toBe(true)
+    const streams = transcript.filter((line) => line.request !== undefined)
+    // On a busy machine the probe may have been made more than once; the last one counts.
+    const [haiku, repeat, probe] = [streams[0], streams[1], streams.at(-1)]
+    expect([haiku, repeat, probe].map(({ purpose }) => purpose)).toEqual(['haiku', 'repeat', 'probe'])
+    const framesOf = ({ stream }: { stream: string }, event: string) =>
+      transcript.filter((line) => line.stream === stream && line.event === event)
+    // The end-of-sequence token is drawn too, and has no event.
+    const drawsOf = (stream: { stream: string }) =>
+      framesOf(stream, 'token').length + (JSON.parse(framesOf(stream, 'end')[0].data).stop_reason === 'EOS' ? 1 : 0)
+    const [haikuReplay, probeReplay] = verification.replays
+    expect([haiku, repeat, probe].map(drawsOf)).toEqual([haikuReplay.draws, haikuReplay.draws, probeReplay.draws])
+    expect(framesOf(probe, 'token').every((line) => typeof line.ms === 'number')).toBe(true)
+    // What the verdict on the probe rests on, beside the arrivals.
+    expect(transcript.find((line) => line.kind === 'close' && line.stream === probe.stream).engine_cpu).toContainEqual({
+      ms: expect.any(Number),
+      cpu_ms: expect.any(Number),
+    })
+    // Nothing tells a worker which of its streams is which.
+    expect(new Set(streams.map(({ stream }) => stream)).size).toBe(streams.length)
+    for (const { stream } of streams) expect(stream).toMatch(/^[0-9a-f]{32}$/)
     const exit = JSON.parse(readFileSync(join(folder, 'worker_exit.json'), 'utf8'))
     expect(exit.processes.map((process: { role: string; gone: boolean }) => [process.role, process.gone])).toEqual([
       ['front', true],
@@ -104,6 +122,37 @@ describe('misbehaving workers fail, and the check that fails says why', { timeou
   test("tokens that don't match the text: text", async () => {
     const { failed, exitCode } = await judged('other-text')
     expect(failed).toEqual(['text'])
+    expect(exitCode).toBe(EXIT.judgedFailed)
+  })
+
+  test('the whole answer made first, and then sent token by token: stream-probe, by the CPU time', async () => {
+    const { failed, exitCode, verification } = await judged('made-first')
+    expect(failed).toEqual(['stream-probe'])
+    const { seen } = verification.genuine.find(({ name }: CheckResult) => name === 'stream-probe')
+    // The arrivals alone would have passed.
+    expect(Number(/in (\d+) of 20 slices/.exec(seen)![1])).toBeGreaterThanOrEqual(10)
+    expect(exitCode).toBe(EXIT.judgedFailed)
+  })
+
+  test('a tail that was tampered with: replay, however little time there is for it', async () => {
+    const { failed, exitCode } = await judged('tampered-tail', '--replay-seconds', '0.001')
+    expect(failed).toEqual(['replay'])
+    expect(exitCode).toBe(EXIT.judgedFailed)
+  })
+
+  test('another process that computes, while /health names an idle engine and a GPU: process', async () => {
+    const { failed, exitCode } = await judged('computes-elsewhere')
+    expect(failed).toContain('process')
+    expect(exitCode).toBe(EXIT.judgedFailed)
+  })
+
+  test('another model written into the very file that was given: model-file', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'plumbline-harness-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const copy = join(folder, 'to-be-overwritten.gguf')
+    copyFileSync(model, copy)
+    const { failed, exitCode } = await judged('swapped-model', '--model', copy)
+    expect(failed).toEqual(['model-file'])
     expect(exitCode).toBe(EXIT.judgedFailed)
   })
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { haikuNanoPath } from '@plumbline/haiku-nano'
@@ -20,6 +20,12 @@ async function judge(args: string[], environment: NodeJS.ProcessEnv = {}) {
   return { ...result, verification, notPassed }
 }
 
+/** By /proc/cpuinfo; where there is none, every processor of an x86-64 Mac has it. */
+function hasAvx2(): boolean {
+  if (process.arch !== 'x64') return false
+  return process.platform !== 'linux' || /^flags\s*:.* avx2\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'))
+}
+
 describe('the worker is genuine', { timeout: 300_000 }, () => {
   test.each(['fast', 'exact'])('with haiku-nano, %s', async (precision) => {
     const { notPassed, verification } = await judge(['--precision', precision])
@@ -29,8 +35,10 @@ describe('the worker is genuine', { timeout: 300_000 }, () => {
 
   test('five runs on one worker', async () => {
     const { verification } = await judge(['--runs', '5', '--replay-seconds', '2'])
-    const runs = verification.runs as { verdicts: { genuine: string } }[]
-    expect(runs.map((run) => run.verdicts.genuine)).toEqual(Array(5).fill('pass'))
+    const runs = verification.runs as { genuine: CheckResult[] }[]
+    expect(runs).toHaveLength(5)
+    // All that is told of them, for whoever finds this failed.
+    expect(runs.flatMap(({ genuine }) => genuine.filter((check) => check.verdict !== 'pass'))).toEqual([])
   })
 })
 
@@ -47,25 +55,32 @@ describe('another model behind the claimed name', { timeout: 300_000 }, () => {
   beforeAll(() => exchangeTensors(haikuNanoPath, ['blk.2.attn_q.weight', 'blk.3.attn_q.weight'], other))
   afterAll(() => rmSync(folder, { recursive: true }))
 
-  test('haiku-nano with two matrices exchanged: replay fails, and nothing else does', async () => {
+  // The proxy is found out besides: it is not the front process that answers, and the engine has the other file mapped.
+  test('haiku-nano with two matrices exchanged: replay fails', async () => {
     const args = ['--worker-command', fixtureCommand('lying-proxy'), '--attempts', '1']
     const { notPassed, exitCode } = await judge(args, { PLUMBLINE_FIXTURE_OTHER_MODEL: other })
-    expect(notPassed?.map((check) => [check.name, check.verdict])).toEqual([['replay', 'fail']])
+    expect(notPassed?.map((check) => [check.name, check.verdict])).toEqual([
+      ['model-file', 'fail'],
+      ['process', 'fail'],
+      ['replay', 'fail'],
+    ])
     expect(exitCode).toBe(EXIT.judgedFailed)
   })
 })
 
 describe('the logits of the worker are within the noise that the replay tolerates', { timeout: 300_000 }, () => {
-  test.each([
+  test.for([
     ['fast', 'portable'],
     ['fast', 'avx2'],
     ['exact', 'portable'],
-  ] as const)('haiku-nano, %s, %s', async (precision, variant) => {
+  ] as const)('haiku-nano, %s, %s', async ([precision, variant], { skip }) => {
+    skip(variant === 'avx2' && !hasAvx2(), 'this processor has no AVX2')
     const args = ['--precision', precision, '--streams', '2', '--tokens', '200']
     const { stdout } = await runHarness(['logit-noise', ...args], { PLUMBLINE_CPU_VARIANT: variant })
-    const { places, largest } = JSON.parse(stdout)
+    const { places, p99, largest } = JSON.parse(stdout)
     expect(places).toBe(400)
-    expect(largest).toBeLessThan(LOGIT_NOISE[precision])
+    // Not the largest: the tail is long, and the prompts are new each time.
+    expect(p99).toBeLessThan(LOGIT_NOISE[precision] / 10)
     // The same to the last bit would mean that nothing was compared.
     expect(largest).toBeGreaterThan(0)
   })

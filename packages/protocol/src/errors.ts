@@ -24,8 +24,11 @@ export const ERRORS = {
   NOT_FOUND: kind(404, false, EXIT.couldNotRun),
   METHOD_NOT_ALLOWED: kind(405, false, EXIT.couldNotRun),
   JOB_ALREADY_ACTIVE: kind(409, false, EXIT.couldNotRun),
+  REQUEST_TIMEOUT: kind(408, true, EXIT.couldNotRun),
   PAYLOAD_TOO_LARGE: kind(413, false, EXIT.couldNotRun),
+  URI_TOO_LONG: kind(414, false, EXIT.couldNotRun),
   UNSUPPORTED_MEDIA_TYPE: kind(415, false, EXIT.couldNotRun),
+  HEADERS_TOO_LARGE: kind(431, false, EXIT.couldNotRun),
   // The job
   CANCELLED: kind(499, false, EXIT.couldNotRun),
   INFERENCE_TIMEOUT: kind(504, true, EXIT.couldNotRun),

@@ -40,21 +40,21 @@ const seed = z.custom<string | number>(isSeed, {
   abort: false,
 })
 
-const isTokenId = (id: unknown) => Number.isInteger(id) && (id as number) >= 0 && (id as number) <= MAX_INT32
-
-/** Looked through as a whole: an issue for each of 100,000 elements would be an answer of megabytes. */
-const tokenIds = z.custom<number[]>().superRefine((ids, context) => {
-  if (!Array.isArray(ids)) {
-    context.addIssue({ code: 'custom', message: 'must be an array' })
-    return
-  }
-  const wrong = ids.findIndex((id) => !isTokenId(id))
-  if (ids.length < 1 || ids.length > LIMITS.promptTokenIds) {
-    context.addIssue({ code: 'custom', message: `must hold 1 to ${LIMITS.promptTokenIds} elements` })
-  } else if (wrong !== -1) {
-    context.addIssue({ code: 'custom', message: `must hold token ids, but the element at index ${wrong} is none` })
-  }
-})
+/** Looked through once, and as a whole: an issue for each of 100,000 elements would be an answer of megabytes. */
+const tokenIds = (maximum: number) =>
+  z.custom<number[]>().superRefine((ids, context) => {
+    if (!Array.isArray(ids)) {
+      context.addIssue({ code: 'custom', message: 'must be an array' })
+      return
+    }
+    const wrong = ids.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id <= maximum))
+    if (ids.length < 1 || ids.length > LIMITS.promptTokenIds) {
+      context.addIssue({ code: 'custom', message: `must hold 1 to ${LIMITS.promptTokenIds} elements` })
+    } else if (wrong !== -1) {
+      const message = `must hold token ids from 0 to ${maximum}, but the element at index ${wrong} is none`
+      context.addIssue({ code: 'custom', message })
+    }
+  })
 
 /** In code points, as zod counts the characters of a string. */
 function characters(value: string): number {
@@ -68,46 +68,51 @@ const messageSchema = z.strictObject({
   content: text(LIMITS.promptCharacters),
 })
 
-/** The body of POST /execute (DESIGN.md 3.2). */
-export const executeRequestSchema = z
-  .strictObject({
-    job_id: text(LIMITS.jobIdCharacters),
-    prompt: text(LIMITS.promptCharacters).optional(),
-    messages: z
-      .array(messageSchema)
-      .min(1)
-      .max(LIMITS.messages)
-      .refine(
-        (messages) =>
-          messages.reduce((sum, message) => sum + characters(message.content), 0) <= LIMITS.promptCharacters,
-        `must hold at most ${LIMITS.promptCharacters} characters together`,
-      )
-      .optional(),
-    /** Evaluated as they are; the worker checks them against its vocabulary. */
-    prompt_token_ids: tokenIds.optional(),
-    max_tokens: z.int().min(1).max(LIMITS.maxTokens).default(256),
-    temperature: z.number().min(0).max(2).default(0.7),
-    top_k: z.int().min(0).max(MAX_INT32).default(0),
-    top_p: z.number().min(0).max(1).default(1),
-    min_p: z.number().min(0).max(1).default(0),
-    repetition_penalty: z.number().gt(0).max(2).default(1),
-    stop: z.array(text(LIMITS.stopCharacters)).max(LIMITS.stopStrings).default([]),
-    seed: seed.optional(),
-    logprobs: z.int().min(0).max(LIMITS.logprobs).default(0),
-    ignore_eos: z.boolean().default(false),
-    trace: z.enum(TRACE_LEVELS, `must be ${TRACE_LEVELS.join(', ')}`).default('off'),
-  })
-  .refine(
-    (request) => {
-      const given = [request.prompt, request.messages, request.prompt_token_ids].filter((part) => part !== undefined)
-      return given.length === 1
-    },
-    {
-      path: ['prompt'],
-      message: 'give exactly one of prompt, messages and prompt_token_ids',
-      when: ({ value }) => typeof value === 'object' && value !== null,
-    },
-  )
+const schemaFor = (maximumTokenId: number) =>
+  z
+    .strictObject({
+      job_id: text(LIMITS.jobIdCharacters),
+      prompt: text(LIMITS.promptCharacters).optional(),
+      messages: z
+        .array(messageSchema)
+        .min(1)
+        .max(LIMITS.messages)
+        .refine(
+          (messages) =>
+            messages.reduce((sum, message) => sum + characters(message.content), 0) <= LIMITS.promptCharacters,
+          `must hold at most ${LIMITS.promptCharacters} characters together`,
+        )
+        .optional(),
+      /** Evaluated as they are. */
+      prompt_token_ids: tokenIds(maximumTokenId).optional(),
+      max_tokens: z.int().min(1).max(LIMITS.maxTokens).default(256),
+      temperature: z.number().min(0).max(2).default(0.7),
+      top_k: z.int().min(0).max(MAX_INT32).default(0),
+      top_p: z.number().min(0).max(1).default(1),
+      min_p: z.number().min(0).max(1).default(0),
+      repetition_penalty: z.number().gt(0).max(2).default(1),
+      stop: z.array(text(LIMITS.stopCharacters)).max(LIMITS.stopStrings).default([]),
+      seed: seed.optional(),
+      logprobs: z.int().min(0).max(LIMITS.logprobs).default(0),
+      ignore_eos: z.boolean().default(false),
+      trace: z.enum(TRACE_LEVELS, `must be ${TRACE_LEVELS.join(', ')}`).default('off'),
+    })
+    .refine(
+      (request) => {
+        const given = [request.prompt, request.messages, request.prompt_token_ids].filter((part) => part !== undefined)
+        return given.length === 1
+      },
+      {
+        path: ['prompt'],
+        message: 'give exactly one of prompt, messages and prompt_token_ids',
+        when: ({ value }) => typeof value === 'object' && value !== null,
+      },
+    )
+
+/** The body of POST /execute (DESIGN.md 3.2), whatever the model. */
+export const executeRequestSchema = schemaFor(MAX_INT32)
+/** A worker has one vocabulary, so the schema for the last one is the one that is asked for again. */
+let ofModel = { maximumTokenId: MAX_INT32, schema: executeRequestSchema }
 
 export type ExecuteRequest = Omit<z.output<typeof executeRequestSchema>, 'seed'> & { seed?: bigint }
 /** What a client sends. */
@@ -164,9 +169,14 @@ function bound({ origin }: { origin: string }, comparison: string, limit: number
   return `must be ${comparison} ${limit}`
 }
 
-/** Parses a request body, or throws an InvalidRequestError that lists everything that is wrong with it. */
-export function parseExecuteRequest(body: unknown): ExecuteRequest {
-  const result = executeRequestSchema.safeParse(body)
+/**
+ * Parses a request body, or throws an InvalidRequestError that lists everything that is wrong with it.
+ *
+ * @param maximumTokenId the last one of the model's vocabulary, where it is known
+ */
+export function parseExecuteRequest(body: unknown, maximumTokenId: number = MAX_INT32): ExecuteRequest {
+  if (ofModel.maximumTokenId !== maximumTokenId) ofModel = { maximumTokenId, schema: schemaFor(maximumTokenId) }
+  const result = ofModel.schema.safeParse(body)
   if (!result.success) throw new InvalidRequestError(fieldErrors(result.error.issues))
   const { seed, ...request } = result.data
   return seed === undefined ? request : { ...request, seed: BigInt(seed) }

@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+export { type SamplerVector, samplerVectors } from './sampler-vectors.ts'
+
 // The large test assets live outside the repository (docs/decisions/0004-test-assets.md); what is small is committed.
 
 const committed = fileURLToPath(new URL('../test-vectors/', import.meta.url))

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
@@ -101,6 +101,15 @@ test('`models` lists, `pull` knows what there is', async () => {
     exitCode: 2,
     stderr: expect.stringMatching(/^plumbline-worker: [^\n]*no-such-model[^\n]*$/),
   })
+})
+
+test('compiled code is kept in the cache of the user', async () => {
+  const cache = join(folder, 'cache')
+  const env = { XDG_CACHE_HOME: cache, NODE_COMPILE_CACHE: '' }
+  const run = await execa(process.execPath, [...AS_SHIPPED, '--version'], { env })
+  expect(run.stdout).toMatch(/^\d+\.\d+\.\d+$/)
+  const [version] = readdirSync(join(cache, 'plumbline', 'modules'))
+  expect(readdirSync(join(cache, 'plumbline', 'modules', version!)).length).toBeGreaterThan(0)
 })
 
 test('a wrong option ends the start with one line', async () => {

@@ -1,3 +1,5 @@
+import { renameSync } from 'node:fs'
+import type { Health } from '@plumbline/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { FakeScript } from './fixtures/fake-script.ts'
 import { FAKE_REQUESTS, killAgainAndAgain } from './helpers/engine-kills.ts'
@@ -62,44 +64,51 @@ describe('an engine that goes wrong in the middle of a stream', () => {
     await Execution.toEnd(worker.url, fakeRequest({ tokens: 1 }))
   })
 
-  test('no progress for a second shows in /health as stalled', async () => {
-    await worker.untilHealthy()
-    const execution = await Execution.start(worker.url, fakeRequest({ tokens: 1, ending: 'hang' }))
-    await until(async () => (await worker.health()).status === 'stalled')
-    const response = await fetch(`${worker.url}/health`)
-    expect(response.status).toBe(503)
-    await execution.ended
-    await Execution.toEnd(worker.url, fakeRequest({ tokens: 1 }))
-    expect((await worker.untilHealthy()).engine.state).toBe('ready')
-  })
-
   test('killed again and again: one terminal event each, and healthy each time', async () => {
     await killAgainAndAgain(worker, 4, FAKE_REQUESTS)
   })
 })
 
+test('no progress for a second shows in /health as stalled, long before the engine is replaced', async () => {
+  const worker = await fakeWorker(['--engine-stall-sec', '3600'])
+  const execution = await Execution.start(worker.url, fakeRequest({ tokens: 1, ending: 'hang' }))
+  await until(async () => (await worker.health()).status === 'stalled')
+  expect((await fetch(`${worker.url}/health`)).status).toBe(503)
+  execution.disconnect()
+  await until(async () => (await worker.health()).status === 'healthy')
+  expect((await worker.health()).engine).toMatchObject({ state: 'ready', restarts: 0 })
+})
+
+// An engine whose model is gone cannot be started again: a crash loop that lasts until the model is back.
+const takeAway = ({ modelPath }: SpawnedWorker) => renameSync(modelPath, `${modelPath}.away`)
+const giveBack = ({ modelPath }: SpawnedWorker) => renameSync(`${modelPath}.away`, modelPath)
+
 test('three losses in a row are a crash loop, with a pause before the engine is started again', async () => {
   const worker = await fakeWorker()
   for (let loss = 0; loss < 3; loss++) {
     await worker.untilHealthy()
+    if (loss === 2) takeAway(worker)
     const execution = await Execution.toEnd(worker.url, fakeRequest({ tokens: 1, ending: 'segv' }))
     expect(execution.terminals).toMatchObject([{ type: 'error', code: 'ENGINE_CRASHED' }])
   }
-  await until(async () => (await worker.health()).status === 'crash_loop')
-  expect((await worker.health()).engine).toMatchObject({ state: 'backing_off', pid: null, restarts: 3 })
+  const seen: Health[] = []
+  await until(async () => seen.unshift(await worker.health()) > 0 && seen[0]!.engine.state === 'backing_off')
+  expect(seen[0]).toMatchObject({ status: 'crash_loop', engine: { pid: null } })
+  expect(seen[0]!.engine.restarts).toBeGreaterThanOrEqual(3)
   const refused = await fetch(`${worker.url}/execute`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(fakeRequest({ tokens: 1 })),
   })
   expect(refused.status).toBe(503)
-  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
+  expect(refused.headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
 
-  // After the pause it is tried again, and a job that completes ends the counting.
-  await worker.untilHealthy()
+  // After a pause it is tried again, and a job that completes ends the counting.
+  giveBack(worker)
+  const { engine } = await worker.untilHealthy()
   await Execution.toEnd(worker.url, fakeRequest({ tokens: 1 }))
   await Execution.toEnd(worker.url, fakeRequest({ tokens: 1, ending: 'segv' }))
-  expect((await worker.untilHealthy()).engine.restarts).toBe(4)
+  expect((await worker.untilHealthy()).engine.restarts).toBe(engine.restarts + 1)
 })
 
 test('a job that was cancelled between two crashes does not speak for the engine; one that met its stop string does', async () => {
@@ -120,10 +129,12 @@ test('a job that was cancelled between two crashes does not speak for the engine
   await crash()
   await worker.untilHealthy()
   await stopped()
-  for (let loss = 0; loss < 3; loss++) {
-    await crash()
-    if (loss < 2) await cancelled()
-  }
+  await crash()
+  await cancelled()
+  await crash()
+  await cancelled()
+  takeAway(worker)
+  await crash()
   await until(async () => (await worker.health()).status === 'crash_loop')
 })
 

@@ -1,12 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { FAKE_REQUESTS, HAIKU_REQUESTS, killAgainAndAgain } from './helpers/engine-kills.ts'
-import { HAIKU_NANO } from './helpers/models.ts'
-import { fakeWorker, realWorker } from './helpers/spawn-worker.ts'
+import { fakeWorker, unhurriedWorker } from './helpers/spawn-worker.ts'
 
 describe('50 engine processes killed in a row: one terminal event each, and healthy each time', () => {
   test.each([
     ['the fake engine', () => fakeWorker(), FAKE_REQUESTS],
-    ['haiku-nano', () => realWorker(HAIKU_NANO), HAIKU_REQUESTS],
+    ['haiku-nano', () => unhurriedWorker(), HAIKU_REQUESTS],
   ] as const)(
     '%s',
     async (_name, start, requests) => {

@@ -8,7 +8,7 @@ import { disconnectAgainAndAgain } from './helpers/clients.ts'
 import { HAIKU_REQUESTS } from './helpers/engine-kills.ts'
 import { Execution } from './helpers/execute.ts'
 import { HAIKU_NANO, STORIES_260K } from './helpers/models.ts'
-import { realWorker, SpawnedWorker, until } from './helpers/spawn-worker.ts'
+import { realWorker, SpawnedWorker, unhurriedWorker, until } from './helpers/spawn-worker.ts'
 
 let traces: string
 let worker: SpawnedWorker
@@ -97,8 +97,8 @@ test('`trace` writes a trace without a server, with logits at every position', a
 })
 
 test('a real engine that is killed mid-stream ends the job, and comes back with the same answers', async () => {
-  const worker = await realWorker(HAIKU_NANO)
-  const request = { job_id: 'x', prompt: 'rain', max_tokens: 1500, ignore_eos: true, seed: 7 }
+  const worker = await unhurriedWorker()
+  const request = { job_id: 'x', prompt: 'rain', max_tokens: 2_000, ignore_eos: true, seed: 7 }
   const before = await Execution.toEnd(worker.url, { ...request, max_tokens: 20 })
   const execution = await Execution.start(worker.url, request)
   await execution.untilTokens(5)
@@ -113,8 +113,8 @@ test('a real engine that is killed mid-stream ends the job, and comes back with 
 test('a trace of a job whose engine was killed can be read, and is visibly truncated', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'plumbline-traces-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
-  const worker = await realWorker(HAIKU_NANO, ['--trace-dir', folder])
-  const request = { job_id: 'cut', prompt: 'rain', max_tokens: 1_000, ignore_eos: true, trace: 'layers' }
+  const worker = await unhurriedWorker(['--trace-dir', folder])
+  const request = { job_id: 'cut', prompt: 'rain', max_tokens: 2_000, ignore_eos: true, trace: 'layers' }
   const execution = await Execution.start(worker.url, request)
   await execution.untilTokens(10)
   process.kill((await worker.health()).engine.pid!, 'SIGKILL')
@@ -159,7 +159,7 @@ test('a model file that goes and comes back as another one: crash loop, then the
 })
 
 test('a client that disconnects stops the native loop', async () => {
-  await disconnectAgainAndAgain(await realWorker(HAIKU_NANO), 5, HAIKU_REQUESTS.endless)
+  await disconnectAgainAndAgain(await unhurriedWorker(), 5, HAIKU_REQUESTS.endless)
 })
 
 test('/health answers while the model generates', async () => {
@@ -167,15 +167,15 @@ test('/health answers while the model generates', async () => {
   const execution = await Execution.start(worker.url, {
     job_id: 'busy',
     prompt: 'rain',
-    max_tokens: 500,
+    max_tokens: 2_000,
     ignore_eos: true,
   })
   const times: number[] = []
-  while (execution.terminals.length === 0) {
+  do {
     const began = performance.now()
     await worker.health()
     times.push(performance.now() - began)
-  }
+  } while (execution.terminals.length === 0)
   times.sort((a, b) => a - b)
   // 10 ms is the goal for the 99th percentile, and bench measures it; that most take ten times as long is a defect.
   expect(times[Math.floor(times.length / 2)]).toBeLessThan(100)

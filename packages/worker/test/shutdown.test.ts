@@ -5,10 +5,12 @@ import { fakeWorker, isAlive, spawnFakeWorker, until } from './helpers/spawn-wor
 const endless = () => fakeRequest({ tokens: 1, ending: 'go-on' })
 
 test('SIGTERM lets jobs end, refuses new ones, and leaves nothing behind', async () => {
-  const worker = await fakeWorker()
+  const worker = await fakeWorker(['--drain-timeout-sec', '60'])
   const { engine } = await worker.health()
-  const running = await Execution.start(worker.url, fakeRequest({ tokens: 20, intervalMs: 20 }))
-  const waiting = await Execution.start(worker.url, fakeRequest({ tokens: 20, intervalMs: 20 }))
+  const running = await Execution.start(worker.url, fakeRequest({ tokens: 2, onSignal: true }))
+  const waiting = await Execution.start(worker.url, fakeRequest({ tokens: 20 }))
+  await until(() => running.events.length === 1)
+  process.kill(engine.pid!, 'SIGUSR2')
   await running.untilTokens(1)
   worker.child.kill('SIGTERM')
   await until(async () => (await worker.health()).status === 'shutting_down')
@@ -19,11 +21,13 @@ test('SIGTERM lets jobs end, refuses new ones, and leaves nothing behind', async
     body: JSON.stringify(fakeRequest({ tokens: 1 })),
   })
   expect([refused.status, await refused.json()]).toMatchObject([503, { code: 'SHUTTING_DOWN' }])
-  expect(refused.headers.get('retry-after')).not.toBeNull()
+  expect(refused.headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
   expect((await fetch(`${worker.url}/health`)).status).toBe(503)
 
+  process.kill(engine.pid!, 'SIGUSR2') // its second and last token
   await Promise.all([running.ended, waiting.ended])
-  for (const { terminals } of [running, waiting]) expect(terminals).toMatchObject([{ type: 'end', tokens_out: 20 }])
+  expect(running.terminals).toMatchObject([{ type: 'end', tokens_out: 2 }])
+  expect(waiting.terminals).toMatchObject([{ type: 'end', tokens_out: 20 }])
   expect(await worker.exited).toEqual({ code: 0, signal: null })
   expect(isAlive(engine.pid!)).toBe(false)
   expect(worker.log.at(-1)).toMatchObject({ msg: 'request', outcome: 'completed' })

@@ -58,9 +58,12 @@ describe('what is wrong ends the process before anything listens, with one line'
     onTestFinished(() => void server.close())
     await until(() => server.listening)
     const { port } = server.address() as AddressInfo
-    const worker = spawnFakeWorker(['--port', String(port)])
+    // A driver that never answers: the port is looked at before the device.
+    const worker = spawnFakeWorker(['--port', String(port)], { load: { silentDevice: true } })
     expect(await worker.exited).toEqual({ code: 2, signal: null })
-    expect(worker.stderr).toContain(`--port is "${port}", must be a port that is free`)
+    expect(worker.stderr).toBe(
+      `plumbline-worker: --port is "${port}", must be a port that is free and allowed (EADDRINUSE)\n`,
+    )
     expect(worker.stdout).toBe('')
   })
 
@@ -111,9 +114,7 @@ test('while it loads: 503 with progress, and an honest Retry-After', async () =>
     body: JSON.stringify(fakeRequest({ tokens: 1 })),
   })
   expect([response.status, await response.json()]).toMatchObject([503, { code: 'LOADING', retriable: true }])
-  const retryAfter = Number(response.headers.get('retry-after'))
-  expect(retryAfter).toBeGreaterThanOrEqual(1)
-  expect(retryAfter).toBeLessThanOrEqual(60)
+  expect(response.headers.get('retry-after')).toMatch(/^([1-9]|[1-5]\d|60)$/)
 })
 
 test('the lines on stdout: listening, then ready', async () => {
@@ -186,13 +187,12 @@ test('a driver that does not answer is given up after five seconds, by the name 
   const worker = spawnFakeWorker([], { load: { silentDevice: true } })
   expect(await worker.exited).toEqual({ code: 5, signal: null })
   expect(worker.stdout).toBe('')
-  expect(worker.stderr).toMatch(/--device is "auto", must be .*: the device did not answer within 5\.\d s\n$/)
+  expect(worker.stderr).toMatch(/--device is "auto", must be .*: the device did not answer within \d+\.\d s\n$/)
 })
 
 test('SIGTERM while the device is being probed ends the process as it does later', async () => {
   const worker = spawnFakeWorker([], { load: { silentDevice: true } })
   await until(() => worker.stderr.includes('waiting for a driver'))
-  await new Promise((resolve) => setTimeout(resolve, 1_000)) // until the front has its own things ready, too
   worker.child.kill('SIGTERM')
   expect(await worker.exited).toEqual({ code: 0, signal: null })
   expect(worker.stdout).toBe('')

@@ -8,7 +8,7 @@ import { traceManifest } from '../src/server/trace-manifest.ts'
 import type { TokenizerMetadata } from '../src/tokenization/tokenizer-metadata.ts'
 import { Execution } from './helpers/execute.ts'
 import { HAIKU_NANO, STORIES_260K } from './helpers/models.ts'
-import { isAlive, realWorker, SpawnedWorker, until } from './helpers/spawn-worker.ts'
+import { isAlive, realWorker, SpawnedWorker, unhurriedWorker, until } from './helpers/spawn-worker.ts'
 import { smallSentencePiece, smallVocabulary } from './small-vocabulary.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'plumbline-traces-'))
@@ -61,8 +61,8 @@ describe('a trace whose worker was killed does not look complete', () => {
   test('a served job, by SIGKILL of the front', async () => {
     const traces = join(folder, 'served')
     mkdirSync(traces)
-    const worker = await realWorker(HAIKU_NANO, ['--trace-dir', traces])
-    const request = { job_id: 'cut', prompt: 'rain', max_tokens: 1_500, ignore_eos: true, trace: 'ops' }
+    const worker = await unhurriedWorker(['--trace-dir', traces])
+    const request = { job_id: 'cut', prompt: 'rain', max_tokens: 2_000, ignore_eos: true, trace: 'ops' }
     const execution = await Execution.start(worker.url, request)
     await execution.untilTokens(10)
     worker.child.kill('SIGKILL')
@@ -74,8 +74,8 @@ describe('a trace whose worker was killed does not look complete', () => {
 test('the trace of a job that is cancelled is closed, and says that it was cancelled', async () => {
   const traces = join(folder, 'cancelled')
   mkdirSync(traces)
-  const worker = await realWorker(HAIKU_NANO, ['--trace-dir', traces])
-  const request = { job_id: 'cancelled', prompt: 'rain', max_tokens: 1_500, ignore_eos: true, trace: 'logits' }
+  const worker = await unhurriedWorker(['--trace-dir', traces])
+  const request = { job_id: 'cancelled', prompt: 'rain', max_tokens: 2_000, ignore_eos: true, trace: 'logits' }
   const execution = await Execution.start(worker.url, request)
   await execution.untilTokens(3)
   execution.disconnect()

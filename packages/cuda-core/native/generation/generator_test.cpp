@@ -26,6 +26,7 @@ class FakeEvaluator final : public Evaluator {
   std::span<const float> forward(std::span<const std::uint32_t> tokens, const ForwardOptions& options) override {
     calls.push_back(tokens.size());
     if (before) before(calls.size());
+    while (calls.size() == endless_call && !*options.cancelled) std::this_thread::yield();
     evaluated += tokens.size();
     if (options.progress != nullptr) *options.progress += 1;
     if (options.logits == LogitRows::none || *options.cancelled) return {};
@@ -37,6 +38,8 @@ class FakeEvaluator final : public Evaluator {
 
   /// Called with the number of the forward call, from 1.
   std::function<void(std::size_t)> before;
+  /// The forward call that lasts until the job is cancelled; 0: none does.
+  std::size_t endless_call = 0;
   std::vector<std::size_t> calls;
   std::size_t evaluated = 0;
   int resets = 0;
@@ -298,13 +301,13 @@ TEST(Generator, CancelsWhatRunsWhenItIsDestroyed) {
   std::promise<void> reached;
   evaluator.before = [&](std::size_t call) {
     if (call == 2) reached.set_value();
-    std::this_thread::sleep_for(1ms);
   };
+  evaluator.endless_call = 2;
   const auto running = start(*generator, request(60));
   reached.get_future().wait();
   generator.reset();
   EXPECT_EQ(running->wait().stop_reason, StopReason::cancelled);
-  EXPECT_LT(evaluator.calls.size(), 60u);
+  EXPECT_EQ(evaluator.calls.size(), 2u);
 }
 
 TEST(Generator, EndsAJobThatItHadNotBegunWhenItIsDestroyed) {

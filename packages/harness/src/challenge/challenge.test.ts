@@ -1,7 +1,6 @@
-import { heldOutWords, minuteWords, topics } from '@plumbline/haiku-nano'
+import { countWord, heldOutWords, minuteWords, topics } from '@plumbline/haiku-nano'
 import { expect, test } from 'vitest'
 import { makeChallenge } from './challenge.ts'
-import { countWord } from './word-matching.ts'
 import { plainWording } from './wording.ts'
 
 test('a challenge holds its minute, a held-out word and a topic, and asks for both words', () => {

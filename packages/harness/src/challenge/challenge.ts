@@ -11,7 +11,7 @@ export interface Challenge {
   readonly minuteWord: string
   /** Drawn by the system's CSPRNG from words that the model never saw in training. */
   readonly word: string
-  /** 128 random bits, in hex: part of each job_id, so that an answer belongs to this challenge alone. */
+  /** The job_id under which it is asked, so that an answer belongs to this challenge alone. */
   readonly nonce: string
   /** uint64, as decimal digits */
   readonly seed: string
@@ -28,10 +28,15 @@ export function makeChallenge(wording: Wording, now = new Date()): Challenge {
     topic,
     minuteWord,
     word,
-    nonce: randomBytes(16).toString('hex'),
+    nonce: makeNonce(),
     seed: randomBytes(8).readBigUInt64LE().toString(),
     prompt: wording({ topic, minuteWord, word }),
   }
+}
+
+/** 128 random bits, in hex. All job ids are such, so that none tells a worker what its request is for. */
+export function makeNonce(): string {
+  return randomBytes(16).toString('hex')
 }
 
 function draw<T>(list: readonly T[]): T {

@@ -16,9 +16,10 @@ import {
 } from '../../test/helpers/recorded.ts'
 import type { Evidence } from '../evidence/evidence.ts'
 import { readHealth } from '../probes/health.ts'
-import type { StreamRecord } from '../probes/stream-record.ts'
+import type { Frame, StreamRecord } from '../probes/stream-record.ts'
 import { runChecks, type Verdict } from './check.ts'
 import { GENUINE_CHECKS } from './genuine.ts'
+import { judgeProbe, PROBES, streamProbeCheck } from './stream-probe.ts'
 import { textCheck } from './text.ts'
 
 /** What the checks say that do not pass. */
@@ -182,7 +183,7 @@ describe('replay', () => {
     const [replay] = honestEvidence().replays
     return { ...honestEvidence(), replays: [{ ...replay!, draws: draws.length, replayed }] }
   }
-  const honest = Array.from({ length: 100 }, () => ({}))
+  const honest = Array.from({ length: 200 }, () => ({}))
 
   test('passes on margins within the noise and one draw at an edge', () => {
     const draws = [...honest, { margin: 0.01 }, { margin: 3, inKeptSet: false, edge: true }]
@@ -193,6 +194,7 @@ describe('replay', () => {
     ['one margin above the noise', [...honest, { margin: 0.011 }]],
     ['one token that was cut', [...honest, { margin: -1, inKeptSet: false }]],
     ['many draws at an edge', [...honest, ...Array.from({ length: 5 }, () => ({ edge: true }))]],
+    ['many draws within the noise', [...honest, ...Array.from({ length: 5 }, () => ({ margin: 0.001 }))]],
   ])('fails on %s', (_, draws) => {
     expect(verdicts(withDraws(draws))).toEqual({ replay: 'fail' })
   })
@@ -210,11 +212,17 @@ describe('replay', () => {
     expect(verdicts({ ...honestEvidence(), replays: [partly] })).toEqual({ replay: 'unknown' })
   })
 
-  test('a probe of which less than a tenth was replayed is not measurable', () => {
-    const [replay] = honestEvidence().replays
-    const probe = (draws: number) => ({ ...replay!, stream: 'stream probe', purpose: 'probe' as const, draws })
-    expect(verdicts({ ...honestEvidence(), replays: [replay!, probe(40)] })).toEqual({})
-    expect(verdicts({ ...honestEvidence(), replays: [replay!, probe(41)] })).toEqual({ replay: 'not measurable' })
+  test('a wrong token in the very tail of the probe fails', () => {
+    const { replays } = honestEvidence()
+    const tail = { index: 99, tokenId: 0, margin: 2, edge: false, inKeptSet: true }
+    const probe = { ...replays[1]!, replayed: replays[1]!.replayed.with(99, tail) }
+    expect(verdicts({ ...honestEvidence(), replays: [replays[0]!, probe] })).toEqual({ replay: 'fail' })
+  })
+
+  test('a probe of which the tail was not replayed is no pass', () => {
+    const { replays } = honestEvidence()
+    const probe = { ...replays[1]!, replayed: replays[1]!.replayed.slice(0, -1) }
+    expect(verdicts({ ...honestEvidence(), replays: [replays[0]!, probe] })).toEqual({ replay: 'unknown' })
   })
 
   test('is not measurable, and no pass, when nothing was replayed', () => {
@@ -236,34 +244,85 @@ describe('same-seed', () => {
 
 describe('stream-probe', () => {
   const probe = honestEvidence().probe!
-  const arriving = (when: (index: number) => number) =>
-    withProbe({ ...probe, frames: probe.frames.map((frame, index) => ({ ...frame, ms: when(index) })) })
+  /** Frames that arrive so, from a worker that tells that it took as long. `computed`: share of the CPU time used by then. */
+  const arriving = (when: (index: number) => number, computed?: (ms: number) => number) => {
+    const endMs = when(101)
+    const told = end(100, { stop_reason: 'MAX_TOKENS', decode_time_ms: endMs, prefill_time_ms: 0 })
+    const frames = probe.frames.map((frame, index) => ({ ...frame, ms: when(index) }))
+    const samples = Array.from({ length: 101 }, (_, index) => (index * endMs) / 100)
+    return withProbe({
+      ...probe,
+      frames: frames.with(101, { ...frames[101]!, data: JSON.stringify(told) } as Frame),
+      ...(computed && { engineCpu: samples.map((ms) => ({ ms, cpuMs: 500 + 1_000 * computed(ms / endMs) })) }),
+    })
+  }
+
+  /** The verdict of the check alone when all probes are alike. */
+  const verdictOfAll = ({ probe, ...evidence }: Evidence) =>
+    streamProbeCheck.run({ ...evidence, probe, earlierProbes: Array(PROBES - 1).fill(probe) }).verdict
 
   test.each<[string, (index: number) => number]>([
     ['one burst at the end', (index) => 1_000 + index / 1_000],
     ['one burst after an early start', (index) => (index === 0 ? 1 : 1_000 + index / 1_000)],
     ['one burst, and an end that comes late', (index) => (index > 100 ? 1_000 : 1)],
     ['a burst at each end', (index) => (index < 50 ? 1 : 1_000)],
-    ['ten bursts of which one is nearly all', (index) => (index < 10 ? index * 600 : 6_000)],
-  ])('fails on %s', (_, when) => {
-    expect(verdicts(arriving(when))).toEqual({ 'stream-probe': 'fail' })
+  ])('fails on %s: a long one at once, a short one when all probes were such', (_, when) => {
+    expect(verdicts(arriving((index) => when(index) * 6))).toEqual({ 'stream-probe': 'fail' })
+    expect(verdicts(arriving(when))).toEqual({ 'stream-probe': 'not measurable' })
+    expect(verdictOfAll(arriving(when))).toBe('fail')
+  })
+
+  test('fails on ten bursts of which one is nearly all', () => {
+    expect(verdicts(arriving((index) => (index < 10 ? index * 600 : 6_000)))).toEqual({ 'stream-probe': 'fail' })
   })
 
   test('passes when a busy machine stops the stream for a third of the time', () => {
     expect(verdicts(arriving((index) => (index < 50 ? index * 10 : 350 + index * 10)))).toEqual({})
   })
 
+  test('fails on all made first, whatever the pace at which it is sent then', () => {
+    // Made in the first 15 % of the time; then one by one. From outside, nothing is to be seen of it.
+    const drip = (index: number) => (index === 0 ? 1 : 1_200 + index * 68)
+    expect(verdicts(arriving(drip))).toEqual({})
+    const madeFirst = (share: number) => Math.min(1, share / 0.15)
+    expect(verdicts(arriving(drip, madeFirst))).toEqual({ 'stream-probe': 'fail' })
+    expect(verdicts(arriving(drip, (share) => share))).toEqual({})
+    expect(verdictOfAll(arriving((index) => drip(index) / 10, madeFirst))).toBe('fail')
+  })
+
+  test('fails on a long wait for the first token, which is seen from outside too', () => {
+    const short = started({ prompt_tokens: 5, max_tokens: 100 })
+    const frames = probe.frames.with(0, { ...probe.frames[0]!, data: JSON.stringify(short) } as Frame)
+    const arrivingAt = (firstMs: number) =>
+      judgeProbe({ ...probe, frames: frames.map((frame, index) => ({ ...frame, ms: firstMs + index * 80 })) }, true)
+    expect(arrivingAt(1_000).verdict).toBe('pass')
+    expect(arrivingAt(4_000)).toMatchObject({ verdict: 'fail', seen: expect.stringContaining('in 14 of 20 slices') })
+  })
+
+  test('passes when the engine was made to wait: no CPU time passed then', () => {
+    const late = (index: number) => (index < 50 ? index * 10 : 350 + index * 10)
+    const computed = (share: number) => (share < 0.37 ? share / 0.74 : share < 0.63 ? 0.5 : 0.5 + (share - 0.63) / 0.74)
+    expect(verdicts(arriving(late, computed))).toEqual({})
+  })
+
+  test('says what to do when nobody could tell', () => {
+    const quick = arriving((index) => index / 10)
+    const told = runChecks(GENUINE_CHECKS, quick).find(({ name }) => name === 'stream-probe')
+    expect(told).toMatchObject({ verdict: 'not measurable', seen: expect.stringContaining('Run it again') })
+  })
+
   // 2027 tokens in 916 ms, in 7 of 20 slices, 84 % in one: an honest worker, and a scheduler's pauses.
   const heldUp = (index: number) => (index < 16 ? Math.floor(index / 3) * 46 : index < 100 ? 870 : 916)
   test('an honest short stream on a busy machine is not measurable: neither a failure nor a pass', () => {
     expect(verdicts(arriving(heldUp))).toEqual({ 'stream-probe': 'not measurable' })
+    expect(verdictOfAll(arriving(heldUp))).toBe('not measurable')
     expect(verdicts(arriving((index) => heldUp(index) * 10))).toEqual({ 'stream-probe': 'fail' })
   })
 
   test('a burst is not measurable when the harness itself did not run for most of the time', () => {
-    const frames = probe.frames.map((frame, index) => ({ ...frame, ms: 1_000 + index / 1_000 }))
-    expect(verdicts(withProbe({ ...probe, frames, heldUpMs: 900 }))).toEqual({ 'stream-probe': 'not measurable' })
-    expect(verdicts(withProbe({ ...probe, frames, heldUpMs: 300 }))).toEqual({ 'stream-probe': 'fail' })
+    const burst = arriving((index) => 6_000 + index / 1_000).probe!
+    expect(verdicts(withProbe({ ...burst, heldUpMs: 5_000 }))).toEqual({ 'stream-probe': 'not measurable' })
+    expect(verdicts(withProbe({ ...burst, heldUpMs: 2_000 }))).toEqual({ 'stream-probe': 'fail' })
   })
 
   test('is not measurable, and no pass, when it was too quick to tell', () => {
@@ -278,6 +337,31 @@ describe('stream-probe', () => {
     const frames = probe.frames.map((frame) => ({ ...frame, ms: 60_000 + frame.ms }))
     expect(verdicts(withProbe({ ...probe, frames }))).toEqual({ 'stream-probe': 'fail' })
     expect(verdicts({ ...withProbe({ ...probe, frames }), spawned: false })).toEqual({})
+  })
+})
+
+describe('timing', () => {
+  const withTimes = (times: object, ms: (index: number) => number) => {
+    const stream = streamOf(honestEvents.with(4, end(3, times)))
+    return withHaiku({ ...stream, frames: stream.frames.map((frame, index) => ({ ...frame, ms: ms(index) })) })
+  }
+  test.each<[string, object, (index: number) => number]>([
+    ['more decode time than passed', { decode_time_ms: 5_000 }, (index) => index * 10],
+    ['more prefill time than passed', { prefill_time_ms: 5_000 }, (index) => index * 10],
+    ['tokens that came for much longer than they were made', { decode_time_ms: 100 }, (index) => index * 1_000],
+  ])('fails on %s', (_, times, ms) => {
+    expect(verdicts(withTimes(times, ms))).toEqual({ timing: 'fail' })
+  })
+
+  test('lets a client read late', () => {
+    expect(verdicts(withTimes({ decode_time_ms: 100 }, (index) => index * 300))).toEqual({})
+  })
+
+  test.each(['2026-01-01T00:53:57.900Z', '2026-01-01T00:54:02.100Z'])('fails on started_at %s', (started_at) => {
+    const lying = withHaiku(streamOf([started({ started_at }), ...honestEvents.slice(1)]))
+    expect(verdicts(lying)).toEqual({ timing: 'fail' })
+    // Another machine has another clock.
+    expect(verdicts({ ...lying, spawned: false }).timing).toBeUndefined()
   })
 })
 
@@ -310,6 +394,10 @@ describe('process', () => {
     ['an engine with another parent', { after: { ...after, engine: processOf(101, 1, 500) } }],
     ['an engine that took no CPU time', { after: { ...after, engine: processOf(101, 100, 10) } }],
     ['an engine that idled while tokens came', { after: { ...after, engine: processOf(101, 100, 30) } }],
+    ['a front that was replaced', { after: { ...after, front: { ...processOf(100, 99, 20), startTicks: 7 } } }],
+    ['another pid in its ready line', { readyPid: 99 }],
+    ['another process that answers', { frontListens: false }],
+    ['other processes of the worker that computed', { after: { ...after, othersCpuMs: { 102: 600 } } }],
     ['another program', { expectedExecutable: '/usr/bin/python3' }],
     ['an engine that was replaced', { after: { ...after, engine: { ...processOf(101, 100, 500), startTicks: 7 } } }],
   ])('fails on %s', (_, change) => {
@@ -323,6 +411,16 @@ describe('process', () => {
     expect(verdicts({ ...honestEvidence(), healthBefore: healthOf(change) })).toEqual({ process: 'fail' })
   })
 
+  test('to claim a GPU does not let an idle engine off, unless it holds one', () => {
+    const onGpu = (holdsGpu: boolean): Evidence => {
+      const evidence = withInside({ after: { ...after, engine: processOf(101, 100, 10), holdsGpu } })
+      const health = healthOf({ device: 'cuda:0' })
+      return { ...evidence, healthBefore: health, healthAfter: health }
+    }
+    expect(verdicts(onGpu(false)).process).toBe('fail')
+    expect(verdicts(onGpu(true)).process).toBeUndefined()
+  })
+
   test('is not measurable from outside, and neither is memory', () => {
     const outside = { ...honestEvidence(), inside: undefined, spawned: false }
     expect(verdicts(outside)).toEqual({ process: 'not measurable', memory: 'not measurable' })
@@ -332,6 +430,25 @@ describe('process', () => {
 describe('memory', () => {
   test.each([200e6, 50e6])('fails when /health claims %i bytes and /proc sees 100 million', (claimed) => {
     expect(verdicts({ ...honestEvidence(), healthAfter: healthOf({ memory_bytes_used: claimed }) })).toEqual({
+      memory: 'fail',
+    })
+  })
+
+  test('fails when the processes grew by more than keys and values and what is usual', () => {
+    const evidence = honestEvidence()
+    const grown = { ...processOf(101, 100, 500), proportionalBytes: 400e6 }
+    const inside = { ...evidence.inside!, after: { ...evidence.inside!.after, engine: grown } }
+    const healthAfter = healthOf({ memory_bytes_used: 450e6 })
+    expect(verdicts({ ...evidence, inside, healthAfter })).toEqual({ memory: 'fail' })
+    const roomy = { ...subject, keyValueBytes: 200e6 }
+    expect(verdicts({ ...evidence, inside, healthAfter, subject: roomy })).toEqual({})
+  })
+
+  test('fails when the mapped model is not in memory', () => {
+    const evidence = honestEvidence()
+    const { after } = evidence.inside!
+    const mappedModels = after.mappedModels!.map((file) => ({ ...file, residentBytes: 400 }))
+    expect(verdicts({ ...evidence, inside: { ...evidence.inside!, after: { ...after, mappedModels } } })).toEqual({
       memory: 'fail',
     })
   })
@@ -352,6 +469,10 @@ describe('health and model-sha256', () => {
     ['another device than was asked for', { device: 'cuda:0' }],
     ['another precision than was asked for', { precision: 'fast' }],
     ['another context length than the file has', { context_length: 128 }],
+    ['another type of weights than the file has', { quant_kind: 'Q8_0' }],
+    ['weights that are nowhere', { resident: false }],
+    ['memory of a GPU that it does not use', { vram_bytes_used: 1 }],
+    ['an engine that is not ready', { engine: { ...healthOf().health!.engine, state: 'stopped' } }],
     ['another model name than before', { model: 'other' }],
   ])('health fails on %s, before the first stream and after the last one', (_, change) => {
     expect(verdicts({ ...honestEvidence(), healthAfter: healthOf(change) }).health).toBe('fail')
@@ -382,14 +503,65 @@ describe('health and model-sha256', () => {
   })
 
   test('health fails when its body breaks the protocol, and leaves no check unknown', () => {
-    const strange = readHealth(200, '{"status":"fine"}')
+    const strange = readHealth(200, '{"status":"fine"}', 0)
     const seen = verdicts({ ...honestEvidence(), healthBefore: strange, healthAfter: strange })
     expect(seen).toMatchObject({ health: 'fail', process: 'fail', memory: 'fail' })
     expect(Object.values(seen)).not.toContain('unknown')
   })
 
+  test.each([
+    ['an uptime that stands still', healthOf({}, 200, 61_000)],
+    ['an uptime that runs ahead', healthOf({ uptime_seconds: 60 })],
+  ])('health fails on %s', (_, healthAfter) => {
+    expect(verdicts({ ...honestEvidence(), healthAfter })).toEqual({ health: 'fail' })
+  })
+
+  test('health fails on an uptime from before the worker was started', () => {
+    const old = healthOf({ uptime_seconds: 60 })
+    expect(verdicts({ ...honestEvidence(), healthBefore: old, healthAfter: old })).toEqual({ health: 'fail' })
+  })
+
   test('health fails when the worker is gone', () => {
     expect(verdicts({ ...honestEvidence(), healthAfter: undefined })).toMatchObject({ health: 'fail' })
+  })
+})
+
+describe('model-file', () => {
+  const { file } = subject
+  test.each([
+    ['holds something else at the end', { ...file, sha256: 'b'.repeat(64) }, 'fail'],
+    ['is gone', undefined, 'fail'],
+    ['was exchanged and put back', { ...file, changedNs: '2' }, 'not measurable'],
+    ['is another one with the same bytes', { ...file, inode: '8' }, 'not measurable'],
+  ])('no pass when the file %s', (_, fileAfter, verdict) => {
+    expect(verdicts({ ...honestEvidence(), fileAfter })).toEqual({ 'model-file': verdict })
+  })
+
+  const mapping = (change: object): Evidence => {
+    const evidence = honestEvidence()
+    const { before } = evidence.inside!
+    const mappedModels = [{ ...before.mappedModels![0]!, ...change }]
+    return { ...evidence, inside: { ...evidence.inside!, before: { ...before, mappedModels } } }
+  }
+  test.each([
+    ['another file', { path: '/other.gguf' }],
+    ['a file that is no longer there', { path: '/model.gguf (deleted)' }],
+    ['another file under the same name', { inode: '8' }],
+  ])('fails when the engine has mapped %s', (_, change) => {
+    expect(verdicts(mapping(change))).toEqual({ 'model-file': 'fail' })
+  })
+
+  test('a file system that tells two devices for one file is let through', () => {
+    expect(verdicts(mapping({ device: '00:2b', inode: '8' }))).toEqual({})
+  })
+
+  test('our own engine has the model mapped; another may have read it', () => {
+    const evidence = honestEvidence()
+    const after = { ...evidence.inside!.after, mappedModels: [] }
+    const unmapped = { ...evidence, inside: { ...evidence.inside!, after } }
+    expect(verdicts(unmapped)).toEqual({ 'model-file': 'fail' })
+    const inside = { ...unmapped.inside, expectedExecutable: null }
+    expect(verdicts({ ...unmapped, inside })).toEqual({})
   })
 })
 

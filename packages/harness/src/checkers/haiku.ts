@@ -1,4 +1,4 @@
-import { countWord, linesOf } from '../challenge/word-matching.ts'
+import { countWord, linesOf } from '@plumbline/haiku-nano'
 import type { Attempt } from '../evidence/evidence.ts'
 import { viewStream } from '../probes/stream-view.ts'
 import { type Check, judge, runChecks } from './check.ts'

@@ -1,4 +1,4 @@
-import { wordsOf } from '../challenge/word-matching.ts'
+import { wordsOf } from '@plumbline/haiku-nano'
 import { viewStream } from '../probes/stream-view.ts'
 import { type Check, fail, notMeasurable, pass } from './check.ts'
 

@@ -1,6 +1,7 @@
 import { allStreams } from '../evidence/evidence.ts'
 import { type StreamView, viewStream } from '../probes/stream-view.ts'
 import { type Check, fail, NOT_INSIDE, notMeasurable, pass } from './check.ts'
+import { computesOnGpu } from './computes-on-gpu.ts'
 
 /** Linux counts CPU time in hundredths of a second: what took less may count as nothing. */
 const LEAST_BUSY_MS = 100
@@ -14,7 +15,7 @@ export const processCheck: Check = {
   run(evidence) {
     const { inside, healthAfter, healthBefore } = evidence
     const expected =
-      'the engine is a child of the front process that was spawned, both are there, and the engine computed'
+      'the front process that was spawned answers, the engine is its child, and it is the engine that computed'
     if (inside === undefined) return notMeasurable(expected, NOT_INSIDE)
     const health = healthAfter?.health ?? healthBefore.health
     if (health === undefined) return fail(expected, '/health does not say')
@@ -32,6 +33,14 @@ export const processCheck: Check = {
       )
     }
     if (front === undefined) return fail(expected, `front_pid ${health.front_pid} is no process`)
+    if (inside.readyPid !== front.pid) {
+      return fail(expected, `the listening line says pid ${inside.readyPid}, and /health front_pid ${front.pid}`)
+    }
+    if (inside.frontListens === false) {
+      return fail(expected, `front_pid ${front.pid} does not hold the socket that answers: another process does`)
+    }
+    if (front.startTicks !== inside.before.front?.startTicks)
+      return fail(expected, 'the front process is not the one of the start')
     if (engine === undefined) return fail(expected, `engine pid ${health.engine.pid} is no process`)
     if (engine.parentPid !== front.pid) {
       return fail(expected, `the parent of engine ${engine.pid} is ${engine.parentPid}, not the front ${front.pid}`)
@@ -46,10 +55,17 @@ export const processCheck: Check = {
     }
     const busyMs = allStreams(evidence).reduce((sum, stream) => sum + decodeMs(viewStream(stream)), 0)
     const computedMs = engine.cpuMs - inside.before.engine.cpuMs
-    if (health.device === 'cpu' && busyMs >= LEAST_BUSY_MS && computedMs < LEAST_COMPUTED_SHARE * busyMs) {
+    if (!computesOnGpu(evidence) && busyMs >= LEAST_BUSY_MS && computedMs < LEAST_COMPUTED_SHARE * busyMs) {
       return fail(
         expected,
         `the engine used ${computedMs} ms of CPU time while tokens came for ${busyMs.toFixed(0)} ms`,
+      )
+    }
+    const othersMs = grownMs(inside.before.othersCpuMs, inside.after.othersCpuMs)
+    if (othersMs > Math.max(computedMs, LEAST_BUSY_MS)) {
+      return fail(
+        expected,
+        `the engine used ${computedMs} ms of CPU time, and other processes of the worker ${othersMs} ms`,
       )
     }
     return pass(
@@ -57,6 +73,10 @@ export const processCheck: Check = {
       `front ${front.pid}, engine ${engine.pid}, its child; ${(computedMs / 1000).toFixed(1)} s of CPU time`,
     )
   },
+}
+
+function grownMs(before: Readonly<Record<number, number>>, after: Readonly<Record<number, number>>): number {
+  return Object.entries(after).reduce((sum, [pid, cpuMs]) => sum + cpuMs - (before[Number(pid)] ?? 0), 0)
 }
 
 /** From started to end, as they arrived: what the worker claims of its decode time may be anything. */

@@ -1,21 +1,18 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { countSyllables } from '@plumbline/haiku-nano'
+import { countSyllables, linesOf } from '@plumbline/haiku-nano'
 import { EXIT, type ExitCode } from '@plumbline/protocol'
 import { makeChallenge } from '../challenge/challenge.ts'
-import { linesOf } from '../challenge/word-matching.ts'
 import { runChecks } from '../checkers/check.ts'
 import { HAIKU_CHECKS } from '../checkers/haiku.ts'
 import { challengeRequest } from '../evidence/gather.ts'
-import { readSubject } from '../evidence/subject.ts'
-import { acquireOptions, modelPath, type WorkerOptions } from '../options.ts'
+import type { WorkerOptions } from '../options.ts'
 import { recordStream } from '../probes/record-stream.ts'
 import { viewStream } from '../probes/stream-view.ts'
-import { makeArtifactsFolder, writeJson } from '../report/artifacts.ts'
+import { writeJson } from '../report/artifacts.ts'
 import type { Progress } from '../report/progress.ts'
 import { snakeCase } from '../report/snake-case.ts'
-import { requireSameModel } from './require-same-model.ts'
-import { withWorker } from './with-worker.ts'
+import { prepareRun, withMeasuredWorker } from './prepare-run.ts'
 
 export interface HaikuRateOptions extends WorkerOptions {
   readonly challenges: number
@@ -39,14 +36,11 @@ export async function haikuRateCommand(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<ExitCode> {
-  const path = await modelPath(options.model)
-  const acquire = acquireOptions(options, path)
-  const subject = await readSubject(path)
-  const folder = await makeArtifactsFolder(options.artifacts, 'haiku-rate')
+  const prepared = await prepareRun('haiku-rate', options, progress, signal)
+  const { subject, folder } = prepared
   const answers: Answer[] = []
   let unfinished = 0
-  await withWorker({ ...acquire, folder, signal, progress }, async ({ endpoint, health }) => {
-    requireSameModel(health, subject)
+  await withMeasuredWorker(prepared, progress, async ({ endpoint }) => {
     for (let number = 1; number <= options.challenges && !signal.aborted; number++) {
       progress.show('asking for haiku', `${number} of ${options.challenges}`)
       // Any minute of the hour, not only the one or two that the measurement takes.
@@ -55,7 +49,7 @@ export async function haikuRateCommand(
         endpoint,
         purpose: 'haiku',
         attempt: 1,
-        body: challengeRequest(subject, challenge, `rate-${challenge.nonce}`),
+        body: challengeRequest(subject, challenge),
         timeoutMs: options.streamTimeout * 1000,
         signal,
       })
@@ -79,13 +73,12 @@ export async function haikuRateCommand(
       })
     }
   })
-  progress.done()
   const rate = (holds: (answer: Answer) => boolean) =>
     answers.length === 0 ? null : answers.filter(holds).length / options.challenges
   const summary = {
     challenges: options.challenges,
     unfinished,
-    model: { path: subject.path, sha256: subject.sha256 },
+    model: { path: subject.path, sha256: subject.file.sha256 },
     words: rate((answer) => answer.words),
     threeLines: rate((answer) => answer.threeLines),
     fiveSevenFive: rate((answer) => answer.fiveSevenFive),

@@ -1,17 +1,16 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EXIT, type ExitCode, worstExit } from '@plumbline/protocol'
-import { diagnoseFailure } from '../diagnosis/diagnose.ts'
-import { readSubject } from '../evidence/subject.ts'
+import { describeFailure } from '../diagnosis/describe-failure.ts'
 import { haikuRun, type RunRecord, summaryOf } from '../haiku-run.ts'
-import { acquireOptions, modelPath, type WorkerOptions } from '../options.ts'
+import type { WorkerOptions } from '../options.ts'
 import { readEnvironment } from '../probes/environment.ts'
-import { makeArtifactsFolder, writeJson } from '../report/artifacts.ts'
+import { writeJson } from '../report/artifacts.ts'
 import type { Progress } from '../report/progress.ts'
 import { snakeCase } from '../report/snake-case.ts'
 import { renderSummary } from '../report/summary.ts'
 import { renderRun } from '../report/terminal.ts'
-import { WorkerFailure } from '../worker-process/worker-failure.ts'
+import { type PreparedRun, prepareRun } from './prepare-run.ts'
 import { showStage } from './show-stage.ts'
 import { withWorker } from './with-worker.ts'
 
@@ -24,18 +23,38 @@ export interface HaikuOptions extends WorkerOptions {
 
 /** `plumbline-harness haiku`: one worker, one or more runs, the worst of them decides. */
 export async function haikuCommand(options: HaikuOptions, progress: Progress, signal: AbortSignal): Promise<ExitCode> {
-  const path = await modelPath(options.model)
-  const acquire = acquireOptions(options, path)
-  progress.show('reading the model')
-  const subject = await readSubject(path)
-  const environment = await readEnvironment()
-  const folder = await makeArtifactsFolder(options.artifacts, 'haiku')
-  const runs: RunRecord[] = []
   const tell = (told: object) => {
     if (options.json) process.stdout.write(`${JSON.stringify(snakeCase(told), null, 2)}\n`)
   }
+  let folder: string | undefined
+  try {
+    const prepared = await prepareRun('haiku', options, progress, signal)
+    folder = prepared.folder
+    const runs = await haikuRuns(prepared, options, progress, signal)
+    progress.done()
+    if (options.runs > 1) {
+      await writeJson(folder, 'summary.json', { runs: runs.map(summaryOf) })
+      if (!options.json) process.stdout.write(`${renderSummary(runs, folder)}\n`)
+    }
+    tell(options.runs > 1 ? { runs: runs.map(summaryOf) } : summaryOf(runs[0]!))
+    return worstExit(runs.map((run) => run.verification.exitCode).filter((code) => code !== EXIT.usage))
+  } catch (error) {
+    const failure = { version: 1, ...describeFailure(error), artifacts: folder ?? null }
+    if (folder !== undefined) await writeJson(folder, 'verification.json', failure)
+    tell(failure)
+    throw error
+  }
+}
 
-  const running = withWorker({ ...acquire, folder, signal, progress }, async (worker) => {
+async function haikuRuns(
+  { subject, folder, acquire }: PreparedRun,
+  options: HaikuOptions,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<RunRecord[]> {
+  const environment = await readEnvironment()
+  const runs: RunRecord[] = []
+  await withWorker({ ...acquire, progress }, async (worker) => {
     for (let number = 1; number <= options.runs && !signal.aborted; number++) {
       const runFolder = options.runs === 1 ? folder : join(folder, `run-${String(number).padStart(3, '0')}`)
       await mkdir(runFolder, { recursive: true })
@@ -68,20 +87,5 @@ export async function haikuCommand(options: HaikuOptions, progress: Progress, si
       if (!options.json) process.stdout.write(`${renderRun(run)}\n`)
     }
   })
-  try {
-    await running
-  } catch (error) {
-    if (!(error instanceof WorkerFailure)) throw error
-    const failure = { version: 1, exitCode: EXIT.couldNotRun, diagnosis: diagnoseFailure(error), artifacts: folder }
-    await writeJson(folder, 'verification.json', failure)
-    tell(failure)
-    throw error
-  }
-  progress.done()
-  if (options.runs > 1) {
-    await writeJson(folder, 'summary.json', { runs: runs.map(summaryOf) })
-    if (!options.json) process.stdout.write(`${renderSummary(runs, folder)}\n`)
-  }
-  tell(options.runs > 1 ? { runs: runs.map(summaryOf) } : summaryOf(runs[0]!))
-  return worstExit(runs.map((run) => run.verification.exitCode).filter((code) => code !== EXIT.usage))
+  return runs
 }

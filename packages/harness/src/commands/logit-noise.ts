@@ -2,15 +2,14 @@ import { EXIT, type ExitCode } from '@plumbline/protocol'
 import { logProbabilities } from '@plumbline/reference'
 import { makeChallenge } from '../challenge/challenge.ts'
 import { challengeRequest } from '../evidence/gather.ts'
-import { promptTokenIds, readSubject } from '../evidence/subject.ts'
-import { acquireOptions, modelPath, type WorkerOptions } from '../options.ts'
+import { promptTokenIds } from '../evidence/subject.ts'
+import type { WorkerOptions } from '../options.ts'
 import { recordStream } from '../probes/record-stream.ts'
 import { viewStream } from '../probes/stream-view.ts'
-import { makeArtifactsFolder, writeJson } from '../report/artifacts.ts'
+import { writeJson } from '../report/artifacts.ts'
 import type { Progress } from '../report/progress.ts'
 import { snakeCase } from '../report/snake-case.ts'
-import { requireSameModel } from './require-same-model.ts'
-import { withWorker } from './with-worker.ts'
+import { prepareRun, withMeasuredWorker } from './prepare-run.ts'
 
 export interface LogitNoiseOptions extends WorkerOptions {
   readonly streams: number
@@ -30,19 +29,16 @@ export async function logitNoiseCommand(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<ExitCode> {
-  const path = await modelPath(options.model)
-  const acquire = acquireOptions(options, path)
-  const subject = await readSubject(path)
-  const folder = await makeArtifactsFolder(options.artifacts, 'logit-noise')
+  const prepared = await prepareRun('logit-noise', options, progress, signal)
+  const { subject, folder } = prepared
   const spreads: number[] = []
   let precision: string | undefined
-  await withWorker({ ...acquire, folder, signal, progress }, async ({ endpoint, health }) => {
-    requireSameModel(health, subject)
+  await withMeasuredWorker(prepared, progress, async ({ endpoint, health }) => {
     precision = health.health?.precision
     for (let number = 1; number <= options.streams && !signal.aborted; number++) {
       progress.show('comparing logits', `stream ${number} of ${options.streams}`)
       const challenge = makeChallenge(subject.wording)
-      const request = challengeRequest(subject, challenge, `noise-${challenge.nonce}`)
+      const request = challengeRequest(subject, challenge)
       // What a challenge asks of its sampling does not matter here: wider draws see more of the vocabulary.
       const body = { ...request, temperature: 1, top_k: 0, top_p: 1, min_p: 0, repetition_penalty: 1 }
       const stream = await recordStream({
@@ -64,7 +60,6 @@ export async function logitNoiseCommand(
       }
     }
   })
-  progress.done()
   const sorted = spreads.toSorted((a, b) => a - b)
   const quantile = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? null
   const summary = {

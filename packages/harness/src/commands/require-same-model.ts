@@ -5,8 +5,8 @@ import type { HealthRecord } from '../probes/health.ts'
 
 /** Measurements are of one model: a worker that runs another file (at --url, or because it was replaced) is not measured. */
 export function requireSameModel({ health }: HealthRecord, subject: Subject): void {
-  const { path, sha256 } = subject
-  if (health?.model_sha256 === sha256) return
-  const message = `the worker's model has sha256 ${health?.model_sha256 ?? 'unknown'}, and ${path} has ${sha256}`
+  const { path, file } = subject
+  if (health?.model_sha256 === file.sha256) return
+  const message = `the worker's model has sha256 ${health?.model_sha256 ?? 'unknown'}, and ${path} has ${file.sha256}`
   throw new CommandError(EXIT.notComparable, message)
 }

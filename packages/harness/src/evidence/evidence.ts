@@ -1,5 +1,7 @@
 import type { Challenge } from '../challenge/challenge.ts'
+import type { FileIdentity } from '../probes/file-identity.ts'
 import type { HealthRecord } from '../probes/health.ts'
+import type { MappedFile } from '../probes/mapped-files.ts'
 import type { MetricsRecord } from '../probes/metrics.ts'
 import type { ProcessFacts } from '../probes/process-facts.ts'
 import type { StreamRecord } from '../probes/stream-record.ts'
@@ -16,12 +18,24 @@ export interface Attempt {
 export interface ProcessSnapshot {
   readonly front: ProcessFacts | undefined
   readonly engine: ProcessFacts | undefined
+  /** The model files that the engine has mapped; undefined where nobody can see. */
+  readonly mappedModels: readonly MappedFile[] | undefined
+  /** Whether the engine holds a GPU open. */
+  readonly holdsGpu: boolean
+  /** CPU time by pid of what else came from the process that was spawned, in milliseconds. */
+  readonly othersCpuMs: Readonly<Record<number, number>>
 }
 
 /** What only the one who spawned the worker can know. */
 export interface InsideEvidence {
   /** The process that the harness started. */
   readonly spawnedPid: number
+  /** Milliseconds since 1970. */
+  readonly spawnedAtMs: number
+  /** The pid in its `listening` line. */
+  readonly readyPid: number
+  /** Whether the front process holds the socket that answers; undefined where nobody can see. */
+  readonly frontListens: boolean | undefined
   /** The front process and its parents, upwards. */
   readonly frontAncestors: readonly number[]
   /** The program that the front and the engine must be; null when the command line is not our own. */
@@ -67,6 +81,8 @@ export interface Evidence {
   /** How the worker ended, when it ended before it was asked to. */
   readonly workerEnd: WorkerEnd | undefined
   readonly replays: readonly Replay[]
+  /** The model's file once everything was read from it; undefined when it is gone. */
+  readonly fileAfter: FileIdentity | undefined
 }
 
 /** All streams, in the order in which they were asked for. */

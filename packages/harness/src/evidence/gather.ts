@@ -1,26 +1,34 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { defaultSampling } from '@plumbline/haiku-nano'
-import { type ExecuteRequestBody, type Health, LIMITS } from '@plumbline/protocol'
-import { type Challenge, makeChallenge } from '../challenge/challenge.ts'
+import { type ExecuteRequestBody, LIMITS } from '@plumbline/protocol'
+import { type Challenge, makeChallenge, makeNonce } from '../challenge/challenge.ts'
 import { isHaiku } from '../checkers/haiku.ts'
-import { judgeProbe } from '../checkers/stream-probe.ts'
+import { judgeProbe, PROBES } from '../checkers/stream-probe.ts'
+import { watchCpu } from '../probes/cpu-timeline.ts'
+import { identifyFile } from '../probes/file-identity.ts'
 import { getHealth, type HealthRecord } from '../probes/health.ts'
 import { countHeldUp } from '../probes/held-up.ts'
 import type { Endpoint } from '../probes/http.ts'
+import { listensAt } from '../probes/listening.ts'
 import { getMetrics, getSettledMetrics } from '../probes/metrics.ts'
 import { ancestors, readProcessFacts } from '../probes/process-facts.ts'
 import { recordStream } from '../probes/record-stream.ts'
 import type { Frame, StreamPurpose, StreamRecord } from '../probes/stream-record.ts'
 import { viewStream } from '../probes/stream-view.ts'
 import type { SpawnedWorker } from '../worker-process/acquire-worker.ts'
-import type { Asked, Attempt, Evidence, ProcessSnapshot } from './evidence.ts'
+import type { Asked, Attempt, Evidence } from './evidence.ts'
 import { LOGIT_NOISE } from './logit-noise.ts'
+import { processSnapshot } from './process-snapshot.ts'
 import { type Replay, replayStream } from './replay.ts'
+import { replaySpeed } from './replay-speed.ts'
 import { promptTokenIds, type Subject } from './subject.ts'
 
 /** Most tokens of a haiku: three times what one needs. */
 const HAIKU_TOKENS = 128
-/** How often the probe is made while nobody can tell from it: on a busy machine a small model's is over in a few pauses. */
-const PROBES = 5
+/** Before the first probe; twice as long before the second, and so on. */
+const REST_MS = 300
+/** Of a probe, however slow the reference that is to replay it. */
+const LEAST_PROBE_TOKENS = 128
 
 export interface GatherOptions {
   readonly endpoint: Endpoint
@@ -32,7 +40,7 @@ export interface GatherOptions {
   readonly spawned: SpawnedWorker | undefined
   readonly attempts: number
   readonly streamTimeoutMs: number
-  /** For the replay of the stream probe; the haiku is replayed whole. */
+  /** About how long the replay of the stream probe may take: it decides how long the probe is. */
   readonly replayMs: number
   readonly signal: AbortSignal
   readonly onStage: (stage: Stage) => void
@@ -45,9 +53,9 @@ export type Stage =
   | { name: 'replay'; done: number; draws: number }
 
 /** The request that asks the model a challenge. Without a chat template, the prompt is the text as it is. */
-export function challengeRequest(subject: Subject, challenge: Challenge, jobId: string): ExecuteRequestBody {
+export function challengeRequest(subject: Subject, challenge: Challenge): ExecuteRequestBody {
   return {
-    job_id: jobId,
+    job_id: challenge.nonce,
     ...(subject.tokenizer.hasChatTemplate
       ? { messages: [{ role: 'user', content: challenge.prompt }] }
       : { prompt: challenge.prompt }),
@@ -58,7 +66,7 @@ export function challengeRequest(subject: Subject, challenge: Challenge, jobId: 
 }
 
 /** Asks, asks again, probes, and writes down what comes. Judges only whether another attempt at a haiku is due. */
-export async function gatherStreams(options: GatherOptions): Promise<Omit<Evidence, 'replays'>> {
+export async function gatherStreams(options: GatherOptions): Promise<StreamEvidence> {
   const { endpoint, subject, health, signal, onStage } = options
   const contextLength = Math.min(health.health?.context_length ?? subject.contextLength, subject.contextLength)
   const record = (
@@ -70,21 +78,24 @@ export async function gatherStreams(options: GatherOptions): Promise<Omit<Eviden
     const timeoutMs = options.streamTimeoutMs
     return recordStream({ endpoint, purpose, attempt, body, timeoutMs, signal, ...(onFrame && { onFrame }) })
   }
-  const recordProbe = async (number: number) => {
+  const recordProbe = async (number: number, wanted: number) => {
     const challenge = makeChallenge(subject.wording)
-    const body = challengeRequest(subject, challenge, `probe-${challenge.nonce}`)
+    const body = challengeRequest(subject, challenge)
     const room = contextLength - promptTokenIds(subject, body).length
-    const tokens = Math.max(1, Math.min(LIMITS.maxTokens, room))
+    const tokens = Math.max(1, Math.min(wanted, LIMITS.maxTokens, room))
     let arrived = 0
+    const enginePid = options.spawned === undefined ? undefined : (health.health?.engine.pid ?? undefined)
     const { result, heldUpMs } = await countHeldUp(() =>
-      record('probe', number, { ...body, max_tokens: tokens, ignore_eos: true }, (frame) => {
-        if (frame.kind === 'event' && frame.event === 'token' && arrived++ % 32 === 0)
-          onStage({ name: 'probe', tokens: arrived })
-      }),
+      watchCpu(enginePid, () =>
+        record('probe', number, { ...body, max_tokens: tokens, ignore_eos: true }, (frame) => {
+          if (frame.kind === 'event' && frame.event === 'token' && arrived++ % 32 === 0)
+            onStage({ name: 'probe', tokens: arrived })
+        }),
+      ),
     )
-    return { ...result, heldUpMs }
+    return { ...result.result, heldUpMs, engineCpu: result.samples }
   }
-  const snapshot = () => processSnapshot(health.health)
+  const snapshot = () => processSnapshot(health.health, options.spawned?.pid)
   const before = await snapshot()
   const frontAncestors = health.health === undefined ? [] : await ancestors(health.health.front_pid)
   const metricsBefore = await getMetrics(endpoint).catch(() => undefined)
@@ -97,7 +108,7 @@ export async function gatherStreams(options: GatherOptions): Promise<Omit<Eviden
   for (let attempt = 1; attempt <= options.attempts && whole && !signal.aborted; attempt++) {
     const challenge = makeChallenge(subject.wording)
     onStage({ name: 'challenge', attempt, challenge })
-    const stream = await record('haiku', attempt, challengeRequest(subject, challenge, `haiku-${challenge.nonce}`))
+    const stream = await record('haiku', attempt, challengeRequest(subject, challenge))
     attempts.push({ challenge, stream })
     onStage({ name: 'answer', attempt, stream })
     whole = viewStream(stream).end !== undefined
@@ -106,14 +117,22 @@ export async function gatherStreams(options: GatherOptions): Promise<Omit<Eviden
   const last = attempts.at(-1)
   if (last !== undefined && whole && !signal.aborted) {
     const { challenge } = last
-    repeat = await record('repeat', attempts.length, challengeRequest(subject, challenge, `again-${challenge.nonce}`))
-    probe = await recordProbe(1)
+    const again = { ...challenge, nonce: makeNonce() }
+    repeat = await record('repeat', attempts.length, challengeRequest(subject, again))
+    // All of it will be replayed, so it is as long as there is time for; where nobody could tell from it, it grows.
+    let tokens = Math.max(LEAST_PROBE_TOKENS, Math.round((replaySpeed(subject, last.stream) * options.replayMs) / 1000))
+    // A busy machine lets a process that has computed, as this one did just now, wait for others that have not.
+    const rest = (times: number) => sleep(REST_MS * times, undefined, { signal }).catch(() => undefined)
+    await rest(1)
+    probe = await recordProbe(1, tokens)
     const untold = (stream: StreamRecord) =>
       viewStream(stream).end !== undefined &&
       judgeProbe(stream, options.spawned !== undefined).verdict === 'not measurable'
     while (earlierProbes.length + 1 < PROBES && untold(probe) && !signal.aborted) {
       earlierProbes.push(probe)
-      probe = await recordProbe(earlierProbes.length + 1)
+      tokens *= 2
+      await rest(earlierProbes.length + 1)
+      probe = await recordProbe(earlierProbes.length + 1, tokens)
     }
   }
 
@@ -128,6 +147,9 @@ export async function gatherStreams(options: GatherOptions): Promise<Omit<Eviden
       ? undefined
       : {
           spawnedPid: options.spawned.pid,
+          spawnedAtMs: options.spawned.startedAtMs,
+          readyPid: options.spawned.readyPid,
+          frontListens: health.health && (await listensAt(health.health.front_pid, endpoint.baseUrl)),
           frontAncestors,
           expectedExecutable: options.spawned.expectedExecutable,
           before,
@@ -151,29 +173,21 @@ export async function gatherStreams(options: GatherOptions): Promise<Omit<Eviden
   }
 }
 
-/** Replays all haiku whole and the probe as far as time allows: no worker is needed for it. */
+/** Replays all haiku and the probe: no worker is needed for it. Then looks whether the file it all rests on is the same still. */
 export async function gatherReplays(
-  evidence: Omit<Evidence, 'replays'>,
-  options: Pick<GatherOptions, 'asked' | 'replayMs' | 'signal' | 'onStage'>,
-): Promise<Replay[]> {
+  evidence: StreamEvidence,
+  options: Pick<GatherOptions, 'asked' | 'signal' | 'onStage'>,
+): Promise<Pick<Evidence, 'replays' | 'fileAfter'>> {
   const tolerance = LOGIT_NOISE[options.asked.precision ?? evidence.healthBefore.health?.precision ?? 'fast']
   const replays: Replay[] = []
   // The repeat is the haiku again: same-seed says so, or fails. Earlier probes were judged on nothing.
   const streams = [...evidence.attempts.map(({ stream }) => stream), evidence.probe]
   for (const stream of streams.filter((stream) => stream !== undefined)) {
-    const timeMs = stream.purpose === 'probe' ? options.replayMs : Number.POSITIVE_INFINITY
     const onProgress = (done: number, draws: number) => options.onStage({ name: 'replay', done, draws })
-    replays.push(
-      await replayStream(evidence.subject, stream, { tolerance, timeMs, signal: options.signal, onProgress }),
-    )
+    replays.push(await replayStream(evidence.subject, stream, { tolerance, signal: options.signal, onProgress }))
   }
-  return replays
+  return { replays, fileAfter: await identifyFile(evidence.subject.path).catch(() => undefined) }
 }
 
-async function processSnapshot(health: Health | undefined): Promise<ProcessSnapshot> {
-  const enginePid = health?.engine.pid ?? undefined
-  return {
-    front: health === undefined ? undefined : await readProcessFacts(health.front_pid),
-    engine: enginePid === undefined ? undefined : await readProcessFacts(enginePid),
-  }
-}
+/** What is known before the replays. */
+type StreamEvidence = Omit<Evidence, 'replays' | 'fileAfter'>

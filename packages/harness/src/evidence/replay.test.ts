@@ -20,11 +20,10 @@ function answer(ids: readonly number[], change: object = {}): StreamRecord {
   return streamOf([started(), ...tokens, last], { request: { ...request, ...change } })
 }
 
-async function replay(stream: StreamRecord, timeMs = 60_000) {
+async function replay(stream: StreamRecord, signal = new AbortController().signal) {
   return replayStream(subject, stream, {
     tolerance: TOLERANCE,
-    timeMs,
-    signal: new AbortController().signal,
+    signal,
     onProgress: () => {},
   })
 }
@@ -78,10 +77,9 @@ test('an answer cut short by a false EOS has one draw more, and that one is wron
   expect(replayed[10]!.margin > TOLERANCE || !replayed[10]!.inKeptSet).toBe(true)
 })
 
-test('no time: a tenth is replayed all the same, and the rest is told to be missing', async () => {
-  const { draws, replayed } = await replay(answer(honest), 0)
+test('told to stop: the rest is told to be missing', async () => {
+  const { draws, replayed } = await replay(answer(honest), AbortSignal.abort())
   expect(draws).toBe(40)
-  expect(replayed.length).toBeGreaterThanOrEqual(4)
   expect(replayed.length).toBeLessThan(40)
 })
 

@@ -1,6 +1,6 @@
 import { parseExecuteRequest, type SamplingParameters } from '@plumbline/protocol'
 import { drawMargin } from '@plumbline/reference'
-import { type StreamPurpose, type StreamRecord, streamName } from '../probes/stream-record.ts'
+import { type StreamRecord, streamName } from '../probes/stream-record.ts'
 import { viewStream } from '../probes/stream-view.ts'
 import { promptTokenIds, type Subject } from './subject.ts'
 
@@ -19,10 +19,9 @@ export interface ReplayedDraw {
 export interface Replay {
   /** Which stream, in words. */
   readonly stream: string
-  readonly purpose: StreamPurpose
   /** How many draws the stream holds: its tokens, and its end-of-sequence token when that ended it. */
   readonly draws: number
-  /** The first of them, as many as there was time for. */
+  /** All of them, unless the harness was told to stop. */
   readonly replayed: readonly ReplayedDraw[]
   /** The first id that the model does not have: nothing behind it can be replayed. */
   readonly impossible: { readonly index: number; readonly tokenId: number } | undefined
@@ -33,17 +32,13 @@ export interface Replay {
   readonly ms: number
 }
 
-/** The share of a stream's draws that is replayed however long it takes: less would prove little. */
-export const LEAST_SHARE = 0.1
-/** Tokens that the reference evaluates between two looks at the clock. */
+/** Tokens that the reference evaluates between two looks at the signal. */
 const BLOCK = 16
 
 export interface ReplayOptions {
   /** Most that two logits of an honest worker differ from the reference in their difference. */
   readonly tolerance: number
-  /** Stop after this long, but not before `LEAST_SHARE` of the draws. */
-  readonly timeMs: number
-  /** Stops it too. */
+  /** Stops it. */
   readonly signal: AbortSignal
   readonly onProgress: (done: number, draws: number) => void
 }
@@ -89,10 +84,8 @@ export async function replayStream(subject: Subject, stream: StreamRecord, optio
   let error: string | undefined
   try {
     const session = subject.model().newSession()
-    const isDue = () =>
-      !options.signal.aborted && (performance.now() - start < options.timeMs || replayed.length < LEAST_SHARE * draws)
     if (draws > 0) judgeDraw(session.append(prompt).at(-1)!)
-    while (replayed.length < draws && isDue()) {
+    while (replayed.length < draws && !options.signal.aborted) {
       const from = replayed.length - 1
       const block = answer.slice(from, Math.min(from + BLOCK, draws - 1))
       const rows = session.append(block)
@@ -108,7 +101,6 @@ export async function replayStream(subject: Subject, stream: StreamRecord, optio
     error = thrown instanceof Error ? thrown.message : String(thrown)
   }
   const { tolerance } = options
-  const { purpose } = stream
   const ms = performance.now() - start
-  return { stream: streamName(stream), purpose, draws, replayed, impossible, error, tolerance, ms }
+  return { stream: streamName(stream), draws, replayed, impossible, error, tolerance, ms }
 }

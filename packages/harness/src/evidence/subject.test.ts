@@ -8,8 +8,15 @@ import { promptTokenIds, readSubject } from './subject.ts'
 
 test('haiku-nano is asked in its own words, and in messages', async () => {
   const subject = await readSubject(haikuNanoPath)
-  expect(subject.sha256).toBe(createHash('sha256').update(readFileSync(haikuNanoPath)).digest('hex'))
-  expect(subject).toMatchObject({ architecture: 'qwen2', contextLength: 2048, wording: haikuPrompt })
+  expect(subject.file.sha256).toBe(createHash('sha256').update(readFileSync(haikuNanoPath)).digest('hex'))
+  expect(subject).toMatchObject({
+    architecture: 'qwen2',
+    contextLength: 2048,
+    quantKind: 'Q8_0',
+    // 6 layers of keys and values, 2 heads of 32, 2,048 places, 4 bytes
+    keyValueBytes: 2 * 6 * 2 * 32 * 2048 * 4,
+    wording: haikuPrompt,
+  })
   expect(subject.tokenizer.hasChatTemplate).toBe(true)
 })
 

@@ -1,4 +1,5 @@
 import type { ExecuteRequestBody } from '@plumbline/protocol'
+import type { CpuSample } from './cpu-timeline.ts'
 
 /** One thing that arrived on an event stream, with its arrival time in milliseconds after the request was sent. */
 export type Frame =
@@ -37,6 +38,8 @@ export interface StreamRecord {
   readonly endedMs: number
   /** Of that time, how long the harness itself was kept from running, and so from reading; where it was measured. */
   readonly heldUpMs?: number
+  /** The CPU time of the engine meanwhile, where it was followed. */
+  readonly engineCpu?: readonly CpuSample[]
 }
 
 /** How a stream is called in reports. */

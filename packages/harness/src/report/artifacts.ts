@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { usageError } from '../command-error.ts'
 import type { Evidence } from '../evidence/evidence.ts'
 import { allStreams } from '../evidence/evidence.ts'
 import type { Environment } from '../probes/environment.ts'
@@ -10,7 +11,11 @@ import { snakeCase } from './snake-case.ts'
 export async function makeArtifactsFolder(root: string, kind: string): Promise<string> {
   const time = new Date().toISOString().slice(0, 19).replace(/[-:]/g, '')
   const folder = join(root, kind, `${time}Z-${randomBytes(4).toString('hex')}`)
-  await mkdir(folder, { recursive: true })
+  try {
+    await mkdir(folder, { recursive: true })
+  } catch (error) {
+    throw usageError(`--artifacts is ${root}, where nothing can be written: ${(error as Error).message}`)
+  }
   return folder
 }
 
@@ -33,7 +38,14 @@ export async function writeEvidence(folder: string, evidence: Evidence, environm
       refusal: stream.refusal,
     },
     ...frames.map((frame) => ({ stream: stream.request.job_id, ...frame })),
-    { stream: stream.request.job_id, ms: stream.endedMs, kind: 'close', held_up_ms: stream.heldUpMs, ...stream.close },
+    {
+      stream: stream.request.job_id,
+      ms: stream.endedMs,
+      kind: 'close',
+      held_up_ms: stream.heldUpMs,
+      engine_cpu: stream.engineCpu?.map(({ ms, cpuMs }) => ({ ms, cpu_ms: cpuMs })),
+      ...stream.close,
+    },
   ])
   await writeFile(join(folder, 'sse_transcript.ndjson'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
   await writeFile(join(folder, 'metrics_before.prom'), evidence.metricsBefore?.text ?? '')
@@ -41,7 +53,12 @@ export async function writeEvidence(folder: string, evidence: Evidence, environm
   const { subject } = evidence
   await writeJson(folder, 'environment.json', {
     ...environment,
-    model: { path: subject.path, bytes: subject.bytes, sha256: subject.sha256, architecture: subject.architecture },
+    model: {
+      path: subject.path,
+      architecture: subject.architecture,
+      before: subject.file,
+      after: evidence.fileAfter ?? null,
+    },
     healthBefore: evidence.healthBefore.health ?? evidence.healthBefore,
     healthAfter: evidence.healthAfter?.health ?? evidence.healthAfter ?? null,
     processes: evidence.inside ?? null,

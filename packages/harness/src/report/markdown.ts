@@ -1,4 +1,4 @@
-import { linesOf } from '../challenge/word-matching.ts'
+import { linesOf } from '@plumbline/haiku-nano'
 import type { CheckResult } from '../checkers/check.ts'
 import type { RunRecord } from '../haiku-run.ts'
 
@@ -25,7 +25,7 @@ export function renderMarkdown(run: RunRecord): string {
     `**genuine: ${verdicts.genuine}**, **haiku: ${verdicts.haiku}** (exit ${verification.exitCode})`,
     '',
     `- worker: ${worker.command ?? worker.url}`,
-    `- model: \`${evidence.subject.path}\`, sha256 \`${evidence.subject.sha256}\``,
+    `- model: \`${evidence.subject.path}\`, sha256 \`${evidence.subject.file.sha256}\``,
     `- at ${run.startedAt}, in ${(run.durationMs / 1000).toFixed(1)} s`,
     ...(diagnosis === undefined
       ? []

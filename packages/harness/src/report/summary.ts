@@ -1,4 +1,4 @@
-import { linesOf } from '../challenge/word-matching.ts'
+import { linesOf } from '@plumbline/haiku-nano'
 import type { RunRecord } from '../haiku-run.ts'
 
 /** --runs N: a line a run, and how many passed. */

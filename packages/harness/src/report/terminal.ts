@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import { linesOf } from '../challenge/word-matching.ts'
+import { linesOf } from '@plumbline/haiku-nano'
 import type { CheckResult, Verdict } from '../checkers/check.ts'
 import type { Diagnosis } from '../diagnosis/diagnose.ts'
 import type { RunRecord } from '../haiku-run.ts'
@@ -27,7 +27,7 @@ export function renderRun(run: RunRecord): string {
     ),
     wrap(
       'model      ',
-      `${health?.model}: ${subject.architecture}, ${fileSize(subject.bytes)}, sha256 ${subject.sha256.slice(0, 16)}…`,
+      `${health?.model}: ${subject.architecture}, ${fileSize(subject.file.bytes)}, sha256 ${subject.file.sha256.slice(0, 16)}…`,
     ),
   ]
   verification.attempts.forEach((attempt, index) => {

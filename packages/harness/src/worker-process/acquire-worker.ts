@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { WorkerEnd } from '../evidence/evidence.ts'
 import type { HealthRecord } from '../probes/health.ts'
 import type { Endpoint } from '../probes/http.ts'
+import { steadyNow } from '../probes/steady-clock.ts'
 import { waitUntilHealthy } from './wait-until-healthy.ts'
 import type { WorkerCommand } from './worker-command.ts'
 import { exitWords, type ReapRecord, WorkerProcess } from './worker-process.ts'
@@ -26,6 +27,10 @@ export interface AcquireOptions {
 /** What is known of a worker because we started it. */
 export interface SpawnedWorker {
   readonly pid: number
+  /** Milliseconds since 1970. */
+  readonly startedAtMs: number
+  /** The pid in its `listening` line. */
+  readonly readyPid: number
   /** What it was told to call itself. */
   readonly workerId: string
   /** The program that its processes must be; null when the command line is not our own. */
@@ -63,6 +68,7 @@ export async function acquireWorker(options: AcquireOptions): Promise<AcquiredWo
   onStatus('starting', undefined)
   const { command } = source
   const workerId = randomUUID()
+  const startedAtMs = steadyNow()
   const args = [...source.args, '--port', '0', '--worker-id', workerId]
   const worker = await WorkerProcess.spawn({
     command,
@@ -83,6 +89,8 @@ export async function acquireWorker(options: AcquireOptions): Promise<AcquiredWo
     }
     const spawned = {
       pid: worker.pid,
+      startedAtMs,
+      readyPid: worker.readyPid,
       workerId,
       expectedExecutable: command.own ? realpathSync(command.program) : null,
       ended,

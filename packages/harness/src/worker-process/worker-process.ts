@@ -53,6 +53,7 @@ export class WorkerProcess {
   #exit: WorkerExit | undefined
   #failedLine: FailedLine | undefined
   #url = ''
+  #readyPid = 0
   #reaped: Promise<ReapRecord> | undefined
 
   private constructor(child: ChildProcess, command: string, graceMs: number, log: WorkerLog) {
@@ -117,6 +118,7 @@ export class WorkerProcess {
     const read = line === undefined ? undefined : readLifecycleLine(line)
     if (read?.event === 'listening') {
       this.#url = read.url
+      this.#readyPid = read.pid
       return
     }
     if (read?.event === 'failed') await Promise.race([over, sleep(1_000, undefined, { ref: false })])
@@ -140,6 +142,11 @@ export class WorkerProcess {
   /** Where the worker listens, by its ready line. */
   get url(): string {
     return this.#url
+  }
+
+  /** The pid that its ready line names. */
+  get readyPid(): number {
+    return this.#readyPid
   }
 
   /** The exit, when there is one within `waitMs`, with all that was printed before it in the log. */

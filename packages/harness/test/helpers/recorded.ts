@@ -1,9 +1,11 @@
 // Hand-made evidence for checkers: a stream as a worker would send it, and everything around it.
 import type { EndEvent, ExecuteRequestBody, Health, StreamEvent } from '@plumbline/protocol'
 import type { Challenge } from '../../src/challenge/challenge.ts'
-import type { Evidence } from '../../src/evidence/evidence.ts'
+import type { Evidence, ProcessSnapshot } from '../../src/evidence/evidence.ts'
+import type { Replay, ReplayedDraw } from '../../src/evidence/replay.ts'
 import type { Subject } from '../../src/evidence/subject.ts'
 import { readHealth } from '../../src/probes/health.ts'
+import type { ProcessFacts } from '../../src/probes/process-facts.ts'
 import type { Frame, StreamRecord } from '../../src/probes/stream-record.ts'
 
 export const challenge: Challenge = {
@@ -21,11 +23,19 @@ export const request: ExecuteRequestBody = { job_id: 'job', prompt: challenge.pr
 /** A vocabulary in which each letter of the alphabet is a token: id 0 is "a". */
 export const subject = {
   path: '/model.gguf',
-  bytes: 1_000,
-  sha256: 'a'.repeat(64),
+  file: {
+    device: 'fe:00',
+    inode: '7',
+    bytes: 1_000,
+    modifiedNs: '1',
+    changedNs: '1',
+    sha256: 'a'.repeat(64),
+  },
   architecture: 'llama',
   contextLength: 256,
+  quantKind: 'F32',
   tensorBytes: 900,
+  keyValueBytes: 100,
   vocabSize: 26,
   tokenizer: {
     hasChatTemplate: false,
@@ -61,8 +71,8 @@ export function end(tokensOut: number, overrides: Partial<EndEvent> = {}): Strea
     type: 'end',
     tokens_out: tokensOut,
     t: '',
-    decode_time_ms: 100,
-    prefill_time_ms: 10,
+    decode_time_ms: 30,
+    prefill_time_ms: 5,
     stop_reason: 'EOS',
     ...overrides,
   }
@@ -97,11 +107,11 @@ export function streamOf(events: readonly StreamEvent[], overrides: Partial<Stre
   }
 }
 
-export function healthOf(overrides: Partial<Health> = {}, status = 200) {
+export function healthOf(overrides: Partial<Health> = {}, status = 200, receivedAtMs = 1_000) {
   const health: Health = {
     status: 'healthy',
     model: 'fixture',
-    model_sha256: subject.sha256,
+    model_sha256: subject.file.sha256,
     architecture: 'llama',
     quant_kind: 'F32',
     precision: 'exact',
@@ -121,7 +131,7 @@ export function healthOf(overrides: Partial<Health> = {}, status = 200) {
     worker_id: '00000000-0000-4000-8000-000000000000',
     ...overrides,
   }
-  return readHealth(status, JSON.stringify(health))
+  return readHealth(status, JSON.stringify(health), receivedAtMs)
 }
 
 const metrics = (tokensIn: number, tokensOut: number) => ({
@@ -132,6 +142,17 @@ const metrics = (tokensIn: number, tokensOut: number) => ({
 function processOf(pid: number, parentPid: number, cpuMs: number) {
   const memory = { residentBytes: 60e6, residentPeakBytes: 60e6, proportionalBytes: 50e6 }
   return { pid, parentPid, executable: '/usr/bin/node', startTicks: pid, cpuMs, ...memory }
+}
+
+function replayOf(stream: string, replayed: readonly ReplayedDraw[]): Replay {
+  const { length: draws } = replayed
+  return { stream, draws, replayed, tolerance: 0.01, ms: 1, impossible: undefined, error: undefined }
+}
+
+function snapshotOf(front: ProcessFacts, engine: ProcessFacts): ProcessSnapshot {
+  const { path, file } = subject
+  const mappedModels = [{ path, device: file.device, inode: file.inode, residentBytes: file.bytes }]
+  return { front, engine, mappedModels, holdsGpu: false, othersCpuMs: {} }
 }
 
 /** A whole honest run: a haiku, the same again, and a probe whose tokens come one by one. */
@@ -154,23 +175,22 @@ export function honestEvidence(): Evidence {
     metricsAfter: metrics(5 + 3 * promptTokens, 5 + 106),
     inside: {
       spawnedPid: 100,
+      spawnedAtMs: 0,
+      readyPid: 100,
+      frontListens: true,
       frontAncestors: [100, 1],
       expectedExecutable: '/usr/bin/node',
-      before: { front: processOf(100, 99, 10), engine: processOf(101, 100, 10) },
-      after: { front: processOf(100, 99, 20), engine: processOf(101, 100, 500) },
+      before: snapshotOf(processOf(100, 99, 10), processOf(101, 100, 10)),
+      after: snapshotOf(processOf(100, 99, 20), processOf(101, 100, 500)),
     },
+    fileAfter: subject.file,
     workerEnd: undefined,
     replays: [
-      {
-        stream: 'haiku',
-        purpose: 'haiku',
-        draws: 4,
-        replayed: [draw(0, 0), draw(1, 1), draw(2, 2), draw(3, 25)],
-        tolerance: 0.01,
-        ms: 1,
-        impossible: undefined,
-        error: undefined,
-      },
+      replayOf('haiku', [draw(0, 0), draw(1, 1), draw(2, 2), draw(3, 25)]),
+      replayOf(
+        'stream probe',
+        letters.map((_, index) => draw(index, index % 25)),
+      ),
     ],
   }
 }

@@ -16,6 +16,24 @@ describe('dequantize, against gguf-py', () => {
     expect(bitsOf(dequantize(type, blocks, expected.length))).toEqual(bitsOf(expected))
   })
 
+  // So the vectors cannot tell one order of multiplications from another, nor need they: there is one rounding, in the difference.
+  test.each([
+    ['Q4_K', 63, 15],
+    ['Q5_K', 63, 31],
+    ['Q6_K', 128, 32],
+  ])('%s: the product of d, scale and quant is exact in float32', (_, largestScale, largestQuant) => {
+    let inexact = 0
+    for (let significand = 1024; significand < 2048; significand++) {
+      for (let scale = 1; scale <= largestScale; scale++) {
+        for (let quant = 1; quant <= largestQuant; quant++) {
+          const product = significand * scale * quant
+          if (Math.fround(product) !== product) inexact++
+        }
+      }
+    }
+    expect(inexact).toBe(0)
+  })
+
   test('F32 is a copy', () => {
     const values = Float32Array.from([1, -0, 3.4028234663852886e38, 1.401298464324817e-45])
     expect(bitsOf(dequantize('F32', new Uint8Array(values.buffer), 4))).toEqual(bitsOf(values))

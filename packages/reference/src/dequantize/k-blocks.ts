@@ -3,7 +3,8 @@ import type { BlockDequantizer } from './legacy-blocks.ts'
 
 /**
  * Super-blocks of 256 values whose sub-blocks' scales are quantised too (ggml-common.h `block_q4_K`, `block_q5_K`,
- * `block_q6_K`; ggml-quants.c `dequantize_row_*`). All arithmetic is float32, each operation rounded, as there.
+ * `block_q6_K`; ggml-quants.c `dequantize_row_*`). All arithmetic is float32, as there. The products are exact (a float16 has 11
+ * significant bits, scales and quants have few): only the difference of Q4_K and Q5_K is ever rounded.
  */
 const half = (block: DataView, at: number) => float16ToFloat32(block.getUint16(at, true))
 

@@ -1,63 +1,24 @@
-import { readFileSync } from 'node:fs'
 import type { SamplingParameters } from '@plumbline/protocol'
-import { committedAsset } from '@plumbline/protocol/testing'
+import { samplerVectors } from '@plumbline/protocol/testing'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { gumbelNoise, noiseWord } from './gumbel-noise.ts'
 import { logProbabilities, sample } from './sample.ts'
 
-interface SamplerCase {
-  name: string
-  parameters: {
-    temperature: number
-    top_k: number
-    top_p: number
-    min_p: number
-    repetition_penalty: number
-    seed: string
-  }
-  history: number[]
-  answer_index: number
-  logits?: number[]
-  logits_formula?: { count: number; multiplier: number; offset: number; modulus: number; divisor: number }
-  expected: { token_id: number; kept_count: number; kept: number[]; philox_words: number[]; gumbel: number[] }
-}
-
-const { cases } = JSON.parse(readFileSync(committedAsset('sampler.json'), 'utf8')) as { cases: SamplerCase[] }
-
-function logitsOf({ logits, logits_formula: formula }: SamplerCase): Float32Array {
-  if (formula === undefined) return Float32Array.from(logits!)
-  const { count, multiplier, offset, modulus, divisor } = formula
-  return Float32Array.from({ length: count }, (_, i) => (((i * multiplier + offset) % modulus) - modulus / 2) / divisor)
-}
-
+const vectors = samplerVectors()
 const off: SamplingParameters = { temperature: 1, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, seed: 0n }
 
 describe('sample', () => {
-  test('there are vectors enough', () => expect(cases.length).toBeGreaterThan(250))
+  test('there are vectors enough', () => expect(vectors.length).toBeGreaterThan(250))
 
-  test.each(cases.map((vector) => [vector.name, vector] as const))('vector: %s', (_, vector) => {
-    const { parameters, expected } = vector
-    const seed = BigInt(parameters.seed)
-    const { tokenId, kept } = sample(
-      logitsOf(vector),
-      {
-        temperature: parameters.temperature,
-        topK: parameters.top_k,
-        topP: parameters.top_p,
-        minP: parameters.min_p,
-        repetitionPenalty: parameters.repetition_penalty,
-        seed,
-      },
-      vector.history,
-      vector.answer_index,
-    )
-    expect(tokenId).toBe(expected.token_id)
-    expect(kept.length).toBe(expected.kept_count)
-    if (parameters.temperature > 0) expect(kept.slice(0, expected.kept.length)).toEqual(expected.kept)
-    expect(expected.kept.map((id) => noiseWord(seed, id, vector.answer_index))).toEqual(expected.philox_words)
+  test.each(vectors)('vector: $name', ({ logits, sampling, history, answerIndex, expected }) => {
+    const { tokenId, kept } = sample(logits, sampling, history, answerIndex)
+    expect(tokenId).toBe(expected.tokenId)
+    expect(kept.length).toBe(expected.keptCount)
+    if (sampling.temperature > 0) expect(kept.slice(0, expected.kept.length)).toEqual(expected.kept)
+    expect(expected.kept.map((id) => noiseWord(sampling.seed, id, answerIndex))).toEqual(expected.philoxWords)
     for (const [i, id] of expected.kept.entries()) {
-      expect(Math.abs(gumbelNoise(seed, id, vector.answer_index) - expected.gumbel[i]!)).toBeLessThan(1e-12)
+      expect(Math.abs(gumbelNoise(sampling.seed, id, answerIndex) - expected.gumbel[i]!)).toBeLessThan(1e-12)
     }
   })
 

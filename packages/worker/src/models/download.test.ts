@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -48,11 +49,10 @@ const answers =
   (_, response) =>
     void response.writeHead(status).end()
 
-/** As a call leaves it that is killed. */
-function leavePart(bytes: Buffer, ofSha256: string): void {
+/** As a call leaves it that fails; that is killed, with the `owner` that it had. */
+function leavePart(bytes: Buffer, ofSha256: string, owner = ''): void {
   mkdirSync(dirname(path))
-  writeFileSync(`${path}.part`, bytes)
-  writeFileSync(`${path}.part.sha256`, ofSha256)
+  writeFileSync(`${path}.${ofSha256}.part${owner}`, bytes)
 }
 
 function expectComplete(returned: string): void {
@@ -107,6 +107,41 @@ describe('download', () => {
     expect(hub.ranges).toEqual([undefined])
   })
 
+  it('goes on with the part of a process that was killed', async () => {
+    const { pid } = spawnSync(process.execPath, ['--version'])
+    leavePart(BYTES.subarray(0, HALF), sha256(BYTES), `.${pid}-0`)
+    expectComplete(await fetchIt())
+    expect(hub.ranges).toEqual([`bytes=${HALF}-`])
+  })
+
+  it('leaves the part of another process alone that is still at it', async () => {
+    const other = `.${process.ppid}-0`
+    leavePart(BYTES.subarray(0, HALF), sha256(BYTES), other)
+    expect(await fetchIt()).toBe(sha256(BYTES))
+    expect(hub.ranges).toEqual([undefined])
+    expect(readFileSync(`${path}.${sha256(BYTES)}.part${other}`).equals(BYTES.subarray(0, HALF))).toBe(true)
+    rmSync(`${path}.${sha256(BYTES)}.part${other}`)
+    expectComplete(sha256(BYTES))
+  })
+
+  it('can be called for one file several times at once', async () => {
+    leavePart(BYTES.subarray(0, HALF), sha256(BYTES))
+    const inPieces: Misbehaviour = async (request, response, bytes) => {
+      const from = Number(/\d+/.exec(request.headers.range ?? '0')![0])
+      response.writeHead(from === 0 ? 200 : 206, {
+        'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}`,
+      })
+      for (let at = from; at < bytes.length; at += 10_000) {
+        response.write(bytes.subarray(at, at + 10_000))
+        await new Promise((resolve) => setTimeout(resolve, 1))
+      }
+      response.end()
+    }
+    hub.misbehaviours = [inPieces, inPieces, inPieces]
+    for (const returned of await Promise.all([fetchIt(), fetchIt(), fetchIt()])) expectComplete(returned)
+    expect(hub.ranges.toSorted()).toEqual([`bytes=${HALF}-`, undefined, undefined]) // one of them had the part
+  })
+
   it('goes on when the range sent is not the one asked for', async () => {
     const sendsAnotherRange: Misbehaviour = (_, response, bytes) =>
       void response
@@ -133,7 +168,7 @@ describe('download', () => {
     const error = await failure()
     expect(error).toMatchObject({ code: 'CHECKSUM_MISMATCH', fields: { expected: sha256(BYTES) } })
     expectNothing()
-    expect(existsSync(`${path}.part`)).toBe(false)
+    expect(readdirSync(join(folder, 'models'))).toEqual([])
   })
 
   it('finds wrong bytes in a part of an earlier call', async () => {
@@ -146,7 +181,7 @@ describe('download', () => {
     hub.misbehaviours = [(_, response, bytes) => void response.end(Buffer.concat([bytes, bytes]))]
     expect(await failure()).toMatchObject({ code: 'CHECKSUM_MISMATCH' })
     expectNothing()
-    expect(existsSync(`${path}.part`)).toBe(false)
+    expect(readdirSync(join(folder, 'models'))).toEqual([])
   })
 
   it.each([

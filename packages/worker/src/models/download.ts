@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, existsSync } from 'node:fs'
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PlumblineError } from '@plumbline/protocol'
+import { PartFile } from './part-file.ts'
 import { askAboutFile, downloadFailed, type PublishedFile } from './published-file.ts'
 import { checksumMismatch, recordSha256 } from './recorded-sha256.ts'
 
@@ -21,7 +22,7 @@ const FRUITLESS_ATTEMPTS = 5
 
 /**
  * Fetches a file from the Hub to `path`, whole and with the sha256 that the Hub publishes for it, or not at all. What has come
- * of it lies in `<path>.part` until then, and is gone on with after a break, in this call or in the next.
+ * of it lies beside it until then (part-file.ts), and is gone on with after a break, in this call or in the next.
  *
  * @returns the sha256, also recorded in `<path>.sha256`
  * @throws PlumblineError DOWNLOAD_FAILED, or CHECKSUM_MISMATCH when the bytes are wrong (and then none of them are kept)
@@ -43,20 +44,19 @@ export async function download(url: string, path: string, options: DownloadOptio
   }
 }
 
-/** One try to bring `<path>.part` to its full length. */
+/** One try to bring the part to its full length. */
 class Attempt {
   readonly #path: string
-  readonly #part: string
   readonly #options: DownloadOptions
   readonly #stall = new AbortController()
   readonly #stallTimer: NodeJS.Timeout
   /** Of the part that are on disk, and that the hash has seen. */
   bytes = 0
   #hash = createHash('sha256')
+  #part!: PartFile
 
   constructor(path: string, stallMs: number, options: DownloadOptions) {
     this.#path = path
-    this.#part = `${path}.part`
     this.#options = options
     this.#stallTimer = setTimeout(() => this.#stall.abort(stalled(stallMs)), stallMs)
   }
@@ -65,23 +65,23 @@ class Attempt {
     const signal = AbortSignal.any([this.#stall.signal, ...(this.#options.signal ? [this.#options.signal] : [])])
     try {
       const published = await askAboutFile(url, signal)
-      await this.#takeUpPart(published.sha256)
-      if (this.bytes !== published.bytes) await this.#fetchRest(published, signal)
-      return await this.#accept(published)
+      this.#part = new PartFile(this.#path, published.sha256)
+      try {
+        await this.#takeUpPart()
+        if (this.bytes !== published.bytes) await this.#fetchRest(published, signal)
+        return await this.#accept(published)
+      } finally {
+        this.#part.abandon()
+      }
     } finally {
       clearTimeout(this.#stallTimer)
     }
   }
 
-  /** Goes on from the part that is there, if it is of the same file. */
-  async #takeUpPart(sha256: string): Promise<void> {
-    const of = await readFile(`${this.#part}.sha256`, 'utf8').catch(() => undefined)
-    if (of !== sha256) {
-      await this.#discardPart()
-      await writeFile(`${this.#part}.sha256`, sha256)
-    } else if (existsSync(this.#part)) {
-      for await (const chunk of createReadStream(this.#part)) this.#count(chunk)
-    }
+  /** Goes on from the part that is there. */
+  async #takeUpPart(): Promise<void> {
+    if (!existsSync(this.#part.path)) return
+    for await (const chunk of createReadStream(this.#part.path)) this.#count(chunk)
   }
 
   async #fetchRest(published: PublishedFile, signal: AbortSignal): Promise<void> {
@@ -95,7 +95,7 @@ class Attempt {
     // A server that does not know ranges sends the whole file, and one that sends another range is not to be trusted.
     if (response.status !== 206) await this.#discardPart()
     else if (rangeStart(response) !== this.bytes) throw downloadFailed(`${where(published)} sends another range`)
-    const file = await open(this.#part, 'a')
+    const file = await open(this.#part.path, 'a')
     try {
       for await (const chunk of response.body) {
         if (this.bytes + chunk.length > published.bytes) throw await this.#wrong(tooMuch(published))
@@ -119,8 +119,7 @@ class Attempt {
     }
     // The record goes first: a file without one would never be checked again.
     await recordSha256(this.#path, sha256)
-    await rename(this.#part, this.#path)
-    await rm(`${this.#part}.sha256`, { force: true })
+    await rename(this.#part.path, this.#path)
     return sha256
   }
 
@@ -131,7 +130,7 @@ class Attempt {
   }
 
   async #discardPart(): Promise<void> {
-    await rm(this.#part, { force: true })
+    await rm(this.#part.path, { force: true })
     this.bytes = 0
     this.#hash = createHash('sha256')
   }

@@ -62,10 +62,12 @@ function assertFits(promptTokens: number, contextLength: number): void {
 
 /** The contract's rules and this model's rules, all broken ones in one error. */
 function parseForModel(body: unknown, worker: Worker, tokenizer: Tokenizer): ExecuteRequest {
-  const ofModel = modelErrors(body as Partial<ExecuteRequest> | null, worker, tokenizer)
+  const ofModel = modelErrors(body as Partial<ExecuteRequest> | null, worker)
+  // A vocabulary may have ids without an embedding, or embeddings (padding) without a text.
+  const vocabSize = Math.min(tokenizer.vocabSize, worker.info!.vocabSize)
   let request: ExecuteRequest
   try {
-    request = parseExecuteRequest(body)
+    request = parseExecuteRequest(body, vocabSize - 1)
   } catch (error) {
     if (error instanceof InvalidRequestError) throw new InvalidRequestError([...error.errors, ...ofModel])
     throw error
@@ -74,17 +76,9 @@ function parseForModel(body: unknown, worker: Worker, tokenizer: Tokenizer): Exe
   return request
 }
 
-/** What no schema can know: this vocabulary, this chat template, whether traces are written here. The body is unchecked. */
-function modelErrors(body: Partial<ExecuteRequest> | null, worker: Worker, tokenizer: Tokenizer): FieldError[] {
-  // A vocabulary may have ids without an embedding, or embeddings (padding) without a text.
-  const vocabSize = Math.min(tokenizer.vocabSize, worker.info!.vocabSize)
+/** What no schema can know: this chat template, whether traces are written here. The body is unchecked. */
+function modelErrors(body: Partial<ExecuteRequest> | null, worker: Worker): FieldError[] {
   const errors: FieldError[] = []
-  const ids: unknown[] = Array.isArray(body?.prompt_token_ids) ? body.prompt_token_ids : []
-  const outside = ids.findIndex((id) => Number.isInteger(id) && (id as number) >= vocabSize)
-  if (outside !== -1) {
-    const message = `must hold ids below ${vocabSize}, the size of the vocabulary; the element at index ${outside} is not`
-    errors.push({ field: 'prompt_token_ids', constraint: `maximum ${vocabSize - 1}`, message })
-  }
   if (Array.isArray(body?.messages) && worker.tokenizerMetadata?.chatTemplate === undefined) {
     const message = 'this model has no chat template: give prompt or prompt_token_ids instead'
     errors.push({ field: 'messages', constraint: 'chat_template', message })

@@ -12,10 +12,9 @@ export function executeRoute(server: FastifyInstance, worker: Worker): void {
 
   server.post('/execute', async (request, reply) => {
     const { job_id, trace, stop, engineJob } = await readExecuteRequest(request.body, worker)
-    assertRoom(worker, job_id)
     const withTrace =
       trace === 'off' ? engineJob : { ...engineJob, trace: await jobTrace(worker, engineJob, job_id, trace) }
-    if (trace !== 'off') assertRoom(worker, job_id) // time has passed since
+    assertRoom(worker, job_id)
 
     reply.hijack()
     const job = new Job(

@@ -6,6 +6,7 @@ import type { SampledToken } from '../engine-host/token-batch.ts'
 import { type EventSource, EventStream, type EventStreamOptions } from '../server/event-stream.ts'
 import { AnswerText } from '../streaming/answer-text.ts'
 import type { Metrics, Outcome } from '../telemetry/metrics.ts'
+import { TokenBacklog } from './token-backlog.ts'
 
 /** What the access log says about a job. */
 export interface JobReport {
@@ -50,7 +51,7 @@ const OUTCOMES: Partial<Record<ErrorCode, Outcome>> = {
 }
 
 /**
- * One admitted request, between the engine and its client. Tokens wait here as records until the client takes them. A job's place at
+ * One admitted request, between the engine and its client. Tokens wait here, in few bytes, until the client takes them. A job's place at
  * the engine and its stream have each their own end: a client may still be reading when the engine is at the next job, and may be
  * gone while the engine stops.
  */
@@ -65,7 +66,7 @@ export class Job implements JobSink, EventSource {
   readonly #stream: EventStream
   readonly #admittedAt = performance.now()
   #started: StreamEvent | undefined
-  #tokens: SampledToken[] = []
+  readonly #tokens = new TokenBacklog()
   #tokensReceived = 0
   /** How the engine ended the job. */
   #result: JobResult | undefined
@@ -135,7 +136,13 @@ export class Job implements JobSink, EventSource {
         return
       }
       this.#tokensReceived++
-      this.#tokens.push(token)
+      try {
+        this.#tokens.push(token)
+      } catch (error) {
+        const what = `there is no room for tokens that the client has not taken: ${(error as Error).message}`
+        this.fail(new PlumblineError('OVERLOADED', what))
+        return
+      }
     }
     this.#stream.wake()
   }
@@ -184,7 +191,7 @@ export class Job implements JobSink, EventSource {
         return this.#tokenEvent(token)
       } catch (error) {
         // A token that has no text, as a damaged vocabulary may have them.
-        this.#tokens = []
+        this.#tokens.clear()
         this.fail(PlumblineError.from(error))
       }
     }
@@ -195,13 +202,20 @@ export class Job implements JobSink, EventSource {
 
   onStalled(): void {
     this.report.outcome = 'client_stalled'
-    const seconds = this.#description.stream.stallMs / 1_000
-    const { code, message, retriable } = new PlumblineError('CANCELLED', `the client took nothing for ${seconds} s`)
-    this.#stream.lastWord({ type: 'error', code, message, retriable })
-    this.#abandon()
+    this.#giveUp(`the client took nothing for ${this.#description.stream.stallMs / 1_000} s`)
+  }
+
+  /**
+   * A client that sends nothing any more is gone, in all likelihood: a connection that is closed at one end and one that is closed
+   * at both look alike until something is sent, and a job that waits or evaluates a long prompt sends nothing for long. So its job
+   * ends, with its terminal event for the client that still reads.
+   */
+  onHalfClosed(): void {
+    if (!this.#over) this.#giveUp('the client ended its side of the connection')
   }
 
   onClosed(delivered: boolean): void {
+    this.#tokens.clear()
     if (!delivered) {
       if (this.report.outcome === 'completed') this.report.outcome = 'client_disconnected'
       this.#abandon()
@@ -214,7 +228,7 @@ export class Job implements JobSink, EventSource {
     this.#countToken()
     if (stopped !== undefined) {
       this.#stopMatched = stopped
-      this.#tokens = []
+      this.#tokens.clear()
       this.#owner.withdraw(this)
     }
     return {
@@ -267,10 +281,16 @@ export class Job implements JobSink, EventSource {
     this.#metrics.tokensOut.inc()
   }
 
+  #giveUp(why: string): void {
+    const { code, message, retriable } = new PlumblineError('CANCELLED', why)
+    this.#stream.lastWord({ type: 'error', code, message, retriable })
+    this.#abandon()
+  }
+
   /** The client is gone, or as good as gone. */
   #abandon(): void {
     clearTimeout(this.#timeout)
-    this.#tokens = []
+    this.#tokens.clear()
     this.#clientGoneAt ??= performance.now()
     this.#owner.withdraw(this)
   }

@@ -14,14 +14,16 @@ export interface EventSource {
   nextEvent(): StreamEvent | undefined
   /** The client takes nothing any more. */
   onStalled(): void
+  /** The client has ended its side of the connection. */
+  onHalfClosed(): void
   /** Over, in one of two ways: the last byte has left, or the client was gone before. Called exactly once. */
   onClosed(delivered: boolean): void
 }
 
 /** Frames that are ready together are written together, up to about this many characters. */
 const WRITE_CHARACTERS = 16_384
-/** What a stalled client gets to take what is on its way. */
-const STALLED_GRACE_MS = 1_000
+/** What such a client gets to take what is on its way, should it read after all. */
+const LAST_WORD_GRACE_MS = 5_000
 
 /**
  * The answer to one POST /execute as server-sent events. Events are asked for, and frames made, only while the socket takes them, so
@@ -33,6 +35,7 @@ export class EventStream {
   readonly #source: EventSource
   readonly #socket: Socket
   readonly #onSocketClose = () => this.#onClose(this.#response.writableFinished)
+  readonly #onSocketEnd = () => this.#source.onHalfClosed()
   readonly #ping: NodeJS.Timeout
   #stall: NodeJS.Timeout | undefined
   #nextId = 0
@@ -68,6 +71,7 @@ export class EventStream {
     // The request's socket: a response that waits behind another on its connection has none yet, nor hears of its end.
     this.#socket = response.req.socket
     this.#socket.on('close', this.#onSocketClose)
+    this.#socket.on('end', this.#onSocketEnd)
     if (this.#socket.destroyed) queueMicrotask(this.#onSocketClose)
   }
 
@@ -104,10 +108,10 @@ export class EventStream {
     }
   }
 
-  /** In place of what there would have been, one last event to a client that does not read. */
+  /** In place of what there would have been, one last event to a client that does not read, or may not. */
   lastWord(event: StreamEvent): void {
     if (!this.#closed && !this.#response.writableEnded) this.#response.end(encodeSseFrame(this.#nextId++, event))
-    setTimeout(() => this.#response.destroy(), STALLED_GRACE_MS)
+    setTimeout(() => this.#response.destroy(), LAST_WORD_GRACE_MS).unref()
   }
 
   destroy(): void {
@@ -136,6 +140,7 @@ export class EventStream {
     if (this.#closed) return
     this.#closed = true
     this.#socket.off('close', this.#onSocketClose)
+    this.#socket.off('end', this.#onSocketEnd)
     clearInterval(this.#ping)
     clearTimeout(this.#stall)
     this.#source.onClosed(delivered)

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { hostname } from 'node:os'
+import { setFlagsFromString } from 'node:v8'
 import { EXIT, PlumblineError } from '@plumbline/protocol'
 import type { FastifyInstance } from 'fastify'
 import { type Configuration, invalidOption } from '../config/configuration.ts'
@@ -12,6 +13,9 @@ import { type ModelFile, Worker } from './worker.ts'
 
 /** Serves one model until a signal ends it. Resolves with the exit code; what is wrong before it listens is thrown. */
 export async function serve({ values: options }: Configuration, modelFile: ModelFile): Promise<number> {
+  // V8 doubles the room for young objects while many survive, up to a hundred megabytes, and never gives it back. What streams leave
+  // behind is young garbage, which a small room holds as well; the thread that encodes long prompts inherits this.
+  setFlagsFromString('--semi-space-growth-factor=1')
   const { log, flush } = await openLog(options.logLevel)
   process.on('uncaughtException', (error) => {
     log.fatal({ err: error }, 'the front process failed in a way nobody foresaw')
@@ -20,7 +24,9 @@ export async function serve({ values: options }: Configuration, modelFile: Model
   })
   process.stdout.on('error', () => undefined) // whoever spawned this process need not go on listening
 
+  await assertFree(options)
   const worker = new Worker(options, modelFile, log)
+  const shutdown = new Shutdown(worker)
   const failed = new Promise<PlumblineError>((resolve) => worker.engine.once('failed', resolve))
   const probed = once(worker.engine, 'device')
   const loaded = once(worker.engine, 'idle')
@@ -28,7 +34,7 @@ export async function serve({ values: options }: Configuration, modelFile: Model
   worker.engine.start()
   // While the engine process starts and loads, this one gets its HTTP server ready.
   const server = await buildServer(worker)
-  const shutdown = new Shutdown(worker, server)
+  shutdown.server = server
 
   const early = await Promise.race([failed, probed, shutdown.finished])
   if (early instanceof PlumblineError) {
@@ -70,21 +76,40 @@ async function buildServer(worker: Worker): Promise<FastifyInstance> {
   return server
 }
 
+/**
+ * Throws what is wrong with --port or --host while nothing has been started yet. What listens here for a moment answers nobody: the
+ * server itself listens once the device has been probed, and finds out if somebody was faster.
+ */
+async function assertFree({ port, host }: OptionValues): Promise<void> {
+  const server = createServer()
+  try {
+    server.listen({ port, host })
+    await once(server, 'listening')
+  } catch (error) {
+    throw cannotListen(error as NodeJS.ErrnoException, port, host)
+  }
+  server.close()
+  await once(server, 'close')
+}
+
 /** Binds, and says where, or throws what is wrong with --port or --host. */
 async function listen(server: FastifyInstance, { port, host }: OptionValues): Promise<string> {
   try {
     await server.listen({ port, host, listenTextResolver: () => '' })
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'EADDRINUSE' || code === 'EACCES') {
-      throw invalidOption('--port', String(port), `must be a port that is free and allowed (${code})`)
-    }
-    throw invalidOption('--host', host, `must be an address of this machine (${code})`)
+    throw cannotListen(error as NodeJS.ErrnoException, port, host)
   }
   const address = server.server.address() as AddressInfo
   const everywhere = address.address === '0.0.0.0' || address.address === '::'
   const name = everywhere ? hostname() : address.family === 'IPv6' ? `[${address.address}]` : address.address
   return `http://${name}:${address.port}`
+}
+
+function cannotListen({ code }: NodeJS.ErrnoException, port: number, host: string): PlumblineError {
+  if (code === 'EADDRINUSE' || code === 'EACCES') {
+    return invalidOption('--port', String(port), `must be a port that is free and allowed (${code})`)
+  }
+  return invalidOption('--host', host, `must be an address of this machine (${code})`)
 }
 
 function announceReady(worker: Worker, url: string, signal: AbortSignal): void {

@@ -12,16 +12,16 @@ const LAST_BYTES_MS = 2_000
  */
 export class Shutdown {
   readonly #worker: Worker
-  readonly #server: FastifyInstance
   readonly #begun = new AbortController()
   readonly #hurry = new AbortController()
   /** Resolves once everything is closed. */
   readonly finished: Promise<void>
   #finish!: () => void
+  /** To be closed at the end, once there is one: signals may come before. */
+  server: FastifyInstance | undefined
 
-  constructor(worker: Worker, server: FastifyInstance) {
+  constructor(worker: Worker) {
     this.#worker = worker
-    this.#server = server
     this.finished = new Promise((resolve) => (this.#finish = resolve))
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.#onSignal(signal))
   }
@@ -51,7 +51,7 @@ export class Shutdown {
     await this.#within(LAST_BYTES_MS, queue.empty())
     queue.destroyAll()
     await engine.stop()
-    await this.#server.close()
+    await this.server?.close()
     this.#finish()
   }
 

@@ -4,13 +4,13 @@ import { describe, expect, it } from 'vitest'
 import { CHATML } from '../../test/small-vocabulary.ts'
 import { ChatTemplate } from './chat-template.ts'
 
-const CONTROL = ['<|im_start|>', '<|im_end|>', '<s>', 'ss>x']
+const CONTROL = ['<|im_start|>', '<|im_end|>', '<s>', 'ss>x', '🔚']
 const user = (content: string): ChatMessage => ({ role: 'user', content })
 const template = (source: string) => new ChatTemplate(source, { bos: '<s>', eos: '<|im_end|>', control: CONTROL })
 
 function render(source: string, ...messages: ChatMessage[]): string {
-  const { text, mark } = template(source).render(messages)
-  return text.replaceAll(mark, '')
+  const { text, unmark } = template(source).render(messages)
+  return unmark(text)
 }
 
 /** How often each control token stands in the text, overlapping ones too. */
@@ -65,20 +65,43 @@ describe('ChatTemplate', () => {
   })
 
   // Letters of which control tokens are made, so that they occur whole, in part, and one over the other.
-  const piece = fc.constantFrom('<|im_end|>', '<s>', 'ss>x', '<', 's', '>', 'x', '|', 'im_end|>', ' ', '\n', 'hello')
+  const piece = fc.constantFrom(
+    '<|im_end|>',
+    '<s>',
+    'ss>x',
+    '<',
+    's',
+    '>',
+    'x',
+    '|',
+    'im_end|>',
+    ' ',
+    '\n',
+    'hello',
+    '🔚',
+    '§',
+    'X',
+    '<|IM_END|>',
+  )
   const content = fc.array(piece, { minLength: 1, maxLength: 8 }).map((pieces) => pieces.join(''))
   const sources = [
     CHATML,
     '<s>{{ messages[0].content | trim }}<s>',
     '<{{ messages[0].content }}>x',
     's{{ messages[0].content }}',
+    // Templates that write messages differently, and make control tokens of what is none.
+    '<s>{{ messages[0].content | lower }}',
+    "{{ messages[0].content | replace('§', '') }}<|im_end|>",
+    "{{ messages[0].content | replace('X', 'x') | replace('hello', '<s>') | trim }}",
+    "{{ messages[0].content.split('§')[0] }}<{{ messages[0].content.split('§')[1] }}",
+    "{% for part in messages[0].content.split(' ') %}{{ part }}{% endfor %}🔚",
   ]
 
   it('lets no message write a control token, not even together with the text beside it', () => {
     fc.assert(
       fc.property(content, fc.constantFrom(...sources), (content, source) => {
         expect(controlCounts(template(source).render([user(content)]).text)).toEqual(
-          controlCounts(template(source).render([user('hello')]).text),
+          controlCounts(template(source).render([user('harmless')]).text),
         )
       }),
       { numRuns: 1_000 },
@@ -89,13 +112,19 @@ describe('ChatTemplate', () => {
     fc.assert(
       fc.property(content, (content) => {
         expect(render('[{{ messages[0].content | trim }}]', user(content))).toBe(`[${content.trim()}]`)
+        const lower = '[{{ messages[0].content | lower | trim }}]'
+        expect(render(lower, user(content))).toBe(`[${content.toLowerCase().trim()}]`)
       }),
     )
   })
 
   it('marks with what nobody can guess', () => {
-    const marks = Array.from({ length: 100 }, () => template(CHATML).render([user('Hi')]).mark)
+    const source = '{{ messages[0].content }}'
+    const marks = Array.from({ length: 100 }, () => {
+      const { text } = template(source).render([user('<s>')])
+      return text.slice(text.indexOf('<') + 1, text.indexOf('s'))
+    })
     expect(new Set(marks).size).toBe(100)
-    for (const mark of marks) expect([...mark].every((character) => /\p{Co}|\p{Cn}/u.test(character))).toBe(true)
+    for (const mark of marks) expect([...mark].filter((character) => /\p{Co}|\p{Cn}/u.test(character))).toHaveLength(8)
   })
 })

@@ -7,7 +7,7 @@ export interface ChatTemplateTokens {
   /** Texts of the tokens, as templates write them; '' when the model has none. */
   readonly bos: string
   readonly eos: string
-  /** The control tokens' texts (of two characters or more), which no message may write. */
+  /** The control tokens' texts, which no message may write. */
   readonly control: readonly string[]
 }
 
@@ -15,12 +15,13 @@ export interface ChatTemplateTokens {
  * A model's chat template, rendered so that no message can write a control token.
  *
  * The template sees the messages as they are, so it may trim them and look into them, but for one thing: where a message
- * holds the text of a control token, a mark that nobody can guess is put into it. In the rendered text the mark keeps it
- * from being that token, and is taken out once the text has been cut at the control tokens. All else is encoded as the one
- * text that it is, so merges across the border of a message are those that the model was trained with.
+ * holds the text of a control token, a mark that nobody can guess is put into it (or put in its place, if it is one character). In the
+ * rendered text the mark keeps it from being that token, and is taken out once the text has been cut at the control tokens. All else
+ * is encoded as the one text that it is, so merges across the border of a message are those that the model was trained with.
  *
- * What this does not see through: a template that writes messages differently (lower-cases them, replaces in them) and so
- * makes a control token's text out of what was none. No template of a published model is known to.
+ * A template may also write messages differently (lower-case them, replace in them), and so make a control token's text out of what
+ * was none. So each chat is rendered a second time, with a mark around each single character of the messages, from which no template
+ * makes a control token. If that has other control tokens than the first, it is what counts.
  */
 export class ChatTemplate {
   readonly #source: string
@@ -31,13 +32,20 @@ export class ChatTemplate {
   readonly #prefixes = new Set<string>()
   readonly #suffixes = new Set<string>()
   readonly #longest: number
+  readonly #anyControl: RegExp | undefined
+  /** What stands for control tokens of one character where a message has them. */
+  readonly #standIns: ReadonlyMap<string, string>
 
   /** @throws Error when the source is not a template */
   constructor(source: string, tokens: ChatTemplateTokens) {
     this.#source = source
     this.#template = new Template(source)
     this.#tokens = tokens
-    this.#beginnings = tokens.control.length === 0 ? undefined : new RegExp(`(?=${anyOf(tokens.control)}).`, 'gsu')
+    const matchAny = (source: string) => (tokens.control.length === 0 ? undefined : new RegExp(source, 'gsu'))
+    this.#anyControl = matchAny(anyOf(tokens.control))
+    this.#beginnings = matchAny(`(?=${anyOf(tokens.control)}).`)
+    const single = tokens.control.filter((token) => Array.from(token).length === 1)
+    this.#standIns = new Map(single.map((token) => [token, createMark()]))
     for (const token of tokens.control) {
       for (let cut = 1; cut < token.length; cut++) {
         this.#prefixes.add(token.slice(0, cut))
@@ -48,19 +56,29 @@ export class ChatTemplate {
   }
 
   /**
-   * @returns the text, and the mark to take out of it after control tokens have been found
+   * @returns the text, and what takes the marks out of the parts of it between control tokens
    * @throws InvalidRequestError when the template refuses the messages (`raise_exception`) or fails on them
    */
-  render(messages: readonly ChatMessage[]): { text: string; mark: string } {
+  render(messages: readonly ChatMessage[]): { text: string; unmark: (part: string) => string } {
     const mark = createMark()
+    const text = this.#renderWith(messages, (content) => this.#markControlTokens(content, mark))
+    const everywhere = this.#renderWith(messages, (content) => this.#markAll(content, mark))
+    const unmark = (part: string) =>
+      [...this.#standIns].reduce(
+        (unmarked, [token, standIn]) => unmarked.replaceAll(standIn, token),
+        part.replaceAll(mark, ''),
+      )
+    return { text: this.#controls(text) === this.#controls(everywhere) ? text : everywhere, unmark }
+  }
+
+  #renderWith(messages: readonly ChatMessage[], marked: (content: string) => string): string {
     try {
-      const text = this.#template.render({
-        messages: messages.map(({ role, content }) => ({ role, content: this.#markControlTokens(content, mark) })),
+      return this.#template.render({
+        messages: messages.map(({ role, content }) => ({ role, content: marked(content) })),
         add_generation_prompt: true,
         bos_token: this.#tokens.bos,
         eos_token: this.#tokens.eos,
       })
-      return { text, mark }
     } catch (error) {
       throw messagesError('chat_template', `the model's chat template refuses them${this.#reason(error)}`)
     }
@@ -72,9 +90,15 @@ export class ChatTemplate {
     return text !== '' && this.#source.includes(text) ? `: ${text}` : ''
   }
 
+  /** All control tokens in a text, in order. */
+  #controls(text: string): string {
+    return this.#anyControl === undefined ? '' : (text.match(this.#anyControl)?.join('\0') ?? '')
+  }
+
+  /** As few marks as will do. */
   #markControlTokens(content: string, mark: string): string {
     if (this.#beginnings === undefined) return content
-    const marked = content.replace(this.#beginnings, (first) => first + mark)
+    const marked = content.replace(this.#beginnings, (first) => this.#standIns.get(first) ?? first + mark)
     // What the template writes beside a message must not complete a control token that the message begins or ends with
     // either. The mark goes where a template that trims still finds the white space to trim.
     const start = marked.length - marked.trimStart().length
@@ -84,6 +108,16 @@ export class ChatTemplate {
     const before = lengths.some((length) => this.#suffixes.has(marked.slice(start, start + length))) ? mark : ''
     const after = lengths.some((length) => this.#prefixes.has(marked.slice(end - length, end))) ? mark : ''
     return marked.slice(0, start) + before + marked.slice(start, end) + after + marked.slice(end)
+  }
+
+  /** A mark at every border between characters, but for white space that a template may want to trim. */
+  #markAll(content: string, mark: string): string {
+    const inner = content.trim()
+    const start = content.indexOf(inner)
+    const marked = Array.from(inner, (character) => mark + (this.#standIns.get(character) ?? character))
+    const edge = (space: string) =>
+      Array.from(space, (character) => this.#standIns.get(character) ?? character).join('')
+    return edge(content.slice(0, start)) + marked.join('') + mark + edge(content.slice(start + inner.length))
   }
 }
 

@@ -42,7 +42,8 @@ describe('PromptEncoder', () => {
   })
 
   test('a thread that ends fails what it was at, and the next long prompt gets a new one', async () => {
-    const broken = encoder.encode({ prompt: long })
+    // Long enough for the thread to be at it still when it ends, however late that is.
+    const broken = encoder.encode({ prompt: long.repeat(200) })
     encoder.dispose()
     await expect(broken).rejects.toMatchObject({ code: 'INTERNAL' })
     expect((await encoder.encode({ prompt: long })).length).toBeGreaterThan(long.length)

@@ -20,27 +20,29 @@ const CHANGEABLE: ReadonlySet<number> = new Set([TOKEN_TYPE.normal, TOKEN_TYPE.u
 const IS_BRACKETED = /^(<\S+>|\[\/?[A-Z_]+\])$/u
 
 /**
- * The type of each token, as the file says it, but for tokens of two characters or more that are control tokens all the same, since
- * converters have been known to mix them up:
+ * The type of each token, as the file says it, but for tokens that are control tokens all the same, since converters have been known to
+ * mix them up:
  *
- * - those that the file declares as BOS, EOS, EOT or EOM, and those that are known to end an answer, whatever their type;
- * - user-defined ones that look like control tokens: `<|im_start|>`;
+ * - those that the file declares as EOS, EOT or EOM, and those that are known to end an answer, whatever their type and length: a
+ *   user who types one must not end the turn. A byte that ends a turn can be typed no more, then;
+ * - the one that it declares as BOS, and user-defined ones that look like control tokens (`<|im_start|>`), if they have two
+ *   characters or more;
  * - in a file without token_type, those that look like that, and those that the chat template writes in brackets
  *   (`<start_of_turn>`, `[INST]`).
  */
 export function settleTypes(metadata: TokenizerMetadata): SettledTokenizer {
   const { tokens, chatTemplate = '', bosId, eosId, eotId, eomId } = metadata
-  const declared = new Set([bosId, eosId, eotId, eomId])
+  const ends = new Set([eosId, eotId, eomId])
   const isTyped = metadata.tokenTypes !== undefined
   const tokenTypes = metadata.tokenTypes?.slice() ?? new Int32Array(tokens.length).fill(TOKEN_TYPE.normal)
   for (const [id, token] of tokens.entries()) {
     const type = tokenTypes[id]!
-    // One character cannot be marked as typed by a user (chat-template.ts), so no control token is parsed from one.
+    if (ends.has(id) || ENDS_GENERATION.has(token)) tokenTypes[id] = TOKEN_TYPE.control
     if (!CHANGEABLE.has(type) || isOneCharacter(token)) continue
     const mayBe = isTyped
       ? type === TOKEN_TYPE.userDefined && LOOKS_LIKE_CONTROL.test(token)
       : LOOKS_LIKE_CONTROL.test(token) || (IS_BRACKETED.test(token) && chatTemplate.includes(token))
-    if (mayBe || declared.has(id) || ENDS_GENERATION.has(token)) tokenTypes[id] = TOKEN_TYPE.control
+    if (mayBe || id === bosId) tokenTypes[id] = TOKEN_TYPE.control
   }
   return { ...metadata, tokenTypes }
 }
@@ -67,7 +69,7 @@ export function specialTokens({ tokens, tokenTypes }: SettledTokenizer): Special
     const type = tokenTypes[id]!
     if (type === TOKEN_TYPE.userDefined && token !== '') userDefined.set(token, id)
     const isControl = type === TOKEN_TYPE.control || type === TOKEN_TYPE.unknown
-    if (isControl && !isOneCharacter(token)) control.set(token, id)
+    if (isControl && token !== '') control.set(token, id)
   }
   return { control, userDefined }
 }

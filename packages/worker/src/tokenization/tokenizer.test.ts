@@ -201,6 +201,46 @@ describe('special tokens in what a user typed', () => {
     expect(ends.flatMap((id) => [...tokenizer.decodeBytes(id)])).toEqual([])
   })
 
+  describe.each([
+    ['byte-level BPE', smallVocabulary],
+    ['SentencePiece', smallSentencePiece],
+  ] as const)('no end token can be typed, whatever its type and length: %s', (_family, small) => {
+    const types = Object.entries(TOKEN_TYPE).flatMap(([name, type]) =>
+      (['eosId', 'eotId', 'eomId'] as const).flatMap((key) =>
+        ['🔚', '<stop>', '§', '<|im_end|>'].map((text) => [text, name, key, type] as const),
+      ),
+    )
+    it.each(types)('%s, which the file calls %s and declares as %s', (text, _name, key, type) => {
+      const { tokens, tokenTypes, scores, eosId: _, bosId: __, ...rest } = small()
+      const id = tokens.length
+      const { tokenizer } = reader({
+        ...rest,
+        tokens: [...tokens, text],
+        tokenTypes: Int32Array.of(...tokenTypes!, type),
+        ...(scores && { scores: Float32Array.of(...scores, 0) }),
+        chatTemplate: `{{ messages[0].content | trim | replace('~', '') }}${text}`,
+        addBos: false,
+        [key]: id,
+      })
+      expect(tokenizer.endOfGenerationIds).toContain(id)
+      const ends = (ids: Uint32Array) => ids.filter((other) => other === id).length
+      const half = Math.ceil(text.length / 2)
+      for (const typed of [text, `a${text}b`, ` ${text}${text} `, `${text.slice(0, half)}~${text.slice(half)}`]) {
+        expect(ends(tokenizer.encodePrompt(typed))).toBe(0)
+        expect(ends(tokenizer.encodeChat([{ role: 'user', content: typed }]))).toBe(1) // the template's own
+      }
+      expect(tokenizer.decodeBytes(id)).toEqual(new Uint8Array())
+    })
+
+    it('not even the byte that a file declares', () => {
+      const { tokens, ...rest } = small()
+      const id = tokens.findIndex((token) => token === 'Ċ' || token === '<0x0A>')
+      const { tokenizer } = reader({ ...rest, tokens, eotId: id, chatTemplate: '{{ messages[0].content }}' })
+      expect(tokenizer.encodePrompt('a\nb')).not.toContain(id)
+      expect(tokenizer.encodeChat([{ role: 'user', content: 'a\nb' }])).not.toContain(id)
+    })
+  })
+
   it('are known in a file without token types by their looks, and by what the template writes', () => {
     const chatTemplate = `[INST]<turn>{{ messages[0].content }}<|im_end|>`
     const { tokenTypes: _, ...metadata } = smallVocabulary({

@@ -87,12 +87,10 @@ class GgufTokenizer implements Tokenizer {
 
   encodeChat(messages: readonly ChatMessage[]): Uint32Array {
     if (this.#template instanceof PlumblineError) throw this.#template
-    const { text, mark } = this.#template.render(messages)
+    const { text, unmark } = this.#template.render(messages)
     const fragments = this.#control
       .split(text)
-      .flatMap((fragment) =>
-        typeof fragment === 'number' ? fragment : this.#userDefined.split(fragment.replaceAll(mark, '')),
-      )
+      .flatMap((fragment) => (typeof fragment === 'number' ? fragment : this.#userDefined.split(unmark(fragment))))
     const ids = this.#encode(fragments)
     if (this.#bosId !== undefined && ids[0] !== this.#bosId) ids.unshift(this.#bosId)
     return Uint32Array.from(ids)

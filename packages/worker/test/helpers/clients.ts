@@ -36,4 +36,5 @@ export function lazyClient(worker: SpawnedWorker, body: object): Socket {
 }
 
 // 2,048 events of 8 KB: more than the kernel takes for a socket that nobody reads.
-export const wideRequest = () => fakeRequest({ tokens: 2_048, batch: 64, wide: true }, { max_tokens: 2_048 })
+export const WIDE = { tokens: 2_048, batch: 64, wide: true }
+export const wideRequest = () => fakeRequest(WIDE, { max_tokens: 2_048 })

@@ -8,7 +8,6 @@ export class Execution {
   readonly events: StreamEvent[] = []
   readonly ids: string[] = []
   readonly comments: string[] = []
-  readonly arrivedAt: number[] = []
   readonly #abort: AbortController
   readonly #waiting: (() => void)[] = []
   /** Resolves when the connection has ended, in whatever way. */
@@ -24,7 +23,6 @@ export class Execution {
         if (event !== parsed.type) throw new Error(`event: ${event} with data of type ${parsed.type}`)
         this.events.push(parsed)
         this.ids.push(id ?? '')
-        this.arrivedAt.push(performance.now())
       },
       onComment: (comment) => this.comments.push(comment),
     })

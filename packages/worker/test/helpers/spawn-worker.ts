@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { type Health, healthSchema, type LifecycleLine, lifecycleLineSchema } from '@plumbline/protocol'
 import { onTestFinished } from 'vitest'
 import type { FakeLoad } from '../fixtures/fake-script.ts'
+import { HAIKU_NANO } from './models.ts'
 
 const PROGRAM = fileURLToPath(new URL('../fixtures/worker-from-source.ts', import.meta.url))
 /** Compiled modules are kept from one worker to the next: half of what a start costs. */
@@ -28,6 +29,8 @@ export class SpawnedWorker {
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
   stdout = ''
   stderr = ''
+  /** What --model was given. */
+  readonly modelPath: string
 
   constructor(args: readonly string[], environment: Record<string, string> = {}, program = FROM_SOURCE) {
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PLUMBLINE_')))
@@ -37,6 +40,7 @@ export class SpawnedWorker {
     })
     this.child.stdout!.setEncoding('utf8').on('data', (text) => (this.stdout += text))
     this.child.stderr!.setEncoding('utf8').on('data', (text) => (this.stderr += text))
+    this.modelPath = args[args.indexOf('--model') + 1] ?? ''
     running.add(this.child)
     this.exited = new Promise((resolve) =>
       this.child.on('close', (code, signal) => {
@@ -91,6 +95,16 @@ export class SpawnedWorker {
     return line ? Number(line[1]) : 0
   }
 
+  /** Bytes that the front holds on to, on the heap and beside it; with NODE_OPTIONS=--expose-gc. */
+  async memoryWithoutGarbage(): Promise<number> {
+    const readings = (): object[] => this.log.filter((line) => line.msg === 'memory')
+    const before = readings().length
+    this.child.kill('SIGUSR2')
+    await until(() => readings().length > before)
+    const { heapUsed, arrayBuffers } = readings().at(-1) as { heapUsed: number; arrayBuffers: number }
+    return heapUsed + arrayBuffers
+  }
+
   async stop(): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
     if (this.child.exitCode === null && this.child.signalCode === null) {
       this.child.kill('SIGTERM')
@@ -129,12 +143,23 @@ export async function realWorker(
   modelPath: string,
   args: readonly string[] = [],
   program = FROM_SOURCE,
+  environment: Record<string, string> = {},
 ): Promise<SpawnedWorker> {
-  const worker = new SpawnedWorker(['--model', modelPath, '--port', '0', '--threads', '2', ...args], {}, program)
+  const given = ['--model', modelPath, '--port', '0', '--threads', '2', ...args]
+  const worker = new SpawnedWorker(given, environment, program)
   onTestFinished(async () => void (await worker.stop()))
   await worker.waitFor('ready')
   return worker
 }
+
+/**
+ * Over haiku-nano, for tests that act in the middle of an answer: as fast as it can be, 2,000 tokens take half a second, and a test that
+ * is held up for so long would act on an answer that is over. So computed they take seconds, the longer the busier the machine.
+ */
+export const unhurriedWorker = (args: readonly string[] = []) =>
+  realWorker(HAIKU_NANO, ['--threads', '1', '--precision', 'exact', ...args], FROM_SOURCE, {
+    PLUMBLINE_CPU_VARIANT: 'portable',
+  })
 
 /** A ready worker over the fake engine for one test, stopped when the test ends. */
 export async function fakeWorker(...options: Parameters<typeof spawnFakeWorker>): Promise<SpawnedWorker> {
@@ -144,7 +169,7 @@ export async function fakeWorker(...options: Parameters<typeof spawnFakeWorker>)
   return worker
 }
 
-export async function until(condition: () => boolean | Promise<boolean>, limitMs = 20_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, limitMs = 50_000): Promise<void> {
   const deadline = performance.now() + limitMs
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`not so within ${limitMs} ms: ${condition}`)

@@ -87,8 +87,11 @@ PLUMBLINE_INLINE ScaleAndMinimum scale_and_minimum(const std::uint8_t* packed, s
           static_cast<float>((packed[s + 4] >> 4) | ((packed[s] >> 6) << 4))};
 }
 
-template <class Sink>
-PLUMBLINE_INLINE void decode(const BlockQ4_K& block, const Sink& sink) {
+/// d * scale * quant - dmin * minimum for the eight sub-blocks of a Q4_K or Q5_K block. `fifth(s, half)` is what its values
+/// add to the nibbles. The products are exact in float32 (11 + 6 + 5 bits at most): only the difference is rounded, so
+/// nobody can tell in which order they were taken.
+template <class Block, class Sink, class Fifth>
+PLUMBLINE_INLINE void decode_sub_blocks(const Block& block, const Sink& sink, const Fifth& fifth) {
   const float d = f16_to_float(block.d);
   const float dmin = f16_to_float(block.dmin);
   unrolled<8>(PLUMBLINE_UNROLLED(s) {
@@ -98,25 +101,20 @@ PLUMBLINE_INLINE void decode(const BlockQ4_K& block, const Sink& sink) {
     const int shift = s % 2 * 4;
     unrolled<2>(PLUMBLINE_UNROLLED(half) {
       const U8x16 nibbles = load_bytes(block.nibbles + s / 2 * 32 + half * 16);
-      sink(s * 2 + half, to_float((nibbles >> shift) & 15) * scale - minimum);
+      sink(s * 2 + half, to_float(((nibbles >> shift) & 15) | fifth(s, half)) * scale - minimum);
     });
   });
 }
 
 template <class Sink>
+PLUMBLINE_INLINE void decode(const BlockQ4_K& block, const Sink& sink) {
+  decode_sub_blocks(block, sink, [](std::size_t, std::size_t) __attribute__((always_inline)) { return U8x16{}; });
+}
+
+template <class Sink>
 PLUMBLINE_INLINE void decode(const BlockQ5_K& block, const Sink& sink) {
-  const float d = f16_to_float(block.d);
-  const float dmin = f16_to_float(block.dmin);
-  unrolled<8>(PLUMBLINE_UNROLLED(s) {
-    const ScaleAndMinimum packed = scale_and_minimum(block.scales, s);
-    const F32x16 scale = F32x16::broadcast(d * packed.scale);
-    const F32x16 minimum = F32x16::broadcast(dmin * packed.minimum);
-    const int shift = s % 2 * 4;
-    unrolled<2>(PLUMBLINE_UNROLLED(half) {
-      const U8x16 nibbles = load_bytes(block.nibbles + s / 2 * 32 + half * 16);
-      const U8x16 fifth = ((load_bytes(block.fifth_bits + half * 16) >> s) & 1) << 4;
-      sink(s * 2 + half, to_float(((nibbles >> shift) & 15) | fifth) * scale - minimum);
-    });
+  decode_sub_blocks(block, sink, [&](std::size_t s, std::size_t half) __attribute__((always_inline)) {
+    return ((load_bytes(block.fifth_bits + half * 16) >> s) & 1) << 4;
   });
 }
 
