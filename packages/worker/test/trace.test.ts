@@ -97,6 +97,31 @@ test.skipIf(process.platform !== 'linux')(
   },
 )
 
+test('a trace changes no token, whatever its level, and leaves nothing where it was not asked for', async () => {
+  const traces = join(folder, 'levels')
+  mkdirSync(traces)
+  const worker = await realWorker(HAIKU_NANO, ['--trace-dir', traces])
+  const tokens = async (trace: string) => {
+    const request = {
+      job_id: trace,
+      prompt: 'rain',
+      max_tokens: 24,
+      temperature: 1,
+      seed: '7',
+      ignore_eos: true,
+      trace,
+    }
+    const execution = await Execution.start(worker.url, request)
+    await execution.ended
+    return execution.events.filter(({ type }) => type === 'token').map((event) => 'token_id' in event && event.token_id)
+  }
+  const untraced = await tokens('off')
+  expect(untraced).toHaveLength(24)
+  expect(readdirSync(traces)).toEqual([])
+  for (const level of ['logits', 'layers', 'ops']) expect(await tokens(level)).toEqual(untraced)
+  expect(readdirSync(traces)).toHaveLength(3)
+})
+
 describe('`trace`', () => {
   const trace = (name: string, ...args: string[]) =>
     new SpawnedWorker(['trace', '--model', STORIES_260K, '--out', join(folder, name), ...args])
