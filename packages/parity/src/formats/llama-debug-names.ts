@@ -26,7 +26,8 @@ const VIEWS = /^(RESHAPE|VIEW|PERMUTE|TRANSPOSE|CONT|CPY)$/
 
 /** The checkpoint that a node is, if it is one. q and k have one name before and after RoPE; the op tells. */
 export function checkpointOfNode(name: string, op: string): string | undefined {
-  if (VIEWS.test(op)) return undefined
+  // Attention's heads are laid side by side by the last op, which is a copy: kqv_out is that one.
+  if (VIEWS.test(op) && !name.startsWith('kqv_out-')) return undefined
   const [, node, layer] = /^(\w+?)-(\d{1,4})$/.exec(name) ?? []
   if (node === undefined) return OF_MODEL[name]
   const rotary = /^([QK])cur$/.exec(node)?.[1]?.toLowerCase()
