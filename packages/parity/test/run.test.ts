@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -105,6 +106,19 @@ describe('run with a worker that', () => {
     const child = Number(/child (\d+)/.exec(stderr)?.[1])
     await vi.waitFor(() => expect(() => process.kill(child, 0)).toThrow('ESRCH'), 10_000)
   })
+})
+
+test.each(['SIGINT', 'SIGTERM'] as const)('run that is ended by %s takes the worker with it', async (signal) => {
+  const log = join(folder, `${signal}.log`)
+  const worker = `bash -c "'${process.execPath}' --conditions=source '${odd}' hangs 2> '${log}'"`
+  const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
+  const args = ['--conditions=source', cli, 'run', '--model', model, '--reference', few, '--worker-command', worker]
+  const running = spawn(process.execPath, args, { stdio: 'ignore' })
+  const ended = new Promise((resolve) => running.once('exit', (_, by) => resolve(by)))
+  const child = await vi.waitFor(() => Number(/child (\d+)/.exec(readFileSync(log, 'utf8'))![1]), 30_000)
+  running.kill(signal)
+  expect(await ended).toBe(signal)
+  await vi.waitFor(() => expect(() => process.kill(child, 0)).toThrow('ESRCH'), 10_000)
 })
 
 describe('run finds no reference to trust', () => {
