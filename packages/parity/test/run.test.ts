@@ -95,7 +95,9 @@ describe('run with a worker that', () => {
 
   test('is not there could not be run', async () => {
     const { exitCode, stderr } = await run('--reference', few, '--worker-command', '/nowhere/worker --fast')
-    expect(stderr).toMatch(/\/nowhere\/worker --fast trace .* could not be started/)
+    expect(stderr).toMatch(
+      /the worker could not be started: .*\n {2}It was started as: \/nowhere\/worker --fast trace /,
+    )
     expect(exitCode).toBe(5)
   })
 

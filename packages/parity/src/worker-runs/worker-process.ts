@@ -73,7 +73,8 @@ export class WorkerProcess {
   failure(problem: string): PlumblineError {
     const last = this.stderr.trim().split('\n').slice(-3).join('\n  ')
     const said = last === '' ? '' : `; its last words:\n  ${last}`
-    return new PlumblineError('WORKER_FAILED', `${this.command} ${problem}${said}`, { command: this.command })
+    const message = `the worker ${problem}${said}\n  It was started as: ${this.command}`
+    return new PlumblineError('WORKER_FAILED', message, { command: this.command })
   }
 
   /** Ends it and all that it started. */
