@@ -3,6 +3,7 @@ import { loadModel, loadTokenizer, readGguf } from '@plumbline/reference'
 import type { Command } from 'commander'
 import { type CompareOptions, compareRecordings } from '../comparison/compare.ts'
 import { openRecording } from '../formats/open-recording.ts'
+import type { Recording } from '../recording/recording.ts'
 import { renderText } from '../report/text.ts'
 import type { CommandContext } from './context.ts'
 import {
@@ -45,8 +46,7 @@ async function compareCommand(
     allowPartial: given.allowPartial,
     onProgress: (rows, ofRows) => progress.show('comparing', rows, ofRows),
   }
-  const candidate = await openRecording(candidatePath)
-  const reference = await openRecording(referencePath)
+  const [candidate, reference] = await openBoth(candidatePath, referencePath)
   try {
     const judged = compareRecordings(candidate, reference, options).map((comparison) => ({
       comparison,
@@ -69,6 +69,15 @@ async function compareCommand(
     candidate.close()
     reference.close()
   }
+}
+
+/** At once: the hashes of both are computed on threads. */
+async function openBoth(candidatePath: string, referencePath: string): Promise<[Recording, Recording]> {
+  const opened = await Promise.allSettled([openRecording(candidatePath), openRecording(referencePath)])
+  const [candidate, reference] = opened
+  if (candidate.status === 'fulfilled' && reference.status === 'fulfilled') return [candidate.value, reference.value]
+  for (const one of opened) if (one.status === 'fulfilled') one.value.close()
+  throw (opened.find(({ status }) => status === 'rejected') as PromiseRejectedResult).reason
 }
 
 export function modelOptions(path: string | undefined): Pick<CompareOptions, 'model' | 'tokenizer'> {

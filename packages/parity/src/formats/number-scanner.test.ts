@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { seededRandom } from '../../test/helpers/damage.ts'
 import { temporaryFolder } from '../../test/helpers/recordings.ts'
@@ -61,3 +62,42 @@ it.each(['1,,2', '1,[2]', '1,2.', '1,2e', '1,--2', '1,"x"', '1,null', '1,2 3'])(
 it('does not read on after the end of the array', () => {
   expect(() => scan('1,2', new Float32Array(3))).toThrow(/byte 3/)
 })
+
+const digits = (most: number) => fc.stringMatching(new RegExp(`^[0-9]{1,${most}}$`))
+const literal = fc.oneof(
+  fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => JSON.stringify(value)),
+  fc.float({ noNaN: true, noDefaultInfinity: true }).map((value) => JSON.stringify(value)),
+  fc.float({ noNaN: true, noDefaultInfinity: true }).map((value) => value.toExponential(16)),
+  fc.double({ noNaN: true, min: -(2 ** -1000), max: 2 ** -1000 }).map((value) => value.toExponential()),
+  // Halfway between two float32, and a little beside.
+  fc
+    .tuple(fc.float({ noNaN: true, min: -1e6, max: 1e6 }), fc.constantFrom(0, 1, -1))
+    .map(([value, beside]) => String(value * (1 + 2 ** -24) * (1 + beside * 2 ** -52))),
+  fc
+    .tuple(
+      fc.constantFrom('', '-'),
+      digits(25),
+      digits(40),
+      fc.integer({ min: -360, max: 330 }),
+      fc.constantFrom('', 'e', 'E'),
+    )
+    .map(
+      ([sign, whole, fraction, exponent, mark]) =>
+        `${sign}${whole.replace(/^0+(?=.)/, '')}.${fraction}${mark && mark + exponent}`,
+    ),
+)
+
+it('reads whatever number JSON has to the bits of JSON.parse', () => {
+  fc.assert(
+    fc.property(
+      fc.array(literal, { minLength: 1, maxLength: 40 }),
+      fc.constantFrom(',', ', ', ' ,\r\n\t'),
+      (texts, comma) => {
+        const parsed: number[] = JSON.parse(`[${texts.join(',')}]`)
+        expect(scan(texts.join(comma), new Float64Array(texts.length))).toEqual(Float64Array.from(parsed))
+        expect(scan(texts.join(comma), new Float32Array(texts.length))).toEqual(Float32Array.from(parsed))
+      },
+    ),
+    { numRuns: 1000 },
+  )
+}, 60_000)

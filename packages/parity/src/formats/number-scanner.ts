@@ -1,28 +1,27 @@
+import { FREE_FROM, kernelMemory, makeKernels } from '../kernels/kernels.ts'
 import type { RecordingFile } from './recording-file.ts'
 import { invalid } from './recording-file.ts'
 
 const WINDOW_BYTES = 1 << 18
 /** Longer than any number that a program prints. */
 const MAX_NUMBER_BYTES = 512
-/** 10^22 is the largest power of ten that a float64 holds exactly. */
-const POWERS = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`))
-const [MINUS, COMMA, CLOSE] = [45, 44, 93]
-/** '.' less '0'. */
-const POINT = -2
-const SMALLEST_NORMAL_FLOAT = 2 ** -126
-
-const parsed = new Float64Array(1)
-const parsedBits = new Uint32Array(parsed.buffer)
+/** After the window: a zero, which ends every number, and what the kernel loads along with the last bytes. */
+const SPARE_BYTES = 64
+const VALUES_FROM = FREE_FROM + WINDOW_BYTES + SPARE_BYTES
+/** That the kernel reads at once. */
+const VALUES = 1 << 14
+const [COMMA, CLOSE] = [44, 93]
 
 /**
- * Reads the numbers of a JSON array from the bytes of a file, in order. JSON.parse is not used since it makes a string, an array and
- * a correctly rounded float64 of each number. A float64 that is exact, or that lies clear of the middle between two float32, gives the
- * same float32 as correct rounding does (Clinger, "How to read floating point numbers accurately", 1990); the others go to Number().
+ * Reads the numbers of a JSON array from the bytes of a file, in order, to the bits that JSON.parse gives. The usual ones are read by
+ * a kernel (assembly/numbers.ts), since JSON.parse makes a string and an array of them; the others go to Number().
  */
 export class NumberScanner {
   readonly #file: RecordingFile
-  /** One byte more, which ends the loops over digits. */
-  readonly #window = Buffer.allocUnsafe(WINDOW_BYTES + 1)
+  readonly #kernels: ReturnType<typeof makeKernels>
+  readonly #window: Buffer
+  readonly #floats: Float32Array
+  readonly #doubles: Float64Array
   /** Of the window's first byte. */
   #windowStart = 0
   #size = 0
@@ -31,6 +30,11 @@ export class NumberScanner {
 
   constructor(file: RecordingFile) {
     this.#file = file
+    const memory = kernelMemory(WINDOW_BYTES + SPARE_BYTES + VALUES * Float64Array.BYTES_PER_ELEMENT)
+    this.#kernels = makeKernels(memory)
+    this.#window = Buffer.from(memory.buffer, FREE_FROM, WINDOW_BYTES + SPARE_BYTES)
+    this.#floats = new Float32Array(memory.buffer, VALUES_FROM, VALUES)
+    this.#doubles = new Float64Array(memory.buffer, VALUES_FROM, VALUES)
   }
 
   /** In bytes: after the comma of the last number that was read. */
@@ -54,136 +58,53 @@ export class NumberScanner {
    */
   read(into: Float32Array | Float64Array): void {
     const toFloat32 = into instanceof Float32Array
-    for (let index = 0; index < into.length; ) {
-      if (this.#size - this.#at <= MAX_NUMBER_BYTES && !this.#ended) this.#refill()
-      index = this.#readWindow(into, index, toFloat32)
+    const values = toFloat32 ? this.#floats : this.#doubles
+    for (let done = 0; done < into.length; ) {
+      const count = Math.min(VALUES, into.length - done)
+      for (let index = 0; index < count; ) {
+        this.#fill()
+        // A number that begins before it is in the window whole.
+        const safe = FREE_FROM + (this.#ended ? this.#size : this.#size - MAX_NUMBER_BYTES)
+        index = this.#kernels.scanNumbers(FREE_FROM + this.#at, safe, VALUES_FROM, index, count, toFloat32 ? 1 : 0)
+        const stopped = this.#kernels.stoppedAt()
+        this.#at = stopped - FREE_FROM
+        if (index < count && (stopped < safe || this.#ended)) values[index++] = this.#readUnusual()
+      }
+      into.set(values.subarray(0, count), done)
+      done += count
     }
   }
 
   /** Whether the array ends here: what must be after its last number. */
   get atEnd(): boolean {
-    if (this.#size - this.#at <= MAX_NUMBER_BYTES && !this.#ended) this.#refill()
+    this.#fill()
     return this.#window[this.#at] === CLOSE
   }
 
-  /** Numbers up to the last few bytes of the window; returns the index of the next. */
-  #readWindow(into: Float32Array | Float64Array, from: number, toFloat32: boolean): number {
-    const bytes = this.#window
-    const size = this.#size
-    // A number that begins before it is in the window whole.
-    const safe = this.#ended ? size : size - MAX_NUMBER_BYTES
-    const end = into.length
-    let at = this.#at
-    let index = from
-    while (index < end) {
-      let byte = bytes[at]!
-      while (byte <= 32 && at < size) byte = bytes[++at]!
-      if (at >= safe) {
-        if (this.#ended) throw this.#broken(at)
-        break
-      }
-      const start = at
-      // Signs are random, so they are computed, not branched on.
-      const minus = byte === MINUS ? 1 : 0
-      at += minus
-      byte = bytes[at]!
-
-      // Up to 15 digits are an exact float64, up to 7 more another.
-      let high = 0
-      let low = 0
-      let lowDigits = 0
-      let fraction = 0
-      let exponent = 0
-      let digit = byte - 48
-      const integerStart = at
-      while (digit >>> 0 <= 9) {
-        high = high * 10 + digit
-        digit = bytes[++at]! - 48
-      }
-      const integerDigits = at - integerStart
-      if (integerDigits === 0) {
-        at = this.#afterNumber(this.#readName(into, index++, start), size)
-        continue
-      }
-      if (digit === POINT) {
-        let taken = high === 0 ? 0 : integerDigits
-        const fractionStart = ++at
-        digit = bytes[at]! - 48
-        for (; digit >>> 0 <= 9 && taken < 15; taken++) {
-          high = high * 10 + digit
-          digit = bytes[++at]! - 48
-        }
-        fraction = at - fractionStart
-        while (digit >>> 0 <= 9) {
-          if (lowDigits < 7) {
-            low = low * 10 + digit
-            lowDigits++
-          }
-          digit = bytes[++at]! - 48
-        }
-        if (at === fractionStart) throw this.#broken(at)
-      }
-      byte = digit + 48
-      if (byte === 101 || byte === 69) {
-        byte = bytes[++at]!
-        const down = byte === 45
-        if (down || byte === 43) byte = bytes[++at]!
-        const exponentStart = at
-        while (byte >= 48 && byte <= 57) {
-          exponent = exponent * 10 + (byte - 48)
-          byte = bytes[++at]!
-        }
-        if (at === exponentStart) throw this.#broken(at)
-        if (down) exponent = -exponent
-      }
-
-      exponent -= fraction
-      let value: number
-      if (lowDigits === 0 && integerDigits <= 15 && exponent >= -22 && exponent <= 22) {
-        value = exponent < 0 ? high / POWERS[-exponent]! : high * POWERS[exponent]!
-      } else if (toFloat32 && integerDigits <= 15 && exponent <= 0 && exponent - lowDigits >= -44) {
-        exponent -= lowDigits
-        value = high * POWERS[lowDigits]! + low
-        value = exponent >= -22 ? value / POWERS[-exponent]! : value / 1e22 / POWERS[-exponent - 22]!
-        parsed[0] = value
-        // The 29 bits that a float32 has not: are they near their half?
-        const rest = parsedBits[0]! & 0x1fffffff
-        if ((rest > 0x0fffffe0 && rest < 0x10000020) || (value < SMALLEST_NORMAL_FLOAT && value !== 0)) {
-          value = Math.abs(Number(bytes.toString('latin1', start, at)))
-        }
-      } else value = Math.abs(Number(bytes.toString('latin1', start, at)))
-      into[index++] = value * (1 - 2 * minus)
-      at = this.#afterNumber(at, size)
-    }
-    this.#at = at
-    return index
+  /** One number, whatever its shape, and the comma after it. */
+  #readUnusual(): number {
+    const start = this.#skipBlanks(this.#at)
+    const text = this.#window.toString('latin1', start, Math.min(start + MAX_NUMBER_BYTES, this.#size))
+    const [all, number, quoted, bare] = UNUSUAL.exec(text) ?? []
+    const name = quoted ?? bare
+    if (all === undefined) throw this.#broken(start)
+    const end = this.#skipBlanks(start + all.length)
+    if (this.#window[end] !== COMMA && this.#window[end] !== CLOSE) throw this.#broken(end)
+    this.#at = this.#window[end] === COMMA ? end + 1 : end
+    if (name === undefined) return Number(number)
+    return /nan/i.test(name) ? Number.NaN : name.startsWith('-') ? -Infinity : Infinity
   }
 
-  /** Past the one comma that may follow; a closing bracket stays. */
-  #afterNumber(from: number, size: number): number {
-    const bytes = this.#window
+  #skipBlanks(from: number): number {
     let at = from
-    while (bytes[at]! <= 32 && at < size) at++
-    if (bytes[at] === COMMA) return at + 1
-    if (bytes[at] !== CLOSE) throw this.#broken(at)
+    while (this.#window[at]! <= 32 && at < this.#size) at++
     return at
   }
 
-  /** A number that is none, as a string or bare, from its first byte; returns where it ends. */
-  #readName(into: Float32Array | Float64Array, index: number, start: number): number {
-    const quoted = this.#window[start] === 34
-    const from = quoted ? start + 1 : start
-    const text = this.#window.toString('latin1', from, Math.min(from + 9, this.#size))
-    const name = /^(NaN|nan|-?(?:Infinity|inf))(?![A-Za-z0-9])/.exec(text)?.[1]
-    const end = from + (name?.length ?? 0)
-    if (name === undefined || (quoted && this.#window[end] !== 34)) throw this.#broken(start)
-    into[index] = /nan/i.test(name) ? Number.NaN : name.startsWith('-') ? -Infinity : Infinity
-    return quoted ? end + 1 : end
-  }
-
-  #refill(): void {
+  #fill(): void {
+    if (this.#size - this.#at > MAX_NUMBER_BYTES || this.#ended) return
     const rest = this.#size - this.#at
-    this.#window.copy(this.#window, 0, this.#at, this.#size)
+    this.#window.copyWithin(0, this.#at, this.#size)
     this.#windowStart += this.#at
     this.#at = 0
     const count = this.#file.readSome(this.#window.subarray(rest, WINDOW_BYTES), this.#windowStart + rest)
@@ -196,3 +117,7 @@ export class NumberScanner {
     return invalid({ file: this.#file.path, byteOffset: this.#windowStart + at }, 'a number must stand here')
   }
 }
+
+/** A number; or what is none, as a string or bare. */
+const UNUSUAL =
+  /^(?:(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|"(NaN|nan|-?(?:Infinity|inf))"|(NaN|nan|-?(?:Infinity|inf))(?![A-Za-z0-9]))/

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads'
 import type { RecordingFile } from './recording-file.ts'
 import { unreadable } from './recording-file.ts'
 
-const CHUNK_BYTES = 4 << 20
+const CHUNK_BYTES = 1 << 20
 
 /** What the thread runs: hashing is bound by one core, and two recordings are opened at once. */
 const HASH_IN_THREAD = `

@@ -13,7 +13,7 @@ import type { RecordedDtype, Slab, Values } from '../recording/recording.ts'
 import { emptyLogitColumns, logitMetrics, sameLogits } from './logit-metrics.ts'
 import { PairOfBlocks, SUM, SUMS, sizeRow } from './row-metrics.ts'
 import { RowSums } from './row-sums.ts'
-import { BLOCK_VALUES } from './shared-blocks.ts'
+import { READ_VALUES } from './shared-blocks.ts'
 
 /** From so many values on a second thread pays. */
 const MANY_VALUES = 16 * 1024 * 1024
@@ -119,7 +119,7 @@ function compareStretch(
   const ulpSize = Math.max(ULP_IN_F32[a.dtype], ULP_IN_F32[b.dtype])
   const xWidth = a.coverage.perRow
   const yWidth = b.coverage.perRow
-  const step = Math.max(1, Math.floor(BLOCK_VALUES / Math.max(xWidth, yWidth)))
+  const step = Math.max(1, Math.floor(READ_VALUES / Math.max(xWidth, yWidth)))
   for (let position = start; position < end; position += step) {
     const count = Math.min(step, end - position)
     const [x, y] = readBoth(a, b, position, count)
@@ -211,7 +211,7 @@ function showAlone(
 /** Fitness of the rows of one side that are compared with nothing. */
 export function showRows(fitness: Fitness, name: string, slab: Slab, start: number, end: number): void {
   const { perRow } = slab.coverage
-  const step = Math.max(1, Math.floor(BLOCK_VALUES / perRow))
+  const step = Math.max(1, Math.floor(READ_VALUES / perRow))
   for (let position = start; position < end; position += step) {
     const count = Math.min(step, end - position)
     const values = slab.read(position - slab.pos, count)

@@ -1,15 +1,14 @@
 import { Worker } from 'node:worker_threads'
 import type { Values } from '../recording/recording.ts'
-import { SUMS } from './row-metrics.ts'
+import { PairOfBlocks, SUMS } from './row-metrics.ts'
 import {
   BLOCK_ROWS,
   BLOCK_VALUES,
+  BlockSums,
   collect,
-  computeIfQueued,
-  makeSharedBlocks,
+  makeBlockMemory,
   queue,
   type SharedBlock,
-  sumRows,
   viewBlocks,
 } from './shared-blocks.ts'
 
@@ -19,32 +18,29 @@ export type BlockDone = (x: Values, y: Values, sums: Float64Array) => void
 /** The sums of rows, block by block: here, or half of them on a thread beside. */
 export class RowSums {
   readonly #blocks: readonly SharedBlock[]
-  readonly #ticket: Int32Array | undefined
+  readonly #blockSums: BlockSums
+  /** Grows with each block that is queued; -1 at the end. */
+  readonly #ticket = new Int32Array(new SharedArrayBuffer(4))
   /** Blocks that are on their way, the oldest first. */
   readonly #pending: { block: SharedBlock; done: BlockDone }[] = []
   #next = 0
-  #sums = new Float64Array(SUMS)
 
   constructor({ threaded }: { readonly threaded: boolean }) {
-    if (!threaded) {
-      this.#blocks = []
-      return
-    }
-    const shared = makeSharedBlocks()
-    this.#blocks = viewBlocks(shared)
-    this.#ticket = new Int32Array(shared.ticket)
+    const memory = makeBlockMemory()
+    this.#blocks = viewBlocks(memory).slice(0, threaded ? undefined : 1)
+    this.#blockSums = new BlockSums(memory)
+    if (!threaded) return
     const program = import.meta.url.endsWith('.ts') ? './row-sums-thread.ts' : './row-sums-thread.js'
+    const workerData = { memory, ticket: this.#ticket.buffer }
     // Whatever becomes of it: what it does not compute is computed here.
-    new Worker(new URL(program, import.meta.url), { workerData: shared }).on('error', () => {}).unref()
+    new Worker(new URL(program, import.meta.url), { workerData }).on('error', () => {}).unref()
   }
 
   /** `same`: both sides are equal, bit for bit. `done` is called now or at a later call. */
   add(x: Values, y: Values, count: number, width: number, same: boolean, done: BlockDone): void {
-    const shareable = x instanceof Float32Array && y instanceof Float32Array
-    if (this.#ticket === undefined || !shareable || count > BLOCK_ROWS || count * width > BLOCK_VALUES) {
-      if (this.#sums.length < count * SUMS) this.#sums = new Float64Array(count * SUMS)
-      sumRows(x, y, count, width, same, this.#sums)
-      done(x, y, this.#sums)
+    const floats = x instanceof Float32Array && y instanceof Float32Array
+    if (!floats || count > BLOCK_ROWS || count * width > BLOCK_VALUES) {
+      done(x, y, sumRows(x, y, count, width))
       return
     }
     if (this.#pending.length === this.#blocks.length) this.#finishOldest()
@@ -53,27 +49,31 @@ export class RowSums {
     block.x.set(x)
     block.y.set(y)
     queue(block, count, width, same)
-    this.#wake()
+    Atomics.add(this.#ticket, 0, 1)
+    Atomics.notify(this.#ticket, 0)
     this.#pending.push({ block, done })
   }
 
   /** Until every `done` has been called. The thread ends. */
   finish(): void {
     while (this.#pending.length > 0) this.#finishOldest()
-    if (this.#ticket === undefined) return
     Atomics.store(this.#ticket, 0, -1)
     Atomics.notify(this.#ticket, 0)
   }
 
   #finishOldest(): void {
     const { block, done } = this.#pending.shift()!
-    computeIfQueued(block)
+    this.#blockSums.computeIfQueued(block)
     collect(block)
     done(block.x, block.y, block.sums)
   }
+}
 
-  #wake(): void {
-    Atomics.add(this.#ticket!, 0, 1)
-    Atomics.notify(this.#ticket!, 0)
+function sumRows(x: Values, y: Values, count: number, width: number): Float64Array {
+  const pair = new PairOfBlocks(x, y)
+  const sums = new Float64Array(count * SUMS)
+  for (let row = 0; row < count; row++) {
+    pair.compare(row * width, row * width, width, sums.subarray(row * SUMS, (row + 1) * SUMS))
   }
+  return sums
 }

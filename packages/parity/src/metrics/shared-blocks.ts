@@ -1,8 +1,10 @@
-import type { Values } from '../recording/recording.ts'
-import { PairOfBlocks, SUMS, samePair, sizeRow } from './row-metrics.ts'
+import { FREE_FROM, type Kernels, kernelMemory, makeKernels } from '../kernels/kernels.ts'
+import { SUM, SUMS, samePair } from './row-metrics.ts'
 
-/** Values of one side that a block holds at most. */
-export const BLOCK_VALUES = 64 * 1024
+/** Values of one side that are read at once, unless a row has more: few enough for the processor's cache. */
+export const READ_VALUES = 64 * 1024
+/** Values of one side that a block holds at most: a row of the logits of a large vocabulary. */
+export const BLOCK_VALUES = 256 * 1024
 /** Rows that a shared block holds at most. */
 export const BLOCK_ROWS = 2048
 /** Enough for both threads to have one at hand while one is being read. */
@@ -21,34 +23,26 @@ export interface SharedBlock {
   readonly sums: Float64Array
 }
 
-export interface SharedBlocks {
-  /** Grows with each block that is queued; -1 at the end. */
-  readonly ticket: SharedArrayBuffer
-  readonly blocks: readonly {
-    numbers: SharedArrayBuffer
-    x: SharedArrayBuffer
-    y: SharedArrayBuffer
-    sums: SharedArrayBuffer
-  }[]
+/** In bytes. */
+const SIZES = { numbers: 8 * EACH, values: 4 * BLOCK_VALUES, sums: 8 * SUMS * BLOCK_ROWS }
+const BLOCK_BYTES = SIZES.numbers + 2 * SIZES.values + SIZES.sums
+
+export function makeBlockMemory(): WebAssembly.Memory {
+  return kernelMemory(BLOCKS * BLOCK_BYTES)
 }
 
-export function makeSharedBlocks(): SharedBlocks {
-  const block = () => ({
-    numbers: new SharedArrayBuffer(4 * EACH),
-    x: new SharedArrayBuffer(4 * BLOCK_VALUES),
-    y: new SharedArrayBuffer(4 * BLOCK_VALUES),
-    sums: new SharedArrayBuffer(8 * SUMS * BLOCK_ROWS),
+export function viewBlocks({ buffer }: WebAssembly.Memory): SharedBlock[] {
+  return Array.from({ length: BLOCKS }, (_, index) => {
+    const numbers = FREE_FROM + index * BLOCK_BYTES
+    const x = numbers + SIZES.numbers
+    const y = x + SIZES.values
+    return {
+      numbers: new Int32Array(buffer, numbers, EACH),
+      x: new Float32Array(buffer, x, BLOCK_VALUES),
+      y: new Float32Array(buffer, y, BLOCK_VALUES),
+      sums: new Float64Array(buffer, y + SIZES.values, SUMS * BLOCK_ROWS),
+    }
   })
-  return { ticket: new SharedArrayBuffer(4), blocks: Array.from({ length: BLOCKS }, block) }
-}
-
-export function viewBlocks({ blocks }: SharedBlocks): SharedBlock[] {
-  return blocks.map(({ numbers, x, y, sums }) => ({
-    numbers: new Int32Array(numbers),
-    x: new Float32Array(x),
-    y: new Float32Array(y),
-    sums: new Float64Array(sums),
-  }))
 }
 
 export function queue({ numbers }: SharedBlock, count: number, width: number, same: boolean): void {
@@ -58,31 +52,40 @@ export function queue({ numbers }: SharedBlock, count: number, width: number, sa
   Atomics.store(numbers, NUMBERS.state, STATE.queued)
 }
 
-/** Computes a block if nobody else does. */
-export function computeIfQueued({ numbers, x, y, sums }: SharedBlock): boolean {
-  if (Atomics.compareExchange(numbers, NUMBERS.state, STATE.queued, STATE.taken) !== STATE.queued) return false
-  sumRows(x, y, numbers[NUMBERS.count]!, numbers[NUMBERS.width]!, numbers[NUMBERS.same] === 1, sums)
-  Atomics.store(numbers, NUMBERS.state, STATE.done)
-  Atomics.notify(numbers, NUMBERS.state)
-  return true
+/** Computes blocks that are queued; each thread has its own. */
+export class BlockSums {
+  readonly #kernels: Kernels
+
+  constructor(memory: WebAssembly.Memory) {
+    this.#kernels = makeKernels(memory)
+  }
+
+  /** Computes a block if nobody else does. */
+  computeIfQueued(block: SharedBlock): boolean {
+    const { numbers } = block
+    if (Atomics.compareExchange(numbers, NUMBERS.state, STATE.queued, STATE.taken) !== STATE.queued) return false
+    this.#compute(block, numbers[NUMBERS.count]!, numbers[NUMBERS.width]!, numbers[NUMBERS.same] === 1)
+    Atomics.store(numbers, NUMBERS.state, STATE.done)
+    Atomics.notify(numbers, NUMBERS.state)
+    return true
+  }
+
+  #compute({ x, y, sums }: SharedBlock, count: number, width: number, same: boolean): void {
+    for (let row = 0; row < count; row++) {
+      const [from, to] = [row * width * x.BYTES_PER_ELEMENT, row * SUMS * sums.BYTES_PER_ELEMENT]
+      if (same) {
+        this.#kernels.sizeRow(y.byteOffset + from, width, sums.byteOffset + to)
+        const rowSums = sums.subarray(row * SUMS, (row + 1) * SUMS)
+        rowSums[SUM.referenceTiny] = rowSums[1]!
+        rowSums[SUM.referenceSquares] = rowSums[0]!
+        samePair(rowSums)
+      } else this.#kernels.sumRow(x.byteOffset + from, y.byteOffset + from, width, sums.byteOffset + to)
+    }
+  }
 }
 
 /** Waits until a block that somebody took is computed, and makes it free. */
 export function collect({ numbers }: SharedBlock): void {
   while (Atomics.load(numbers, NUMBERS.state) === STATE.taken) Atomics.wait(numbers, NUMBERS.state, STATE.taken)
   Atomics.store(numbers, NUMBERS.state, STATE.free)
-}
-
-const row = new Float64Array(SUMS)
-
-/** The sums of each row of a block, SUMS numbers a row. `same`: both sides are, bit for bit. */
-export function sumRows(x: Values, y: Values, count: number, width: number, same: boolean, sums: Float64Array): void {
-  const pair = new PairOfBlocks(x, y)
-  for (let index = 0; index < count; index++) {
-    if (same) {
-      sizeRow(y, index * width, width, row)
-      samePair(row)
-    } else pair.compare(index * width, index * width, width, row)
-    sums.set(row, index * SUMS)
-  }
 }
