@@ -12,6 +12,7 @@ import type { RecordedRun, Recording } from '../recording/recording.ts'
 import { coverageOf, layerCount, tooLittle } from '../verdict/coverage.ts'
 import { firstDivergence, judge } from '../verdict/divergence.ts'
 import { compareGreedy } from '../verdict/greedy.ts'
+import { printedRounding } from '../verdict/printed-rounding.ts'
 import { chooseProfile } from '../verdict/profile.ts'
 import { decideVerdict } from '../verdict/verdict.ts'
 import type { Comparison, Divergence, GreedyFinding, ProfileName, Side, UnfitFinding } from './comparison.ts'
@@ -76,7 +77,12 @@ function comparePair(
       ? chooseProfile(pair.candidate, pair.reference)
       : { profile: options.profile, reason: 'asked for' }
   const layers = layerCount(aligned)
-  const checkpoints = judge(measured, profile, layers, printedRounding(pair))
+  const checkpoints = judge(
+    measured,
+    profile,
+    layers,
+    printedRounding(pair.candidate) + printedRounding(pair.reference),
+  )
   const first = firstDivergence(checkpoints, profile, layers)
   const divergence = first === undefined ? undefined : explain(first, aligned, candidate, options)
   const decode = tokenizer === undefined ? {} : { decode: (id: number) => tokenizer.decodeText([id]) }
@@ -122,12 +128,6 @@ function comparePair(
     ...(divergence !== undefined && { divergence }),
     ...(greedy !== undefined && { greedy }),
   }
-}
-
-/** Half of the last decimal that was printed, and a little for its own reading. */
-function printedRounding({ candidate, reference }: RunPair): number {
-  const decimals = [candidate.printedDecimals, reference.printedDecimals].filter((count) => count !== undefined)
-  return decimals.length === 0 ? 0 : 0.5001 * 10 ** -Math.min(...decimals)
 }
 
 interface Looked {

@@ -18,7 +18,10 @@ import { READ_VALUES } from './shared-blocks.ts'
 /** From so many values on a second thread pays. */
 const MANY_VALUES = 16 * 1024 * 1024
 
-export type MeasuredCheckpoint = Omit<ComparedCheckpoint, 'tolerance' | 'exceeding'>
+export interface MeasuredCheckpoint extends Omit<ComparedCheckpoint, 'tolerance' | 'exceeding'> {
+  /** Mean squares of the reference's rows, over the values compared. */
+  readonly sizes: Float64Array
+}
 
 export interface PassOptions {
   readonly onProgress?: (rows: number, ofRows: number) => void
@@ -28,6 +31,7 @@ interface Columns {
   readonly positions: Uint32Array
   readonly metrics: Record<MetricName, Float64Array>
   readonly logits?: Record<LogitMetricName, Float64Array>
+  readonly sizes: Float64Array
   /** Of the row of which the fewest were. */
   compared: number
 }
@@ -89,6 +93,7 @@ function emptyColumns(name: string, count: number): Columns {
     positions: new Uint32Array(count),
     metrics: metrics as Record<MetricName, Float64Array>,
     ...(name === 'logits' && { logits: emptyLogitColumns(count) }),
+    sizes: new Float64Array(count),
     compared: Number.POSITIVE_INFINITY,
   }
 }
@@ -229,17 +234,18 @@ function write(
   count: number,
   ulpSize: number,
 ): void {
-  const { positions, metrics } = columns
+  const { positions, metrics, sizes } = columns
   columns.compared = Math.min(columns.compared, count)
   positions[row] = position
   const squared = sums[SUM.squaredDifference]!
   const nmse = squared === 0 ? 0 : squared / sums[SUM.referenceSquares]!
-  const sizes = Math.sqrt(sums[SUM.candidateSquares]! * sums[SUM.referenceSquares]!)
+  const norms = Math.sqrt(sums[SUM.candidateSquares]! * sums[SUM.referenceSquares]!)
+  sizes[row] = count === 0 ? 0 : sums[SUM.referenceSquares]! / count
   metrics.max_abs[row] = sums[SUM.maxDifference]!
   metrics.mean_abs[row] = count === 0 ? 0 : sums[SUM.sumDifference]! / count
   metrics.nmse[row] = nmse
   metrics.relative_l2[row] = Math.sqrt(nmse)
-  metrics.cosine[row] = squared === 0 ? 1 : sums[SUM.product]! / sizes
+  metrics.cosine[row] = squared === 0 ? 1 : sums[SUM.product]! / norms
   metrics.max_ulp[row] = Math.ceil(sums[SUM.ulp]! / ulpSize)
 }
 

@@ -13,29 +13,30 @@ const GROWTH = 1e4
 /** How much above everything computed before it an error must stand to have begun there. */
 const JUMP = 30
 
-/** Sets every row against the tolerance of its op. `rounding`: by how much a value may be off for having been printed. */
+/** Sets every row against the tolerance of its op. `rounding`: mean square by which values may be off for having been printed. */
 export function judge(
   measured: readonly MeasuredCheckpoint[],
   profile: ProfileName,
   layers: number,
   rounding: number,
 ): ComparedCheckpoint[] {
-  return measured.map((checkpoint) => {
+  return measured.map(({ sizes, ...checkpoint }) => {
     const bound = tolerance(profile, checkpoint.op, checkpoint.layer ?? layersBefore(checkpoint, layers))
     const { nmse, max_ulp: ulp, max_abs: largest } = checkpoint.metrics
     const exceeding: number[] = []
     for (let row = 0; row < nmse.length; row++) {
       // Not `nmse > bound`: a NaN exceeds everything.
       const within =
-        (profile === 'bit-exact' ? ulp[row] === 0 && largest[row] === 0 : nmse[row]! <= bound) ||
-        (rounding > 0 && largest[row]! <= rounding)
+        profile === 'bit-exact'
+          ? ulp[row] === 0 && largest[row] === 0
+          : nmse[row]! <= bound || (rounding > 0 && nmse[row]! * sizes[row]! <= bound * sizes[row]! + rounding)
       if (!within) exceeding.push(row)
     }
     return { ...checkpoint, tolerance: bound, exceeding: Uint32Array.from(exceeding) }
   })
 }
 
-const layersBefore = ({ op }: MeasuredCheckpoint, layers: number) => (op === 'token_embd' ? 0 : layers)
+const layersBefore = ({ op }: Pick<MeasuredCheckpoint, 'op'>, layers: number) => (op === 'token_embd' ? 0 : layers)
 
 /**
  * The first checkpoint, in the order of computation and then of positions, that exceeds its tolerance, or the one shortly before it

@@ -98,6 +98,46 @@ test('noise at one op does not hide where a mistake begins later', () => {
   expect(against(noisy, truth).divergence!.checkpoint).toBe('blk.3.ffn_up')
 })
 
+describe('decimals that a side says its values were printed with', () => {
+  const rounded = (decimals: number) =>
+    alterRun(truth, {
+      values: (_, values) => {
+        for (let i = 0; i < values.length; i++) values[i] = Math.round(values[i]! * 10 ** decimals) / 10 ** decimals
+        return undefined
+      },
+    })
+  const stating = (run: RecordedRun, printedDecimals: number) => Object.assign(alterRun(run, {}), { printedDecimals })
+  const wrong = () =>
+    alterRun(truth, {
+      values: (_, values) => {
+        for (let i = 0; i < values.length; i++) values[i] = values[i]! + 0.3 * Math.sin(i)
+        return undefined
+      },
+    })
+
+  test('honest ones are allowed for: what was printed with 4 is the same', () => {
+    expect(against(rounded(4), truth).verdict.exitCode).toBe(1)
+    expect(against(stating(rounded(4), 4), truth).verdict.exitCode).toBe(0)
+    expect(against(truth, stating(rounded(4), 4)).verdict.exitCode).toBe(0)
+  })
+
+  test.each([0, 1, 2, 3, 4])('a wrong run that states %d is not let through', (decimals) => {
+    expect(against(stating(wrong(), decimals), truth).verdict.exitCode).toBe(1)
+    expect(against(truth, stating(wrong(), decimals)).verdict.exitCode).not.toBe(0)
+  })
+
+  test('0, 1 and 2 are too few to excuse anything, though the values are multiples of them', () => {
+    for (const decimals of [0, 1, 2]) {
+      const verdict = against(stating(rounded(decimals), decimals), truth, { profile: 'float32' }).verdict
+      expect(verdict.exitCode).not.toBe(0)
+    }
+  })
+
+  test('under bit-exact they count for nothing', () => {
+    expect(against(stating(rounded(4), 4), truth, { profile: 'bit-exact' }).verdict.exitCode).toBe(1)
+  })
+})
+
 describe('greedy continuations', () => {
   const logitsOnly = (run: RecordedRun, greedy: Greedy): RecordedRun =>
     Object.assign(
