@@ -100,6 +100,19 @@ describe('identity', () => {
   })
 })
 
+test.each(['candidate', 'reference', 'neither'])(
+  'models of different hashes are refused although %s alone states a fingerprint',
+  (who) => {
+    const stating = (letter: string, states: boolean) =>
+      alterRun(run, {
+        identity: { modelSha256: letter.repeat(64), ...(states && { weightsFingerprint: 'f0' }) },
+      })
+    const { verdict } = against(stating('a', who === 'candidate'), stating('b', who === 'reference'))
+    expect(verdict).toMatchObject({ outcome: 'not-comparable', exitCode: 3 })
+    expect(verdict.line).toContain('the models differ')
+  },
+)
+
 describe('layouts', () => {
   const ROTATED = /attn_[qk](_rope)?$/
   const inHalves = (headLength: number) =>
@@ -138,6 +151,11 @@ describe('layouts', () => {
     const planted = inHalves(8)
     const silent = alterRun(planted, { identity: { ropeOrder: 'gguf' } })
     expect(against(silent, run).verdict.outcome).toBe('diverged')
+  })
+
+  test('a side that states halves and holds neighbours is not let through by a head length of 2', () => {
+    const mislabelled = alterRun(run, { identity: { ropeOrder: 'halves' } })
+    expect(against(mislabelled, run).verdict).toMatchObject({ outcome: 'diverged', exitCode: 1 })
   })
 
   test('heads first is turned around', () => {

@@ -29,8 +29,8 @@ export function compareIdentities(candidate: RunIdentity, reference: RunIdentity
     held('weights', 'weights fingerprint', candidate.weightsFingerprint, reference.weightsFingerprint) &&
     shapes[0] === true
   if (!sameFile && !sameWeights) {
-    // Another container of the same weights has another hash, but then the fingerprint must say so.
-    if (differentFiles && candidate.weightsFingerprint === undefined) {
+    // Another container of the same weights has another hash, but then both must state the same fingerprint.
+    if (differentFiles) {
       refusals.push({
         kind: 'model',
         message: `the models differ: sha256 ${short(candidate.modelSha256)} against ${short(reference.modelSha256)}`,

@@ -71,6 +71,9 @@ function halvesToNeighbours(mapped: MappedRun, other: RecordedRun, options: Mapp
   }
 }
 
+/** With one pair a head, halves and neighbours are the same, and nothing would be mapped. */
+const SHORTEST_HEAD = 4
+
 /**
  * The head length under which a row of attn_q or attn_k, before RoPE, comes closest to the other side's. Before RoPE only: how the
  * two rotate is what is to be judged, and must not decide how they are laid out.
@@ -84,7 +87,7 @@ function findHeadLength(halves: RecordedRun, other: RecordedRun): number | undef
     const theirCheckpoint = other.checkpoints.get(name)
     const theirs = theirCheckpoint === undefined ? undefined : firstWholeRow(theirCheckpoint, ours?.position)
     if (ours === undefined || theirs === undefined || ours.values.length !== theirs.values.length) continue
-    for (let headLength = 2; headLength <= ours.values.length; headLength += 2) {
+    for (let headLength = SHORTEST_HEAD; headLength <= ours.values.length; headLength += 2) {
       if (ours.values.length % headLength !== 0) continue
       const error = squaredDistance(neighbours(ours.values, headLength), theirs.values)
       if (best === undefined || error < best.error) best = { headLength, error }
