@@ -5,6 +5,7 @@ import { matchRuns, type RunPair } from '../alignment/match-runs.ts'
 import { stretchAt, without } from '../alignment/row-cover.ts'
 import { forceTeacher } from '../alignment/teacher-forcing.ts'
 import { diagnose } from '../diagnosis/diagnose.ts'
+import { contradictions } from '../fitness/contradictions.ts'
 import { driftAcrossRuns } from '../fitness/drift-across-runs.ts'
 import { Fitness } from '../fitness/fitness.ts'
 import { compareRows, type MeasuredCheckpoint, showRows } from '../metrics/compare-rows.ts'
@@ -93,14 +94,17 @@ function comparePair(
     (alignment.refusals.every(({ kind }) => kind === 'nothing-in-common')
       ? compareGreedy(pair.candidate, pair.reference, { profile, checkpoints, divergence, ...decode })
       : undefined)
+  // Where the sides differ, which of them is wrong is for the diagnosis to say.
   const sides = {
     candidate: sideOf(candidate, pair.candidate, [
       ...unfit.candidate,
       ...driftAcrossRuns(pair.candidate, candidate.runs),
+      ...(divergence === undefined ? contradictions(aligned.candidate.run, aligned.candidate.covers) : []),
     ]),
     reference: sideOf(reference, pair.reference, [
       ...unfit.reference,
       ...driftAcrossRuns(pair.reference, reference.runs),
+      ...(divergence === undefined ? contradictions(aligned.reference.run, aligned.reference.covers) : []),
     ]),
   }
   const coverage = coverageOf(aligned, measured)

@@ -185,6 +185,38 @@ describe('unfit is a side with', () => {
   })
 })
 
+describe('rubbish that both sides hold alike is not let through', () => {
+  const replaced = (wanted: RegExp) =>
+    alterRun(honest, {
+      values: (name, values, { pos }) => {
+        if (wanted.test(name)) for (let i = 0; i < values.length; i++) values[i] = Math.sin((i + 1) * (pos + 1.37))
+        return undefined
+      },
+    })
+  test.each([
+    ['all but the logits', /^(?!logits)/, /^UNTRUSTED CANDIDATE AND REFERENCE: /],
+    ['what a layer gives', /^blk\.2\.output$/, /blk\.2\.output .* the sum of blk\.2\.ffn_input and blk\.2\.ffn_down/],
+    ['what attention gives', /attn_output$/, /blk\.0\.ffn_input .* the sum of token_embd and blk\.0\.attn_output/],
+    ['one activation', /^blk\.4\.ffn_act$/, /blk\.4\.ffn_act .* what blk\.4\.ffn_gate and blk\.4\.ffn_up give/],
+    ['embeddings', /^token_embd$/, /token 403 has another embedding there than at position 1/],
+  ])('%s', (_, wanted, line) => {
+    const { verdict } = compare(memoryRecording([replaced(wanted)]), memoryRecording([replaced(wanted)]))
+    expect(verdict.exitCode).toBe(4)
+    expect(verdict.line).toMatch(line)
+  })
+
+  test('residuals that are a thousandth off', () => {
+    const off = alterRun(honest, {
+      values: (name, values) => {
+        if (name === 'blk.1.output')
+          for (let i = 0; i < values.length; i++) values[i] = values[i]! * (1 + 3e-3 * (i % 2))
+        return undefined
+      },
+    })
+    expect(compare(memoryRecording([off]), memoryRecording([off])).verdict.exitCode).toBe(4)
+  })
+})
+
 test('a buffer that is added to from run to run: drift', () => {
   const runs = [1, 1.1, 1.2].map((factor, index) =>
     alterRun(honest, {
