@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { type Dirent, existsSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
 import type { Recording } from '../recording/recording.ts'
@@ -15,7 +15,7 @@ import { openNpz } from './npz.ts'
 import { openParquet } from './parquet.ts'
 import { openPlumblineTrace } from './plumbline-trace.ts'
 import { openRawF32, RAW_F32_FORMAT } from './raw-f32.ts'
-import { RecordingFile, unreadable } from './recording-file.ts'
+import { RecordingFile, statsOf, unreadable } from './recording-file.ts'
 import { openSafetensors } from './safetensors.ts'
 import { looksLikeSafetensors } from './safetensors-header.ts'
 
@@ -29,23 +29,30 @@ const KNOWN =
  * lesser damage is in `faults`.
  */
 export async function openRecording(path: string): Promise<Recording> {
-  const stats = statSync(path, { throwIfNoEntry: false })
-  if (stats === undefined) throw unreadable(path, 'is not there')
-  return stats.isDirectory() ? openFolder(path) : openFile(path)
+  return statsOf(path).isDirectory() ? openFolder(path) : openFile(path)
 }
 
 async function openFolder(path: string): Promise<Recording> {
   if (existsSync(join(path, 'manifest.json'))) return openPlumblineTrace(path)
-  const files = readdirSync(path)
+  const files = readFolder(path)
+    .filter((entry) => entry.isFile() || entry.isSymbolicLink())
+    .map(({ name }) => join(path, name))
+    .filter((file) => statsOf(file).isFile())
     .sort()
-    .map((name) => join(path, name))
-    .filter((file) => statSync(file, { throwIfNoEntry: false })?.isFile())
   const starts = files.map((file) => withFile(file, (open) => open.bytes(0, 16)))
   const safetensors = files.filter((_, index) => looksLikeSafetensors(starts[index]!))
   if (safetensors.length > 0) return openSafetensors(path, safetensors)
   const arrays = files.filter((_, index) => looksLikeNpy(starts[index]!))
   if (arrays.length > 0) return openNpy(path, arrays)
   throw unreadable(path, `holds no recording: there must be a manifest.json (a trace), safetensors or .npy arrays`)
+}
+
+function readFolder(path: string): Dirent[] {
+  try {
+    return readdirSync(path, { withFileTypes: true })
+  } catch (error) {
+    throw unreadable(path, `cannot be read: ${(error as Error).message}`, error)
+  }
 }
 
 async function openFile(path: string): Promise<Recording> {

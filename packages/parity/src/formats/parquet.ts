@@ -2,6 +2,7 @@ import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetRead 
 import type { RecordedRun, Recording } from '../recording/recording.ts'
 import { runHeader } from './identity-json.ts'
 import { checkJson } from './json-file.ts'
+import { checkPages } from './parquet-pages.ts'
 import { HEADER_KEY, ParquetHash, type ParquetHeader, parquetHeaderSchema, SHA256_KEY } from './parquet-schema.ts'
 import { FaultList, invalid, type RecordingFile, unreadable } from './recording-file.ts'
 import { SlabTable } from './slab-table.ts'
@@ -78,9 +79,10 @@ const COLUMNS = ['run', 'checkpoint', 'phase', 'pos', 'col', 'value'] as const
 
 async function eachGroup(file: RecordingFile, metadata: FileMetaData, tables: Tables): Promise<void> {
   let rowStart = 0
-  for (const { num_rows } of metadata.row_groups) {
-    const rows = Number(num_rows)
+  for (const group of metadata.row_groups) {
+    const rows = Number(group.num_rows)
     if (!(rows >= 0 && rows <= MAX_GROUP_ROWS)) throw invalid({ file: file.path }, `has a row group of ${rows} rows`)
+    checkPages(file, group)
     const read: Record<string, ArrayLike<unknown>> = {}
     await parquetRead({
       file: asyncBuffer(file),

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs'
 import { PlumblineError } from '@plumbline/protocol'
 import type { Fault, Place } from '../recording/recording.ts'
 
@@ -12,17 +12,14 @@ export class RecordingFile {
   /** Throws UNREADABLE_RECORDING. */
   constructor(path: string) {
     this.path = path
+    // Before it is opened: a pipe without a writer would never be.
+    if (!statsOf(path).isFile()) throw unreadable(path, 'is neither a file nor a folder')
     try {
       this.#descriptor = openSync(path, 'r')
     } catch (error) {
       throw unreadable(path, `cannot be opened: ${(error as Error).message}`, error)
     }
-    const stats = fstatSync(this.#descriptor)
-    if (!stats.isFile()) {
-      closeSync(this.#descriptor)
-      throw unreadable(path, 'is neither a file nor a folder')
-    }
-    this.size = stats.size
+    this.size = fstatSync(this.#descriptor).size
   }
 
   /** Fills `into` from `offset`. Throws INVALID_RECORDING where the file ends before. */
@@ -58,6 +55,16 @@ export class RecordingFile {
 
   close(): void {
     closeSync(this.#descriptor)
+  }
+}
+
+/** Throws UNREADABLE_RECORDING where there is nothing, or links lead nowhere. */
+export function statsOf(path: string): Stats {
+  try {
+    return statSync(path)
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    throw unreadable(path, code === 'ENOENT' ? 'is not there' : `cannot be opened: ${message}`, error)
   }
 }
 

@@ -64,7 +64,8 @@ export async function findReferences(folder: string, model: string, modelSha256:
     throw new PlumblineError('INVALID_RECORDING', message, { path: log.recording })
   }
   const look = async (path: string, depth: number): Promise<void> => {
-    if (!statSync(path).isDirectory()) return takeKnown(path)
+    const stats = statSync(path, { throwIfNoEntry: false })
+    if (!stats?.isDirectory()) return takeKnown(path)
     const names = readdirSync(path).sort()
     if (names.includes('manifest.json')) {
       const manifest = join(path, 'manifest.json')

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { PlumblineError } from '@plumbline/protocol'
 import { z } from 'zod'
+import { statsOf, unreadable } from '../formats/recording-file.ts'
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 /** NMSE. */
@@ -31,6 +32,7 @@ export type ReferenceLogs = z.output<typeof manifestSchema>
 
 /** The manifest of a folder of recorded references; undefined where its manifest.json is of something else. */
 export function readReferenceLogs(path: string): ReferenceLogs | undefined {
+  if (!statsOf(path).isFile()) throw unreadable(path, 'is no file')
   let json: unknown
   try {
     json = JSON.parse(readFileSync(path, 'utf8'))
@@ -56,6 +58,7 @@ export async function verifyFiles(manifestPath: string, { files }: ReferenceLog)
 }
 
 export async function fileSha256(path: string): Promise<string> {
+  if (!statsOf(path).isFile()) throw unreadable(path, 'is no file')
   const hash = createHash('sha256')
   try {
     await pipeline(createReadStream(path), hash)

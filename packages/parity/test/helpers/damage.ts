@@ -50,6 +50,10 @@ const MUTATIONS: Readonly<Record<string, Mutation>> = {
     const at = random(bytes.length)
     return bytes.fill(random(2) === 0 ? 0xff : 0, at, Math.min(bytes.length, at + 8 + random(64)))
   },
+  'a run of zeros within': (bytes, random) => {
+    const at = random(bytes.length)
+    return bytes.fill(0, at, Math.min(bytes.length, at + 100 + random(bytes.length / 4)))
+  },
   'insert bytes': (bytes, random) => {
     const at = random(bytes.length)
     const inserted = Buffer.from(Array.from({ length: 1 + random(16) }, () => random(256)))
