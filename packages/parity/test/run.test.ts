@@ -93,6 +93,22 @@ describe('run with a worker that', () => {
     expect([exitCode, stdout]).toEqual([5, ''])
   })
 
+  test('hands back a reference did not compute it', async () => {
+    const reference = join(folder, 'oracle')
+    const ids = ['--model', model, '--prompt-token-ids', '1,403,407,262', '--max-tokens', '2', '--out', reference]
+    expect(await runParity(['oracle', ...ids])).toMatchObject({ exitCode: 0 })
+    const worker = oddWorker(`hands-back '${reference}'`)
+    const { exitCode, stdout, stderr } = await run('--reference', reference, '--precision', 'exact', ...worker)
+    expect(stderr).toContain('UNTRUSTED CANDIDATE: the trace that the worker left is not what was asked for: ')
+    expect(stderr).toMatch(
+      /it was recorded at .*, not in this run; its run .* is that of a reference; plumbline-reference made/,
+    )
+    expect([exitCode, stdout]).toEqual([4, ''])
+    const other = await run('--reference', few, ...worker)
+    expect(other.stderr).toContain('it is of another prompt; its precision is exact, and fast was asked for; ')
+    expect(other.exitCode).toBe(4)
+  })
+
   test('is not there could not be run', async () => {
     const { exitCode, stderr } = await run('--reference', few, '--worker-command', '/nowhere/worker --fast')
     expect(stderr).toMatch(

@@ -6,6 +6,7 @@ import { openRecording } from '../formats/open-recording.ts'
 import type { Recording } from '../recording/recording.ts'
 import { renderText } from '../report/text.ts'
 import type { CommandContext } from './context.ts'
+import { refuseItself } from './refuse-itself.ts'
 import {
   addReportOptions,
   exitOf,
@@ -48,6 +49,7 @@ async function compareCommand(
   }
   const [candidate, reference] = await openBoth(candidatePath, referencePath)
   try {
+    await refuseItself(candidate, reference)
     const judged = compareRecordings(candidate, reference, options).map((comparison) => ({
       comparison,
       candidate,

@@ -9,6 +9,7 @@ import { findReferences } from '../reference-logs/find-references.ts'
 import { fileSha256 } from '../reference-logs/manifest.ts'
 import { shortNumber } from '../report/summary.ts'
 import { renderText } from '../report/text.ts'
+import { checkTrace } from '../worker-runs/check-trace.ts'
 import {
   byPrompt,
   compareTrace,
@@ -67,7 +68,8 @@ export function addRunCommand(program: Command, context: CommandContext): void {
 async function runCommand(given: Given, context: CommandContext): Promise<ExitCode> {
   const command = workerCommand(given.workerCommand)
   const models = modelOptions(given.model)
-  const found = await findReferences(given.reference, given.model, await fileSha256(given.model))
+  const modelSha256 = await fileSha256(given.model)
+  const found = await findReferences(given.reference, given.model, modelSha256)
   const recordings: Recording[] = []
   const { folder, keep } = outFolder(given.out)
   try {
@@ -77,13 +79,20 @@ async function runCommand(given: Given, context: CommandContext): Promise<ExitCo
     for (const [index, references] of prompts.entries()) {
       context.progress.show(`prompt ${index + 1} of ${prompts.length}: the worker traces it`, index, prompts.length)
       const out = join(folder, `prompt-${index}`)
+      const { promptTokenIds } = references[0]!
+      const startedMs = Date.now()
       await traceWorker(command, {
         ...given,
-        promptTokenIds: references[0]!.promptTokenIds,
+        promptTokenIds,
         maxTokens: Math.max(...references.map(generatedTokens)),
         out,
         timeoutMs: given.timeoutSec * 1_000,
       })
+      const order = { ...given, promptTokenIds, out, modelSha256, startedMs }
+      checkTrace(
+        order,
+        found.references.map(({ run }) => run),
+      )
       const trace = await openRecording(out)
       recordings.push(trace)
       const options: CompareOptions = {
