@@ -12,7 +12,8 @@ import { compareRows, type MeasuredCheckpoint, showRows } from '../metrics/compa
 import type { RecordedRun, Recording } from '../recording/recording.ts'
 import { coverageOf, layerCount, tooLittle } from '../verdict/coverage.ts'
 import { firstDivergence, judge } from '../verdict/divergence.ts'
-import { compareGreedy } from '../verdict/greedy.ts'
+import { compareGreedy, firstUnfavoured } from '../verdict/greedy.ts'
+import { greedyNoise } from '../verdict/ladder.ts'
 import { printedRounding } from '../verdict/printed-rounding.ts'
 import { chooseProfile } from '../verdict/profile.ts'
 import { decideVerdict } from '../verdict/verdict.ts'
@@ -105,6 +106,7 @@ function comparePair(
       ...unfit.reference,
       ...driftAcrossRuns(pair.reference, reference.runs),
       ...(divergence === undefined ? contradictions(aligned.reference.run, aligned.reference.covers) : []),
+      ...notGreedy(pair.reference, profile),
     ]),
   }
   const coverage = coverageOf(aligned, measured)
@@ -202,6 +204,25 @@ function phaseAt({ run, covers }: AlignedSide, name: string, position: number) {
   const cover = covers.get(name)
   const stretch = cover === undefined ? undefined : stretchAt(cover.stretches, position)
   return stretch === undefined ? undefined : run.checkpoints.get(name)!.slab(stretch.slab).phase
+}
+
+/** A greedy continuation of the reference that its own logits contradict. */
+function notGreedy(run: RecordedRun, profile: ProfileName): UnfitFinding[] {
+  const unfavoured = firstUnfavoured(run, Number.POSITIVE_INFINITY, greedyNoise(profile))
+  if (unfavoured === undefined) return []
+  const { position, message } = unfavoured
+  const { file, line, byteOffset } = run.checkpoints.get('logits')!.slab(0).place
+  return [
+    {
+      kind: 'contradiction',
+      message,
+      checkpoint: 'logits',
+      position,
+      file,
+      ...(line !== undefined && { line }),
+      ...(byteOffset !== undefined && { byteOffset }),
+    },
+  ]
 }
 
 function sideOf({ path, format, faults }: Recording, run: RecordedRun, unfit: readonly UnfitFinding[]): Side {

@@ -10,7 +10,7 @@ import {
 } from '../comparison/comparison.ts'
 import type { Fitness } from '../fitness/fitness.ts'
 import type { RecordedDtype, Slab, Values } from '../recording/recording.ts'
-import { emptyLogitColumns, logitMetrics, sameLogits } from './logit-metrics.ts'
+import { emptyLogitColumns, logitMetrics, lostLead, sameLogits } from './logit-metrics.ts'
 import { PairOfBlocks, SUM, SUMS, sizeRow } from './row-metrics.ts'
 import { RowSums } from './row-sums.ts'
 import { READ_VALUES } from './shared-blocks.ts'
@@ -21,6 +21,8 @@ const MANY_VALUES = 16 * 1024 * 1024
 export interface MeasuredCheckpoint extends Omit<ComparedCheckpoint, 'tolerance' | 'exceeding'> {
   /** Mean squares of the reference's rows, over the values compared. */
   readonly sizes: Float64Array
+  /** Only for logits: by how much the reference's first token leads the candidate's, in the reference's logits. */
+  readonly lostLeads?: Float64Array
 }
 
 export interface PassOptions {
@@ -32,6 +34,7 @@ interface Columns {
   readonly metrics: Record<MetricName, Float64Array>
   readonly logits?: Record<LogitMetricName, Float64Array>
   readonly sizes: Float64Array
+  readonly lostLeads?: Float64Array
   /** Of the row of which the fewest were. */
   compared: number
 }
@@ -92,7 +95,7 @@ function emptyColumns(name: string, count: number): Columns {
   return {
     positions: new Uint32Array(count),
     metrics: metrics as Record<MetricName, Float64Array>,
-    ...(name === 'logits' && { logits: emptyLogitColumns(count) }),
+    ...(name === 'logits' && { logits: emptyLogitColumns(count), lostLeads: new Float64Array(count) }),
     sizes: new Float64Array(count),
     compared: Number.POSITIVE_INFINITY,
   }
@@ -170,11 +173,19 @@ function readBoth(a: Slab, b: Slab, position: number, count: number): [Values, V
 /** Written anew for each row. */
 const rowSums = new Float64Array(SUMS)
 
-function writeLogits({ logits }: Columns, row: number, x: Values, y: Values, sums: Float64Array, width: number): void {
-  if (logits === undefined) return
+function writeLogits(
+  { logits, lostLeads }: Columns,
+  row: number,
+  x: Values,
+  y: Values,
+  sums: Float64Array,
+  width: number,
+): void {
+  if (logits === undefined || lostLeads === undefined) return
   const whole = y.length === width
   const metrics = sums[SUM.ulp] === 0 && sums[SUM.maxDifference] === 0 ? sameLogits(whole) : logitMetrics(x, y, whole)
   for (const metric of LOGIT_METRIC_NAMES) logits[metric][row] = metrics[metric]
+  if (metrics.top1 === 0) lostLeads[row] = lostLead(x, y)
 }
 
 type Where = readonly [squares: number, tiny: number]

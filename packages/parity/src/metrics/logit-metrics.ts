@@ -25,6 +25,11 @@ export function logitMetrics(x: Values, y: Values, whole: boolean): Record<Logit
   }
 }
 
+/** By how much the reference's first token leads the candidate's, in the reference's logits; 0 where they are one. */
+export function lostLead(x: Values, y: Values): number {
+  return y[firstMaximum(y)]! - y[firstMaximum(x)]!
+}
+
 /** The same where both rows are the same, bit for bit. */
 export function sameLogits(whole: boolean): Record<LogitMetricName, number> {
   return { kl: whole ? 0 : NaN, top1: 1, top5: 1, rank: 0 }

@@ -6,7 +6,8 @@ import {
   type ProfileName,
 } from '../comparison/comparison.ts'
 import type { MeasuredCheckpoint } from '../metrics/compare-rows.ts'
-import { noiseFloor, tolerance } from './ladder.ts'
+import { greedyNoise, noiseFloor, tolerance } from './ladder.ts'
+import { LEAD_NOISE } from './noise-floors.ts'
 
 /** An error that grows more than that from its beginning to where it exceeds was not that error. */
 const GROWTH = 1e4
@@ -20,7 +21,7 @@ export function judge(
   layers: number,
   rounding: number,
 ): ComparedCheckpoint[] {
-  return measured.map(({ sizes, ...checkpoint }) => {
+  return measured.map(({ sizes, lostLeads, ...checkpoint }) => {
     const bound = tolerance(profile, checkpoint.op, checkpoint.layer ?? layersBefore(checkpoint, layers))
     const { nmse, max_ulp: ulp, max_abs: largest } = checkpoint.metrics
     const exceeding: number[] = []
@@ -30,10 +31,24 @@ export function judge(
         profile === 'bit-exact'
           ? ulp[row] === 0 && largest[row] === 0
           : nmse[row]! <= bound || (rounding > 0 && nmse[row]! * sizes[row]! <= bound * sizes[row]! + rounding)
-      if (!within) exceeding.push(row)
+      const lost = lostLeads?.[row] ?? 0
+      if (!within || (lost > 0 && lost > leadNoise(checkpoint, row) + 2 * Math.sqrt(rounding))) exceeding.push(row)
     }
     return { ...checkpoint, tolerance: bound, exceeding: Uint32Array.from(exceeding) }
   })
+}
+
+/** How many times the noise of a lead, which is three standard deviations, a lead must be for noise not to turn it around. */
+const SURE_LEAD = 3
+
+/**
+ * The lead that noise may turn around at a row of logits, by the errors of that row: without the largest, which a single wrong logit
+ * would make. Never less than what float32 arithmetic makes.
+ */
+function leadNoise({ metrics, compared }: Pick<MeasuredCheckpoint, 'metrics' | 'compared'>, row: number): number {
+  const others = metrics.mean_abs[row]! * compared - metrics.max_abs[row]!
+  const usual = compared > 1 ? Math.max(0, others) / (compared - 1) : 0
+  return SURE_LEAD * Math.max(LEAD_NOISE * usual, greedyNoise('float32'))
 }
 
 const layersBefore = ({ op }: Pick<MeasuredCheckpoint, 'op'>, layers: number) => (op === 'token_embd' ? 0 : layers)

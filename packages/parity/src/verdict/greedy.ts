@@ -27,6 +27,8 @@ export function compareGreedy(
   const at = commonPrefix(ours, theirs)
   const compared = Math.min(ours.length, theirs.length)
   if (compared === 0) return undefined
+  const unfavoured = firstUnfavoured(candidate, at, greedyNoise(profile))
+  if (unfavoured !== undefined) return { compared, parted: unfavoured.index, kind: 'bug', message: unfavoured.message }
   if (at === compared) {
     return { compared, kind: 'same', message: `the greedy continuations are the same for ${compared} tokens` }
   }
@@ -52,8 +54,45 @@ export function compareGreedy(
   return { ...finding, kind: 'bug', message: `${set}: noise cannot do that` }
 }
 
+/**
+ * The first of a run's `count` first greedy tokens that its own logits do not put first, though they lead by more than noise; undefined
+ * where there is none.
+ */
+export function firstUnfavoured(
+  run: RecordedRun,
+  count: number,
+  noise: number,
+): { index: number; position: number; message: string } | undefined {
+  const ids = run.greedy?.tokenIds ?? []
+  const prompt = run.identity.promptTokenIds?.length ?? 0
+  for (let index = 0; index < Math.min(count, ids.length); index++) {
+    const position = prompt + index - 1
+    const logits = logitsAt(run, position)
+    const chosen = logits?.of(ids[index]!)
+    if (logits === undefined || chosen === undefined) continue
+    const { id, value } = logits.first()
+    if (!(value - chosen > noise)) continue
+    const message = `token ${index + 1} of the continuation is ${ids[index]}, though its own logits put ${id} first by ${number(value - chosen)}`
+    return { index, position, message }
+  }
+  return undefined
+}
+
 /** By how much a run's logits at a position put one token before another; undefined where it does not hold both. */
 function leadOf(run: RecordedRun, position: number, token: number, over: number): number | undefined {
+  const logits = logitsAt(run, position)
+  const first = logits?.of(token)
+  const second = logits?.of(over)
+  return first === undefined || second === undefined ? undefined : first - second
+}
+
+interface Logits {
+  /** Undefined for a token whose logit was not recorded. */
+  of(id: number): number | undefined
+  first(): { id: number; value: number }
+}
+
+function logitsAt(run: RecordedRun, position: number): Logits | undefined {
   const logits = run.checkpoints.get('logits')
   if (logits === undefined) return undefined
   const stretch = stretchAt(coverRows(logits).stretches, position)
@@ -61,10 +100,14 @@ function leadOf(run: RecordedRun, position: number, token: number, over: number)
   const slab = logits.slab(stretch.slab)
   const row = slab.read(position - slab.pos, 1)
   const ids = slab.coverage.kind === 'columns' ? Array.from(slab.coverage.columns(position - slab.pos)) : undefined
-  const logitOf = (id: number) => row[ids === undefined ? id : ids.indexOf(id)]
-  const first = logitOf(token)
-  const second = logitOf(over)
-  return first === undefined || second === undefined ? undefined : first - second
+  return {
+    of: (id) => row[ids === undefined ? id : ids.indexOf(id)],
+    first: () => {
+      let at = 0
+      for (let index = 1; index < row.length; index++) if (row[index]! > row[at]!) at = index
+      return { id: ids?.[at] ?? at, value: row[at]! }
+    },
+  }
 }
 
 /** By how much the difference of two logits is off at a position, where its logits were compared and are within tolerance. */

@@ -26,7 +26,7 @@ export interface MeasuredFloors {
 }
 
 /** Three standard deviations of the difference of two normal errors, in mean absolute errors of one: 3 sqrt(2) sqrt(pi / 2). */
-const LEAD_NOISE = 5.3
+export const LEAD_NOISE = 5.3
 
 interface Measured {
   pairs: number

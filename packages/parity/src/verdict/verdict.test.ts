@@ -172,6 +172,38 @@ describe('greedy continuations', () => {
     expect(against(noLogits({ tokenIds: swapped(2) }), noLogits({ tokenIds })).greedy!.kind).toBe('bug')
   })
 
+  test("the same tokens, which neither side's own logits put first, are not let through", () => {
+    const lying = () => logitsOnly(truth, { tokenIds: swapped(3) })
+    const both = against(lying(), lying())
+    expect(both.verdict.exitCode).toBe(4)
+    expect(both.verdict.line).toMatch(
+      /^UNTRUSTED REFERENCE: .*token 4 of the continuation is 300, though its own logits/,
+    )
+    const { greedy, verdict } = against(lying(), noLogits({ tokenIds: swapped(3) }))
+    expect(greedy).toMatchObject({ kind: 'bug', parted: 3 })
+    expect(verdict.exitCode).not.toBe(0)
+  })
+
+  test.each(['float32', 'float16', 'quantised-activations'] as const)(
+    'a first logit replaced by the mean is not let through under %s',
+    (profile) => {
+      const flattened = alterRun(truth, {
+        values: (name, values, { width }) => {
+          for (let start = 0; name === 'logits' && start < values.length; start += width) {
+            const row = values.subarray(start, start + width)
+            row[row.indexOf(Math.max(...row))] = Array.from(row).reduce((sum, value) => sum + value, 0) / width
+          }
+          return undefined
+        },
+      })
+      const { verdict } = against(flattened, truth, { profile })
+      expect(verdict.exitCode).toBe(1)
+      expect(verdict.line).toMatch(/^DIVERGED first at logits/)
+      const noGreedy = Object.assign(alterRun(flattened, {}), { greedy: undefined })
+      expect(against(noGreedy, truth, { profile }).verdict.exitCode).toBe(1)
+    },
+  )
+
   test("a token that the candidate's own logits do not favour is its sampler's doing: exit 1", () => {
     const wrong = logitsOnly(truth, { tokenIds: swapped(3) })
     const { greedy, verdict } = against(wrong, logitsOnly(truth, { tokenIds: generated() }))

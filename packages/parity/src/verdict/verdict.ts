@@ -116,6 +116,10 @@ function diverged({ divergence, profile, alignment, decode }: VerdictInput): Ver
   const id = alignment.promptTokenIds[position]
   const token = id === undefined || decode === undefined ? '' : ` ${JSON.stringify(decode(id))}`
   const error = `${percentOff(metrics.relative_l2)} (NMSE ${number(metrics.nmse)}, ${profile} allows ${number(divergence.tolerance)})`
+  const turned =
+    op === 'logits' && metrics.nmse <= divergence.tolerance
+      ? ', and another token is first, which this noise cannot do'
+      : ''
   const from = {
     local: `; local: the op itself is wrong${side === 'reference' ? ' IN THE REFERENCE' : ''}`,
     inherited: '; inherited: the op is right, what it was given is not',
@@ -125,7 +129,7 @@ function diverged({ divergence, profile, alignment, decode }: VerdictInput): Ver
     cause === undefined
       ? ''
       : `; ${cause.confidence === 'certain' ? '' : `${cause.confidence} `}cause: ${cause.message}`
-  const line = `DIVERGED first at ${checkpoint} (${place}), token ${position}${token}${phase === undefined ? '' : ` in ${phase}`}: ${error}${from}${why}`
+  const line = `DIVERGED first at ${checkpoint} (${place}), token ${position}${token}${phase === undefined ? '' : ` in ${phase}`}: ${error}${turned}${from}${why}`
   return verdict('diverged', EXIT.judgedFailed, line)
 }
 
