@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { ERRORS, EXIT, type ExitCode, PlumblineError } from '@plumbline/protocol'
 import { Command, CommanderError } from 'commander'
@@ -17,6 +18,14 @@ import { Progress } from './progress.ts'
 // What is made for one row is gone with the next; a young generation that grows is memory for nothing (256 MiB is the promise).
 setFlagsFromString('--semi-space-growth-factor=1')
 
+// Whoever reads the output may have read enough: what was found out still decides the exit code.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+}
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 const progress = new Progress(process.stderr)
 let exitCode: ExitCode = EXIT.ok
 const context: CommandContext = {
@@ -28,6 +37,7 @@ const context: CommandContext = {
 
 const program = new Command('plumbline-parity')
   .description('says which op, in which layer, at which token, was the first to differ from a reference, and why')
+  .version(version)
   .exitOverride()
   .showHelpAfterError('(--help shows what there is)')
 addCompareCommand(program, context)

@@ -1,6 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { committedAsset } from '@plumbline/protocol/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LOGIT_METRIC_NAMES, METRIC_NAMES } from '../src/comparison/comparison.ts'
@@ -101,6 +103,46 @@ describe('compare', () => {
   })
 
   test.each([
+    ['by its path', () => right],
+    ['through another path', () => join(folder, 'other', '..', 'right')],
+    [
+      'through a link',
+      () => {
+        symlinkSync(right, join(folder, 'link'))
+        return join(folder, 'link')
+      },
+    ],
+    [
+      'as a copy',
+      () => {
+        cpSync(right, join(folder, 'copy'), { recursive: true })
+        return join(folder, 'copy')
+      },
+    ],
+  ])('a recording compared with itself, %s, shows nothing', async (_, path) => {
+    const { exitCode, stdout, stderr } = await runParity(['compare', path(), right])
+    expect(stderr).toContain('NOTHING COMPARED: a recording compared with itself: ')
+    expect([exitCode, stdout]).toEqual([4, ''])
+  })
+
+  test.skipIf(process.platform === 'win32')('neither a pipe nor links in a circle keep it waiting', async () => {
+    const pipe = join(folder, 'pipe')
+    execFileSync('mkfifo', [pipe])
+    const circle = join(folder, 'circle')
+    symlinkSync(circle, circle)
+    for (const [path, told] of [
+      [pipe, 'is neither a file nor a folder'],
+      ['/dev/zero', 'is neither a file nor a folder'],
+      [circle, 'cannot be opened: ELOOP'],
+    ] as const) {
+      const { exitCode, stderr } = await runParity(['compare', path, reference])
+      expect(stderr).toContain(`${path} ${told}`)
+      expect(stderr.split('\n')).toHaveLength(2)
+      expect(exitCode).toBe(5)
+    }
+  })
+
+  test.each([
     ['nothing there', [join(folder, 'nowhere'), reference], 5, 'is not there'],
     ['no recording', [model.replace('stories260K-f32.gguf', 'README.md'), reference], 5, 'format'],
   ])('%s: exit %#', async (_, args, code, told) => {
@@ -121,6 +163,25 @@ test.each([
   const { exitCode, stderr } = await runParity(args)
   expect(stderr).toContain(named)
   expect(exitCode).toBe(2)
+})
+
+test.skipIf(process.platform === 'win32')('a reader that has read enough does not change the exit code', () => {
+  const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
+  const command = `'${process.execPath}' --conditions=source '${cli}' compare '${wrong}' '${reference}' --json`
+  const { stdout, stderr } = spawnSync('bash', ['-c', `${command} | true; echo "\${PIPESTATUS[0]}"`], {
+    encoding: 'utf8',
+  })
+  expect(stdout).toBe('1\n')
+  expect(stderr).not.toContain('EPIPE')
+  const sound = spawnSync('bash', ['-c', `${command.replace(wrong, right)} | true; echo "\${PIPESTATUS[0]}"`], {
+    encoding: 'utf8',
+  })
+  expect(sound.stdout).toBe('0\n')
+})
+
+test('--version', async () => {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  expect(await runParity(['--version'])).toEqual({ exitCode: 0, stdout: `${version}\n`, stderr: '' })
 })
 
 test('noise-floor measures a model and a pair, op by op', { timeout: 120_000 }, async () => {

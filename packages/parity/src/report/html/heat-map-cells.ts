@@ -47,7 +47,11 @@ export function heatMap(comparison: Comparison, detail = 1): HeatMap {
   const perRow = Math.ceil(layers.length / Math.max(16, Math.floor(detail * MOST_LAYER_ROWS)))
   if (perRow > 1) notes.push(`Each row stands for ${perRow} layers, and shows the worst of them.`)
   const rowOfLayer = new Map(layers.map((layer, index) => [layer, Math.floor(index / perRow)]))
-  const byRow = Map.groupBy(inLayers, ({ layer }) => rowOfLayer.get(layer!)!)
+  const byRow = new Map<number, ComparedCheckpoint[]>()
+  for (const checkpoint of inLayers) {
+    const row = rowOfLayer.get(checkpoint.layer!)!
+    byRow.set(row, [...(byRow.get(row) ?? []), checkpoint])
+  }
   const layerRows = [...byRow.entries()]
     .sort(([a], [b]) => a - b)
     .map(([row, ofRow]) => layerRow(layers.slice(row * perRow, (row + 1) * perRow), ops, ofRow))
