@@ -1,5 +1,6 @@
 import { checkpointPlace } from '../comparison/checkpoint-name.ts'
-import type { Checkpoint, RecordedRun, Slab, Values } from '../recording/recording.ts'
+import type { Checkpoint, RecordedRun, Values } from '../recording/recording.ts'
+import { tokensFirstView } from '../recording/tokens-first.ts'
 
 /** A run as the other side's names and layouts have it, and what that took. */
 export interface MappedRun {
@@ -139,7 +140,7 @@ function tokensFirst({ run, mappings, unmapped }: MappedRun): MappedRun {
     const { headsFirst } = checkpoint
     if (headsFirst === undefined || headsFirst < 2) continue
     names.add(name.replace(/^blk\.\d+\./, ''))
-    checkpoints.set(name, tokensFirstView(checkpoint, headsFirst))
+    checkpoints.set(name, tokensFirstView(checkpoint))
   }
   if (names.size === 0) return { run, mappings, unmapped }
   return {
@@ -147,27 +148,6 @@ function tokensFirst({ run, mappings, unmapped }: MappedRun): MappedRun {
     mappings: [...mappings, `heads-tokens-to-tokens-heads(${[...names].join(', ')})`],
     unmapped,
   }
-}
-
-function tokensFirstView(checkpoint: Checkpoint, heads: number): Checkpoint {
-  const { name, width, slabCount } = checkpoint
-  const dimensions = width / heads
-  const slab = (index: number): Slab => {
-    const inner = checkpoint.slab(index)
-    const read = (first = 0, rows = inner.count - first): Values => {
-      const all = inner.read()
-      const mapped = all.slice(0, rows * width)
-      for (let row = 0; row < rows; row++) {
-        for (let head = 0; head < heads; head++) {
-          const from = (head * inner.count + first + row) * dimensions
-          mapped.set(all.subarray(from, from + dimensions), row * width + head * dimensions)
-        }
-      }
-      return mapped
-    }
-    return { ...inner, read }
-  }
-  return { name, width, slabCount, slab }
 }
 
 /** `blk.N.attn_qkv` as q, k and v, of the widths that the other side has. */

@@ -17,6 +17,8 @@ export interface NewSlab extends Omit<SlabEntry, 'index'> {
   readonly width: number
   readonly phase?: Slab['phase']
   readonly coverage?: Coverage['kind']
+  /** Of a checkpoint that is one slab. */
+  readonly headsFirst?: number
   /** How many records of the file came before. */
   readonly order: number
   /** From 1; of the record, where the format has lines. */
@@ -71,7 +73,7 @@ export class SlabTable {
   add(slab: NewSlab): AddResult {
     let checkpoint = this.#checkpoints.get(slab.checkpoint)
     if (checkpoint === undefined) {
-      checkpoint = new TableCheckpoint(slab.checkpoint, slab.width, (index) => this.#slab(index))
+      checkpoint = new TableCheckpoint(slab, (index) => this.#slab(index))
       this.#checkpoints.set(slab.checkpoint, checkpoint)
     }
     if (checkpoint.width !== slab.width) return 'other-width'
@@ -128,14 +130,16 @@ export class SlabTable {
 class TableCheckpoint implements Checkpoint {
   readonly name: string
   readonly width: number
+  readonly headsFirst?: number
   readonly indices = new Column(Uint32Array)
   /** After the last position that was added. */
   endPos = 0
   readonly #slab: (index: number) => Slab
 
-  constructor(name: string, width: number, slab: (index: number) => Slab) {
-    this.name = name
+  constructor({ checkpoint, width, headsFirst }: NewSlab, slab: (index: number) => Slab) {
+    this.name = checkpoint
     this.width = width
+    if (headsFirst !== undefined) this.headsFirst = headsFirst
     this.#slab = slab
   }
 

@@ -84,14 +84,12 @@ class TensorSlabs {
   add(tensor: NamedTensor): void {
     const { name, shape } = tensor
     if (name === TOP_IDS || name === TOP_VALUES || name === LAST || TOKEN_ID_TENSORS.includes(name)) return
-    // A vector is one position.
-    const [count, width] = shape.length === 1 ? [1, shape[0]!] : [shape[0]!, product(shape.slice(1))]
+    const form = formOf(shape, this.#tokens)
     if (!(tensor.dtype in DTYPE_SIZES))
       this.#bad('malformed', tensor, `is ${tensor.dtype}, and values must be floating`)
-    else if (shape.length === 0 || count === 0 || width === 0) this.#bad('malformed', tensor, 'holds no values')
-    else if (this.#tokens !== undefined && count !== this.#tokens) {
-      this.#bad('wrong-count', tensor, `has ${count} rows, and the prompt has ${this.#tokens} tokens`)
-    } else this.#push(tensor, name, width, 0, count, width)
+    else if (shape.length === 0 || shape.includes(0)) this.#bad('malformed', tensor, 'holds no values')
+    else if (typeof form === 'string') this.#bad('wrong-count', tensor, form)
+    else this.#push(tensor, name, form.width, 0, form.count, form.width, 'all', form.headsFirst)
   }
 
   addTopLogits(): void {
@@ -129,6 +127,7 @@ class TensorSlabs {
     count: number,
     perRow: number,
     coverage: Coverage['kind'] = 'all',
+    headsFirst?: number,
   ): void {
     const added = this.table.add({
       checkpoint,
@@ -137,6 +136,7 @@ class TensorSlabs {
       count,
       perRow,
       coverage,
+      ...(headsFirst !== undefined && { headsFirst }),
       dtype: tensor.dtype as RecordedDtype,
       dataOffset: tensor.offset,
       order: this.table.length,
@@ -149,6 +149,35 @@ class TensorSlabs {
   #bad(kind: Fault['kind'], { file, offset, name }: NamedTensor, message: string): void {
     this.#faults.add(kind, { file: file.path, byteOffset: offset }, `${name} ${message}`)
   }
+}
+
+/**
+ * Which axis is that of the tokens: of [tokens, width] and [tokens, heads, dimensions] the first, of [heads, tokens, dimensions] the
+ * second, each behind a batch of one where there is that; a vector is one position. Where it cannot be, or could be either, why.
+ */
+function formOf(
+  shape: readonly number[],
+  tokens: number | undefined,
+): { count: number; width: number; headsFirst?: number } | string {
+  const told = `has shape [${shape.join(', ')}]`
+  if (shape.length <= 1) return rowsOf([1, ...shape], tokens)
+  if (shape.length === 2 || tokens === undefined) return rowsOf(shape, tokens)
+  if (tokens === 1 && shape.includes(1)) return { count: 1, width: product(shape) }
+  const axes = shape[0] === 1 ? shape.slice(1) : shape
+  if (axes.length === 2) return rowsOf(axes, tokens)
+  const ofTokens = axes.flatMap((length, axis) => (length === tokens ? [axis] : []))
+  if (axes.length > 3) return `${told}, and of more than a batch of one`
+  if (ofTokens.length > 1) return `${told}, and more than one axis could be that of the ${tokens} tokens`
+  const [axis] = ofTokens
+  if (axis === 0) return rowsOf(axes, tokens)
+  if (axis === 1) return { count: tokens, width: axes[0]! * axes[2]!, headsFirst: axes[0]! }
+  return `${told}, and neither of its first axes is that of the ${tokens} tokens`
+}
+
+function rowsOf(shape: readonly number[], tokens: number | undefined): { count: number; width: number } | string {
+  const [count, ...rest] = shape as [number, ...number[]]
+  if (tokens === undefined || count === tokens) return { count, width: product(rest) }
+  return `has ${count} rows, and the prompt has ${tokens} tokens`
 }
 
 function tokenIdsOf(tensors: ReadonlyMap<string, NamedTensor>): readonly number[] | undefined {

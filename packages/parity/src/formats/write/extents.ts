@@ -1,4 +1,5 @@
 import type { Checkpoint, RecordedRun, Recording, Slab, Values } from '../../recording/recording.ts'
+import { tokensFirstView } from '../../recording/tokens-first.ts'
 import { INDEX_NAME, type RecordingIndex } from '../recording-index.ts'
 
 /** Slabs of one checkpoint that follow one another and have one form: one tensor in what is written. */
@@ -22,7 +23,8 @@ export function extentsOf(recording: Recording): WrittenExtent[] {
   const extents: WrittenExtent[] = []
   const names = new Set<string>([INDEX_NAME])
   for (const run of recording.runs) {
-    for (const checkpoint of run.checkpoints.values()) {
+    for (const asRead of run.checkpoints.values()) {
+      const checkpoint = tokensFirstView(asRead)
       for (const { firstSlab, slabs, slab, count } of joined(checkpoint)) {
         // Alone and from the first position on, a tensor has its checkpoint's name.
         const plain = recording.runs.length === 1 && slab.pos === 0 ? checkpoint.name : undefined
