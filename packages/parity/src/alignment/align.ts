@@ -37,8 +37,8 @@ export interface Aligned {
 /** What may be set against what, decided before any number is formed. */
 export function align(candidate: RecordedRun, reference: RecordedRun, options: AlignOptions): Aligned {
   const mapped = mapRuns(candidate, reference, options)
-  const ours = sideOf(mapped.candidate.run)
-  const theirs = sideOf(mapped.reference.run)
+  const ours = coverRun(mapped.candidate.run)
+  const theirs = coverRun(mapped.reference.run)
   const { tokenizer } = options
   const decode = tokenizer === undefined ? undefined : (id: number) => tokenizer.decodeText([id])
   const prompts = refusePrompts(candidate.identity, reference.identity, decode)
@@ -91,7 +91,8 @@ function inOrder(common: CommonRows[]): CommonRows[] {
   return common.sort((a, b) => checkpointPlace(a.name)!.order - checkpointPlace(b.name)!.order)
 }
 
-function sideOf(run: RecordedRun): AlignedSide {
+/** A run as it is, and which slab to read for each position. */
+export function coverRun(run: RecordedRun): AlignedSide {
   const covers = new Map<string, RowCover>()
   for (const [name, checkpoint] of run.checkpoints) {
     // What another engine calls by a name of its own cannot be set against anything.

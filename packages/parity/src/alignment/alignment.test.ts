@@ -227,6 +227,21 @@ describe('runs', () => {
     expect(compared.every(({ verdict }) => verdict.outcome === 'same')).toBe(true)
   })
 
+  test('that only the reference has are looked at and named, not passed over', () => {
+    const extra = alterRun(recordOracle(model, [1, 9, 9]).run, { id: 'extra' })
+    const named = compare(memoryRecording([run]), memoryRecording([run, extra])).verdict
+    expect(named.exitCode).toBe(0)
+    expect(named.line).toMatch(/; compared with nothing: the reference's run extra$/)
+    const rubbish = alterRun(extra, { values: (name, values) => void (name === 'blk.1.output' && values.fill(NaN)) })
+    const { verdict, reference } = compare(memoryRecording([run]), memoryRecording([run, rubbish]))
+    expect(verdict).toMatchObject({ outcome: 'untrusted', exitCode: 4 })
+    expect(reference.unfit[0]).toMatchObject({
+      kind: 'non-finite',
+      checkpoint: 'blk.1.output',
+      message: expect.stringContaining('(in run extra)'),
+    })
+  })
+
   test('of one recording are not read over each other', () => {
     const memory = new Float32Array(512)
     const sharing = (source: RecordedRun): RecordedRun => {

@@ -8,6 +8,7 @@ import { diagnose } from '../diagnosis/diagnose.ts'
 import { contradictions } from '../fitness/contradictions.ts'
 import { driftAcrossRuns } from '../fitness/drift-across-runs.ts'
 import { Fitness } from '../fitness/fitness.ts'
+import { unfitRuns } from '../fitness/unmatched-runs.ts'
 import { compareRows, type MeasuredCheckpoint, showRows } from '../metrics/compare-rows.ts'
 import type { RecordedRun, Recording } from '../recording/recording.ts'
 import { coverageOf, layerCount, tooLittle } from '../verdict/coverage.ts'
@@ -40,24 +41,39 @@ export function compare(candidate: Recording, reference: Recording, options: Com
   return comparisons.find(({ verdict }) => verdict.exitCode === worst)!
 }
 
+/** Runs of the reference that no run of the candidate is set against. */
+interface Unmatched {
+  readonly runs: readonly RecordedRun[]
+  readonly unfit: readonly UnfitFinding[]
+}
+
 /** Each run of the candidate against the run of the reference that has the same prompt. */
 export function compareRecordings(
   candidate: Recording,
   reference: Recording,
   options: CompareOptions = {},
 ): readonly Comparison[] {
-  return matchRuns(candidate, reference).map((pair) => compareRuns(candidate, reference, pair, options))
+  const pairs = matchRuns(candidate, reference)
+  const runs = reference.runs.filter((run) => pairs.every((pair) => pair.reference !== run))
+  const unmatched = { runs, unfit: unfitRuns(runs) }
+  return pairs.map((pair) => compareRuns(candidate, reference, pair, unmatched, options))
 }
 
 /** One pair of runs; where their greedy continuations part by a tie, it goes on with the candidate's tokens if that can be done. */
-function compareRuns(candidate: Recording, reference: Recording, pair: RunPair, options: CompareOptions): Comparison {
-  const plain = comparePair(candidate, reference, pair, options)
+function compareRuns(
+  candidate: Recording,
+  reference: Recording,
+  pair: RunPair,
+  unmatched: Unmatched,
+  options: CompareOptions,
+): Comparison {
+  const plain = comparePair(candidate, reference, pair, unmatched, options)
   if (plain.greedy?.kind !== 'tie' || plain.alignment.refusals.length > 0) return plain
   const forced = forceTeacher(pair.candidate, pair.reference, reference.runs, options.model)
   if (forced === undefined) return plain
   const message = `${plain.greedy.message}; compared on with the candidate's tokens to position ${forced.until}, by ${forced.source}`
   const greedy = { ...plain.greedy, message, forcedUntil: forced.until }
-  return comparePair(candidate, reference, { ...pair, reference: forced.reference }, options, greedy)
+  return comparePair(candidate, reference, { ...pair, reference: forced.reference }, unmatched, options, greedy)
 }
 
 /** `greedy`: what the continuations were found to be, where it is known already. */
@@ -65,6 +81,7 @@ function comparePair(
   candidate: Recording,
   reference: Recording,
   pair: RunPair,
+  unmatched: Unmatched,
   options: CompareOptions,
   known?: GreedyFinding,
 ): Comparison {
@@ -107,6 +124,7 @@ function comparePair(
       ...driftAcrossRuns(pair.reference, reference.runs),
       ...(divergence === undefined ? contradictions(aligned.reference.run, aligned.reference.covers) : []),
       ...notGreedy(pair.reference, profile),
+      ...unmatched.unfit,
     ]),
   }
   const coverage = coverageOf(aligned, measured)
@@ -119,6 +137,7 @@ function comparePair(
     divergence,
     greedy,
     tooLittle: comparable ? tooLittle(aligned, measured) : undefined,
+    unmatched: unmatched.runs.map(({ id }) => id),
     strictIdentity,
     allowPartial,
     ...decode,

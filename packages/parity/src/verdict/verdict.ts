@@ -23,6 +23,8 @@ export interface VerdictInput {
   readonly greedy: GreedyFinding | undefined
   /** Why what was compared is too little to call the sides equal. */
   readonly tooLittle: string | undefined
+  /** Runs of the reference that were compared with nothing. */
+  readonly unmatched: readonly string[]
   readonly strictIdentity: boolean
   /** Whether equality of a part is all that was asked for. */
   readonly allowPartial: boolean
@@ -153,11 +155,12 @@ function partial({ tooLittle, allowPartial, alignment, checkpoints, coverage }: 
   return verdict('partial', allowPartial ? EXIT.ok : EXIT.notComparable, line)
 }
 
-function equal({ checkpoints, profile, coverage, greedy }: VerdictInput): Verdict {
+function equal({ checkpoints, profile, coverage, greedy, unmatched }: VerdictInput): Verdict {
   const values = checkpoints.reduce((sum, { compared, positions }) => sum + compared * positions.length, 0)
   const positions = new Set(checkpoints.flatMap(({ positions }) => Array.from(positions))).size
   const what = `${values.toLocaleString('en-US')} values of ${count(checkpoints.length, 'checkpoint')} at ${count(positions, 'position')}`
-  const tail = greedy === undefined ? '' : `; ${greedy.message}`
+  const left = unmatched.length === 0 ? '' : `; compared with nothing: the reference's ${few(unmatched)}`
+  const tail = `${greedy === undefined ? '' : `; ${greedy.message}`}${left}`
   const part = coverage < 0.9995 ? ` (${number(coverage * 100)} % of what either side computed)` : ''
   const same = checkpoints.every(({ metrics }) =>
     metrics.max_ulp.every((ulp, row) => ulp === 0 && metrics.max_abs[row] === 0),
@@ -181,6 +184,12 @@ function worstRow(checkpoints: readonly ComparedCheckpoint[]) {
     }
   }
   return worst
+}
+
+function few(runs: readonly string[]): string {
+  const [first, second, ...others] = runs
+  if (second === undefined) return `run ${first}`
+  return others.length === 0 ? `runs ${first} and ${second}` : `runs ${first}, ${second} and ${others.length} more`
 }
 
 const verdict = (outcome: Outcome, exitCode: ExitCode, line: string): Verdict => ({ outcome, exitCode, line })
