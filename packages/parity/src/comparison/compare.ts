@@ -9,6 +9,7 @@ import { contradictions } from '../fitness/contradictions.ts'
 import { driftAcrossRuns } from '../fitness/drift-across-runs.ts'
 import { Fitness } from '../fitness/fitness.ts'
 import { unfitRuns } from '../fitness/unmatched-runs.ts'
+import { wrongStatistics } from '../formats/check-values.ts'
 import { compareRows, type MeasuredCheckpoint, showRows } from '../metrics/compare-rows.ts'
 import type { RecordedRun, Recording } from '../recording/recording.ts'
 import { coverageOf, layerCount, tooLittle } from '../verdict/coverage.ts'
@@ -53,10 +54,17 @@ export function compareRecordings(
   reference: Recording,
   options: CompareOptions = {},
 ): readonly Comparison[] {
+  const [ours, theirs] = [withWrongStatistics(candidate), withWrongStatistics(reference)]
   const pairs = matchRuns(candidate, reference)
   const runs = reference.runs.filter((run) => pairs.every((pair) => pair.reference !== run))
   const unmatched = { runs, unfit: unfitRuns(runs) }
-  return pairs.map((pair) => compareRuns(candidate, reference, pair, unmatched, options))
+  return pairs.map((pair) => compareRuns(ours, theirs, pair, unmatched, options))
+}
+
+/** What the records of a trace say of their values must be true of them. */
+function withWrongStatistics(recording: Recording): Recording {
+  const wrong = wrongStatistics(recording)
+  return wrong.length === 0 ? recording : { ...recording, faults: [...recording.faults, ...wrong] }
 }
 
 /** One pair of runs; where their greedy continuations part by a tie, it goes on with the candidate's tokens if that can be done. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { type TraceNumber, type TraceRecord, traceRecordSchema } from '@plumbline/protocol'
-import type { Fault, RecordedRun, Recording, Slab, Values } from '../recording/recording.ts'
+import type { Checkpoint, Fault, RecordedRun, Recording, Slab, Values } from '../recording/recording.ts'
 import { type JsonLine, scanJsonLines } from './json-lines.ts'
 import { NumberScanner } from './number-scanner.ts'
 import { FaultList, RecordingFile } from './recording-file.ts'
@@ -31,6 +31,54 @@ export function checkValues(recording: Recording, onProgress?: (done: number, of
     for (const run of recording.runs) checkTraceRecords(run, join(recording.path, 'trace.jsonl'), faults)
   }
   return faults.list()
+}
+
+/** Of a large trace, values that compare reads for this: evenly spread records stand for the others, which `validate` reads too. */
+const MOST_VALUES = 1 << 25
+/** Of a record of a trace, with the few values that its line shows. */
+const MOST_LINE_BYTES = 1 << 16
+
+/** Records of a trace without other faults whose statistics are not those of their values. */
+export function wrongStatistics(recording: Recording): readonly Fault[] {
+  if (recording.format !== 'plumbline-trace' || recording.faults.length > 0) return []
+  const faults = new FaultList()
+  const file = new RecordingFile(join(recording.path, 'trace.jsonl'))
+  try {
+    for (const { checkpoints } of recording.runs) {
+      const slabs = [...checkpoints.values()].flatMap((checkpoint) =>
+        Array.from({ length: checkpoint.slabCount }, (_, index) => ({ checkpoint, index })),
+      )
+      const step = Math.ceil(valuesIn([...checkpoints.values()]) / MOST_VALUES)
+      for (let at = 0; at < slabs.length; at += Math.max(1, step)) {
+        const { checkpoint, index } = slabs[at]!
+        const slab = checkpoint.slab(index)
+        try {
+          const lie = statisticsLie(statedAt(file, slab), slab)
+          if (lie !== undefined) faults.add('statistics', slab.place, `${checkpoint.name}: ${lie}`)
+        } catch (error) {
+          faults.add('malformed', slab.place, (error as Error).message)
+        }
+      }
+    }
+  } finally {
+    file.close()
+  }
+  return faults.list()
+}
+
+function valuesIn(checkpoints: readonly Checkpoint[]): number {
+  let count = 0
+  for (const checkpoint of checkpoints) {
+    for (let index = 0; index < checkpoint.slabCount; index++) count += checkpoint.slab(index).count * checkpoint.width
+  }
+  return count
+}
+
+/** What the record of a slab states. Throws where its line is not whole: the reader has passed over the values in it. */
+function statedAt(file: RecordingFile, { place }: Slab): TraceRecord['stats'] {
+  const bytes = file.bytes(place.byteOffset!, MOST_LINE_BYTES)
+  const end = bytes.indexOf(10)
+  return traceRecordSchema.parse(JSON.parse(bytes.toString('utf8', 0, end < 0 ? bytes.length : end))).stats
 }
 
 function checkFinite(name: string, slab: Slab, faults: FaultList): void {
@@ -80,6 +128,12 @@ function checkTraceRecords(run: RecordedRun, path: string, faults: FaultList): v
 }
 
 function lieOf({ stats }: TraceRecord, { values }: JsonLine, slab: Slab, scanner: NumberScanner): string | undefined {
+  const lie = statisticsLie(stats, slab)
+  if (lie !== undefined || values === undefined || values.bytes === 0) return lie
+  return firstValuesLie(values.offset, values.bytes, slab, scanner)
+}
+
+function statisticsLie(stats: TraceRecord['stats'], slab: Slab): string | undefined {
   const found = { min: Number.NaN, max: Number.NaN, mean: 0, rms: 0, nonfinite: 0 }
   let finite = 0
   for (const chunk of chunksOf(slab)) {
@@ -104,8 +158,7 @@ function lieOf({ stats }: TraceRecord, { values }: JsonLine, slab: Slab, scanner
     if (apart || Number.isNaN(said) !== Number.isNaN(number))
       return `its ${name} is ${number}, and the record says ${said}`
   }
-  if (values === undefined || values.bytes === 0) return undefined
-  return firstValuesLie(values.offset, values.bytes, slab, scanner)
+  return undefined
 }
 
 const SHOWN_VALUES = 8

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { exampleMemory, writeExampleTrace } from '../../test/helpers/example-recordings.ts'
 import { flatten, temporaryFolder } from '../../test/helpers/recordings.ts'
+import { compare } from '../comparison/compare.ts'
 import { checkValues } from './check-values.ts'
 import { openRecording } from './open-recording.ts'
 
@@ -122,6 +123,21 @@ it('sees that tensors were cut, and that there are more than the records tell of
   expect(await faultsOf(folder)).toEqual(['wrong-count', 'checksum'])
   truncateSync(tensors, size - 1)
   expect(await faultsOf(folder)).toEqual(['truncated in line 54', 'checksum'])
+})
+
+it('a trace whose record states a maximum of 1e9 that none of its values has is not let through by compare', async () => {
+  const [folder, other] = [temporaryFolder(), temporaryFolder()]
+  writeExampleTrace(other, exampleMemory())
+  const lying = record((changed) => Object.assign(changed, { stats: { ...(changed.stats as object), max: 1e9 } }), 30)
+  await faultsAfter(folder, lying)
+  const [sound, wrong] = [await openRecording(other), await openRecording(folder)]
+  expect(wrong.faults).toEqual([])
+  for (const { verdict } of [compare(wrong, sound), compare(sound, wrong)]) {
+    expect(verdict.exitCode).toBe(4)
+    expect(verdict.line).toMatch(/values and their statistics do not match .* the record says 1000000000/)
+  }
+  sound.close()
+  wrong.close()
 })
 
 it('finds non-finite values where they stand', async () => {
