@@ -21,7 +21,7 @@ export function addQueryCommand(program: Command): void {
       try {
         const files = []
         for (const [index, path] of paths.entries()) files.push(await asParquet(path, join(folder, `${index}.parquet`)))
-        const rows = await ask(sql, paths, files)
+        const rows = await ask(sql, paths, files, folder)
         process.stdout.write(json ? rows.map((row) => `${JSON.stringify(row)}\n`).join('') : tableOf(rows))
       } finally {
         rmSync(folder, { recursive: true, force: true })
@@ -45,17 +45,31 @@ async function asParquet(path: string, converted: string): Promise<string> {
 
 type Row = Record<string, unknown>
 
-async function ask(sql: string, paths: readonly string[], files: readonly string[]): Promise<Row[]> {
+async function ask(sql: string, paths: readonly string[], files: readonly string[], temporary: string): Promise<Row[]> {
   // Tens of megabytes of native code that no other command needs.
-  const { DuckDBInstance } = await import('@duckdb/node-api')
-  const instance = await DuckDBInstance.create(':memory:', { memory_limit: '256MB', threads: '2' })
+  const { DuckDBInstance, StatementType } = await import('@duckdb/node-api')
+  const instance = await DuckDBInstance.create(':memory:', {
+    memory_limit: '256MB',
+    threads: '2',
+    temp_directory: temporary,
+  })
   const connection = await instance.connect()
   try {
     const parts = files.map(
       (file, index) => `SELECT ${text(paths[index]!)} AS file, * FROM read_parquet(${text(file)})`,
     )
     await connection.run(`CREATE VIEW recordings AS ${parts.join(' UNION ALL ')}`)
-    const result = await connection.runAndReadAll(sql)
+    // Nothing is read but the recordings, and nothing is written: COPY would write even to those.
+    await connection.run(`SET allowed_paths = [${files.map(text).join(', ')}]`)
+    await connection.run('SET enable_external_access = false')
+    await connection.run('SET lock_configuration = true')
+    const statements = await connection.extractStatements(sql)
+    if (statements.count !== 1) throw new Error(`it is ${statements.count} statements, must be one SELECT`)
+    const statement = await statements.prepare(0)
+    if (statement.statementType !== StatementType.SELECT && statement.statementType !== StatementType.EXPLAIN) {
+      throw new Error('it is no SELECT, and recordings are only read')
+    }
+    const result = await statement.runAndReadAll()
     return result.getRowObjectsJson() as Row[]
   } catch (error) {
     throw new PlumblineError('INVALID_OPTION', `the query cannot be answered: ${(error as Error).message}`, {}, error)
