@@ -63,6 +63,11 @@ function tell(error: unknown): ExitCode {
   // Commander has said what is wrong.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
   const known = PlumblineError.from(error)
+  // What the system says of a file needs no stack.
+  if (error instanceof Error && 'syscall' in error) {
+    process.stderr.write(`plumbline-parity: ${error.message}\n`)
+    return EXIT.couldNotRun
+  }
   const detail = known.code === 'INTERNAL' && error instanceof Error ? (error.stack ?? known.message) : known.message
   process.stderr.write(`plumbline-parity: ${detail}\n`)
   return ERRORS[known.code].exitCode

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -177,6 +177,42 @@ test.skipIf(process.platform === 'win32')('a reader that has read enough does no
     encoding: 'utf8',
   })
   expect(sound.stdout).toBe('0\n')
+})
+
+test('query only reads, and nothing but the recordings', async () => {
+  const parquet = join(folder, 'queried.parquet')
+  expect(await runParity(['convert', right, parquet, '--to', 'parquet'])).toMatchObject({ exitCode: 0 })
+  const before = readFileSync(parquet)
+  const written = join(folder, 'written')
+  for (const sql of [
+    `COPY recordings TO '${written}'`,
+    `COPY (SELECT 1) TO '${parquet}'`,
+    `SELECT 1; COPY (SELECT 1) TO '${written}'`,
+    `ATTACH '${written}' AS other`,
+    `SELECT * FROM read_csv('${fileURLToPath(import.meta.url)}')`,
+    'SET enable_external_access = true',
+  ]) {
+    const { exitCode, stderr } = await runParity(['query', sql, parquet])
+    expect(stderr).toContain('the query cannot be answered: ')
+    expect([sql, exitCode]).toEqual([sql, 2])
+  }
+  expect(existsSync(written)).toBe(false)
+  expect(readFileSync(parquet).equals(before)).toBe(true)
+  expect((await runParity(['query', 'SELECT count(*) AS n FROM recordings', parquet, '--json'])).stdout).toMatch(
+    /^\{"n":"\d+"\}\n$/,
+  )
+})
+
+test('a report into a folder that is not there is told without a stack', async () => {
+  const { exitCode, stderr } = await runParity([
+    'compare',
+    right,
+    reference,
+    '--html',
+    join(folder, 'nowhere', 'x.html'),
+  ])
+  expect(stderr).toMatch(/^plumbline-parity: ENOENT: .*x\.html'\n$/)
+  expect(exitCode).toBe(5)
 })
 
 test('--version', async () => {

@@ -15,7 +15,7 @@ import { openNpz } from './npz.ts'
 import { openParquet } from './parquet.ts'
 import { openPlumblineTrace } from './plumbline-trace.ts'
 import { openRawF32, RAW_F32_FORMAT } from './raw-f32.ts'
-import { RecordingFile, statsOf, unreadable } from './recording-file.ts'
+import { RecordingFile, statsOf, unreadable, unreadableAt } from './recording-file.ts'
 import { openSafetensors } from './safetensors.ts'
 import { looksLikeSafetensors } from './safetensors-header.ts'
 
@@ -86,7 +86,11 @@ async function openKnown(file: RecordingFile): Promise<{ recording: Recording; o
     throw unreadable(path, `is compressed with ${compressed[1]}: unpack it first (${compressed[2]})`)
   if (start[0] === 0x7b) return openJson(file)
   if (looksLikeLlamaDebug(start) || looksLikeText(file)) return ofFile(openLlamaDebug(file))
-  throw unreadable(path, `is in no format that is known (${KNOWN})`)
+  const beginning = start.toString('hex', 0, 8)
+  throw unreadableAt(
+    { file: path, byteOffset: 0 },
+    `its first bytes, ${beginning}, are of no format that is known (${KNOWN})`,
+  )
 }
 
 const COMPRESSIONS: readonly (readonly [Buffer, string, string])[] = [
@@ -128,7 +132,10 @@ async function openJson(file: RecordingFile): Promise<{ recording: Recording; ow
     if (beside !== path && existsSync(beside)) return ofPath(openSafetensors(path, [beside]))
     throw unreadable(path, 'tells of tensors, and there is no .safetensors beside it')
   }
-  throw unreadable(path, `begins like JSON, and is in no format that is known (${KNOWN})`)
+  throw unreadableAt(
+    { file: path, line: 1, byteOffset: 0 },
+    `begins like JSON, and is in no format that is known (${KNOWN})`,
+  )
 }
 
 const MAX_JSON_BYTES = 32 << 20
@@ -136,11 +143,15 @@ const MAX_JSON_BYTES = 32 << 20
 /** The document, as far as it must be known to tell what it is. Throws UNREADABLE_RECORDING where it is none. */
 function wholeOf(file: RecordingFile): z.output<typeof wholeSchema> {
   if (file.size > MAX_JSON_BYTES) throw unreadable(file.path, `is ${file.size} bytes of JSON, and no known JSONL`)
+  const text = file.bytes(0, file.size).toString('utf8')
   let value: unknown
   try {
-    value = JSON.parse(file.bytes(0, file.size).toString('utf8'))
+    value = JSON.parse(text)
   } catch (error) {
-    throw unreadable(file.path, `is neither JSON nor JSONL of a known kind: ${jsonProblem(error)}`)
+    const problem = jsonProblem(error)
+    const before = text.slice(0, Number(/ position (\d+)/.exec(problem)?.[1] ?? text.length))
+    const place = { file: file.path, line: before.split('\n').length, byteOffset: Buffer.byteLength(before) }
+    throw unreadableAt(place, `is neither JSON nor JSONL of a known kind: ${problem}`, error)
   }
   const { success, data } = wholeSchema.safeParse(value)
   if (!success) throw unreadable(file.path, 'is JSON, and no object')

@@ -73,6 +73,11 @@ export function unreadable(path: string, message: string, cause?: unknown): Plum
   return new PlumblineError('UNREADABLE_RECORDING', `${path} ${message}`, { file: path }, cause)
 }
 
+/** The same, where it is known which place shows it. */
+export function unreadableAt(place: Place, message: string, cause?: unknown): PlumblineError {
+  return new PlumblineError('UNREADABLE_RECORDING', `${describePlace(place)}: ${message}`, { ...place }, cause)
+}
+
 /** What was recognised and is damaged so that no more of it can be read. */
 export function invalid(place: Place, message: string): PlumblineError {
   return new PlumblineError('INVALID_RECORDING', `${describePlace(place)}: ${message}`, { ...place })
