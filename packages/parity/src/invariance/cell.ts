@@ -15,7 +15,7 @@ export interface Way {
 /** One way, held against the base. */
 export interface Cell extends Way {
   /** `equal`: bit for bit. `within`: not by more than the noise of its arithmetic. */
-  readonly outcome: 'equal' | 'within' | 'differs' | 'untrusted'
+  readonly outcome: 'equal' | 'within' | 'differs' | 'not-comparable' | 'untrusted'
   readonly exitCode: ExitCode
   /** The most of any row. */
   readonly nmse: number
@@ -35,16 +35,20 @@ export function judgeCell(way: Way, recording: Recording, base: Recording): Cell
   const first = divergence === undefined ? differing : divergence
   const nmse = Math.max(0, ...checkpoints.map((checkpoint) => checkpoint.metrics.nmse[worstRow(checkpoint)]!))
   const bitEqual = verdict.exitCode === EXIT.ok && differing === undefined && greedy?.kind !== 'tie'
-  const differs = verdict.exitCode === EXIT.judgedFailed ? 'differs' : 'untrusted'
   const fine = bitEqual ? 'equal' : 'within'
   return {
     ...way,
-    outcome: verdict.exitCode === EXIT.ok ? fine : differs,
+    outcome: verdict.exitCode === EXIT.ok ? fine : badOutcome(verdict.exitCode),
     exitCode: verdict.exitCode,
     nmse,
     ...(first !== undefined && { first: { checkpoint: first.checkpoint, position: first.position } }),
     message: verdict.line,
   }
+}
+
+function badOutcome(exitCode: ExitCode): Cell['outcome'] {
+  if (exitCode === EXIT.judgedFailed) return 'differs'
+  return exitCode === EXIT.notComparable ? 'not-comparable' : 'untrusted'
 }
 
 function firstDifference(checkpoints: Comparison['checkpoints']) {

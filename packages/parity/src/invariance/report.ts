@@ -53,7 +53,9 @@ function gridOf({ cells, base }: Matrix): Grid {
 function cellText({ outcome, nmse, first }: Cell): string {
   if (outcome === 'equal') return 'bit-equal'
   const from = first === undefined ? '' : ` from ${first.checkpoint}, token ${first.position}`
-  const mark = { within: '', differs: 'DIFFERS ', untrusted: 'UNTRUSTED ' }[outcome]
+  const mark = { within: '', differs: 'DIFFERS ', 'not-comparable': 'NOT COMPARABLE ', untrusted: 'UNTRUSTED ' }[
+    outcome
+  ]
   return `${mark}${shortNumber(nmse, 2)}${from}`
 }
 
@@ -93,7 +95,7 @@ export const invarianceJsonSchema = z.strictObject({
   cells: z.array(
     z.strictObject({
       ...wayShape,
-      outcome: z.enum(['equal', 'within', 'differs', 'untrusted']),
+      outcome: z.enum(['equal', 'within', 'differs', 'not-comparable', 'untrusted']),
       exit_code: z.int(),
       nmse: traceNumberSchema,
       first: z.strictObject({ checkpoint: z.string(), position: z.int() }).nullable(),
