@@ -122,23 +122,35 @@ function nothingFound({ model, reference }: Given, passedOver: readonly string[]
   return EXIT.untrusted
 }
 
-/** The worst first, then a line a reference, then what is wrong with the worst in full. */
+/** The worst first, what nobody verified, then a line a reference, then what is wrong with the worst in full. */
 function textOf(judged: readonly JudgedReference[], { model, precision }: Given): string {
   const sorted = worstFirst(judged)
   const bad = sorted.filter(({ comparison }) => comparison.verdict.exitCode !== EXIT.ok)
+  const partial = judged.filter(isPartial)
   const subject = `${basename(model)} (${precision})`
-  const lines = judged.map((one) => {
-    const { verdict } = one.comparison
-    return `  ${verdict.exitCode === EXIT.ok ? 'ok  ' : 'BAD '} ${one.name}${logitsOf(one)}: ${verdict.line}`
-  })
+  const unverified = new Set(judged.flatMap(({ comparison }) => comparison.alignment.unverified))
+  const lines = [
+    ...[...unverified].map((what) => `  unverified: ${what}`),
+    ...judged.map((one) => `  ${markOf(one).padEnd(8)}${one.name}${logitsOf(one)}: ${one.comparison.verdict.line}`),
+  ]
   const [worst] = bad
-  if (worst === undefined) {
-    const most = judged.toSorted((a, b) => worstOf(b) - worstOf(a))[0]!
-    const nearest = `the most NMSE of logits is ${shortNumber(worstOf(most), 2)}, against ${most.name}`
-    return [`SAME: ${subject} against ${judged.length} of ${judged.length} references; ${nearest}`, ...lines].join('\n')
+  if (worst !== undefined) {
+    const head = `${worst.comparison.verdict.line}\n  ${subject} against ${worst.name}; ${bad.length} of ${judged.length} references`
+    return [head, ...lines, '', renderText(worst.comparison)].join('\n')
   }
-  const head = `${worst.comparison.verdict.line}\n  ${subject} against ${worst.name}; ${bad.length} of ${judged.length} references`
-  return [head, ...lines, '', renderText(worst.comparison)].join('\n')
+  const whole = judged.length - partial.length
+  const parts = partial.length === 0 ? '' : `, of ${partial.length} only a part`
+  const head = whole === 0 ? `SAME AS FAR AS IT GOES: ${subject}` : `SAME: ${subject}`
+  const most = judged.toSorted((a, b) => worstOf(b) - worstOf(a))[0]!
+  const nearest = `the most NMSE of logits is ${shortNumber(worstOf(most), 2)}, against ${most.name}`
+  return [`${head} against ${whole} of ${judged.length} references${parts}; ${nearest}`, ...lines].join('\n')
+}
+
+const isPartial = ({ comparison }: JudgedReference) => comparison.verdict.outcome === 'partial'
+
+function markOf(one: JudgedReference): string {
+  if (one.comparison.verdict.exitCode !== EXIT.ok) return 'BAD'
+  return isPartial(one) ? 'partial' : 'ok'
 }
 
 const worstOf = ({ comparison }: JudgedReference) => logitsNmse(comparison)?.nmse ?? 0

@@ -12,6 +12,8 @@ export interface Reference {
   readonly recording: Recording
   readonly run: RecordedRun
   readonly promptTokenIds: readonly number[]
+  /** In a manifest of reference logs, whose hashes its files have. */
+  readonly listed: boolean
   /** What reference-logs' manifest allows. */
   readonly tolerance?: ReferenceLog['tolerance']
 }
@@ -50,7 +52,15 @@ export async function findReferences(folder: string, model: string, modelSha256:
       const what = recording.runs.length === 1 ? name : `${name}#${run.id}`
       if (!ofModel(run.identity)) passedOver.push(`${what}: of another model, or of none that is stated`)
       else if (promptTokenIds === undefined) passedOver.push(`${what}: states no prompt ids`)
-      else found.push({ name: what, recording, run, promptTokenIds, ...(log && { tolerance: log.tolerance }) })
+      else
+        found.push({
+          name: what,
+          recording,
+          run,
+          promptTokenIds,
+          listed: log !== undefined,
+          ...(log && { tolerance: log.tolerance }),
+        })
     }
   }
   const takeListed = async (manifest: string, log: ReferenceLog) => {

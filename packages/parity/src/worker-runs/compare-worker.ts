@@ -36,13 +36,20 @@ export function compareTrace(
   options: CompareOptions,
   { precision, limit }: { precision: 'fast' | 'exact'; limit?: number | undefined },
 ): readonly JudgedReference[] {
-  const judged = references.map(({ name, recording, run, tolerance }) => {
+  const judged = references.map(({ name, recording, run, tolerance, listed }) => {
     const reference: Recording = { ...recording, runs: [run], close: () => {} }
     const comparison = holdTo(compare(trace, reference, options), limit ?? tolerance?.[precision])
-    return { name, comparison, candidate: trace, reference }
+    return { name, comparison: listed ? comparison : withoutHash(comparison), candidate: trace, reference }
   })
   const whole = judged.find(({ comparison }) => ['same', 'within-tolerance'].includes(comparison.verdict.outcome))
   return judged.map((one) => (whole === undefined ? one : { ...one, comparison: besides(one.comparison, whole.name) }))
+}
+
+/** Nothing says that the reference is still what was recorded. */
+function withoutHash(comparison: Comparison): Comparison {
+  const { alignment } = comparison
+  const unverified = [...alignment.unverified, "hashes of the reference's files: no manifest.json lists them"]
+  return { ...comparison, alignment: { ...alignment, unverified } }
 }
 
 function besides(comparison: Comparison, whole: string): Comparison {
