@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -127,7 +127,7 @@ describe('compare', () => {
 
   test.skipIf(process.platform === 'win32')('neither a pipe nor links in a circle keep it waiting', async () => {
     const pipe = join(folder, 'pipe')
-    execFileSync('mkfifo', [pipe])
+    spawnSync('bash', ['-c', `mkfifo '${pipe}'`])
     const circle = join(folder, 'circle')
     symlinkSync(circle, circle)
     for (const [path, told] of [
@@ -179,7 +179,7 @@ test.skipIf(process.platform === 'win32')('a reader that has read enough does no
   expect(sound.stdout).toBe('0\n')
 })
 
-test('query only reads, and nothing but the recordings', async () => {
+test('query only reads, and nothing but the recordings', { timeout: 180_000 }, async () => {
   const parquet = join(folder, 'queried.parquet')
   expect(await runParity(['convert', right, parquet, '--to', 'parquet'])).toMatchObject({ exitCode: 0 })
   const before = readFileSync(parquet)
