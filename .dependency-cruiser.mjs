@@ -1,5 +1,5 @@
 // Who may import whom (ARCHITECTURE.md). A second opinion that shares code with the first is none, so `reference` and the native
-// core never meet; `harness` reaches the worker by its command line, HTTP and files alone.
+// core never meet; `harness` and `parity` reach the worker by its command line, HTTP and files alone.
 
 const inside = (name) => `^packages/${name}/`
 const ours = '^(packages|models)/'
@@ -56,9 +56,9 @@ export default {
       { path: '^packages/worker/src/engine-host/[^/]+-process[.]ts$' },
     ),
     never(
-      'harness-stays-outside',
-      'The harness judges the worker from outside.',
-      { path: `${inside('harness')}` },
+      'judges-stay-outside',
+      'The harness and parity judge the worker from outside.',
+      { path: [inside('harness'), inside('parity')] },
       { path: ['^packages/(worker|cuda-core)/'] },
     ),
     never(

@@ -55,6 +55,15 @@ export const ERRORS = {
   UNSUPPORTED_TOKENIZER: kind(500, false, EXIT.couldNotRun),
   CHECKSUM_MISMATCH: kind(500, false, EXIT.untrusted),
   DOWNLOAD_FAILED: kind(500, true, EXIT.couldNotRun),
+  // What a forward pass left behind
+  /** Not there, or nothing that is known to hold recorded values. */
+  UNREADABLE_RECORDING: kind(500, false, EXIT.couldNotRun),
+  /** Recognised, and damaged or lying about what it holds. */
+  INVALID_RECORDING: kind(500, false, EXIT.untrusted),
+  /** Recordings of different computations, set against each other. */
+  NOT_COMPARABLE: kind(500, false, EXIT.notComparable),
+  /** A worker that was started to be looked at did not do what it was started for. */
+  WORKER_FAILED: kind(500, true, EXIT.couldNotRun),
   // The command line
   INVALID_OPTION: kind(500, false, EXIT.usage),
   INTERNAL: kind(500, false, EXIT.couldNotRun),

@@ -39,8 +39,12 @@ export function checkpointNames(layers: number, level: Exclude<TraceLevel, 'off'
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 /** JSON has no non-finite numbers, and 0 would be a lie. */
-export const traceNumberSchema = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity'])])
-export type TraceNumber = z.output<typeof traceNumberSchema>
+export type TraceNumber = number | 'NaN' | 'Infinity' | '-Infinity'
+// The type is stated, since the declaration file that TypeScript 7.0 would write of this enum loses '-Infinity'.
+export const traceNumberSchema: z.ZodType<TraceNumber, TraceNumber> = z.union([
+  z.number(),
+  z.enum(['NaN', 'Infinity', '-Infinity']),
+])
 
 /** One line of `trace.jsonl`: one checkpoint over a range of positions. */
 export const traceRecordSchema = z.strictObject({

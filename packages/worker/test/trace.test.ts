@@ -97,6 +97,31 @@ test.skipIf(process.platform !== 'linux')(
   },
 )
 
+test('a trace changes no token, whatever its level, and leaves nothing where it was not asked for', async () => {
+  const traces = join(folder, 'levels')
+  mkdirSync(traces)
+  const worker = await realWorker(HAIKU_NANO, ['--trace-dir', traces])
+  const tokens = async (trace: string) => {
+    const request = {
+      job_id: trace,
+      prompt: 'rain',
+      max_tokens: 24,
+      temperature: 1,
+      seed: '7',
+      ignore_eos: true,
+      trace,
+    }
+    const execution = await Execution.start(worker.url, request)
+    await execution.ended
+    return execution.events.filter(({ type }) => type === 'token').map((event) => 'token_id' in event && event.token_id)
+  }
+  const untraced = await tokens('off')
+  expect(untraced).toHaveLength(24)
+  expect(readdirSync(traces)).toEqual([])
+  for (const level of ['logits', 'layers', 'ops']) expect(await tokens(level)).toEqual(untraced)
+  expect(readdirSync(traces)).toHaveLength(3)
+})
+
 describe('`trace`', () => {
   const trace = (name: string, ...args: string[]) =>
     new SpawnedWorker(['trace', '--model', STORIES_260K, '--out', join(folder, name), ...args])
@@ -111,6 +136,18 @@ describe('`trace`', () => {
     })
     const positions = wholeRecords(join(folder, 'prompt-alone')).map(({ pos, n, phase }) => [pos, n, phase])
     expect(positions).toEqual([[0, 3, 'prefill']])
+  })
+
+  test('in chunks of its prompt evaluates so many positions at once', async () => {
+    const args = ['--prompt-token-ids', '1,403,407,261,378', '--max-tokens', '0', '--level', 'layers']
+    const traced = trace('in-chunks', ...args, '--prefill-chunk', '2')
+    expect(await traced.exited).toEqual({ code: 0, signal: null })
+    const embeddings = wholeRecords(join(folder, 'in-chunks')).filter(({ name }) => name === 'token_embd')
+    expect(embeddings.map(({ pos, n }) => [pos, n])).toEqual([
+      [0, 2],
+      [2, 2],
+      [4, 1],
+    ])
   })
 
   test('of more tokens than there is room for generates as many as there is, and says so', async () => {
@@ -130,6 +167,7 @@ describe('`trace`', () => {
     [['--prompt', 'x', '--temperature', 'warm'], '--temperature is "warm", must be a number'],
     [['--prompt', 'x', '--temperature', '3'], '--temperature must be at most 2'],
     [['--prompt', 'x', '--seed', 'x'], '--seed must be an unsigned 64-bit integer'],
+    [['--prompt', 'x', '--prefill-chunk', '0'], '--prefill-chunk is "0", must be an integer from 1'],
     [['--prompt', 'x', '--max-tokens', '1e3'], '--max-tokens is "1e3", must be an integer'],
     [['--prompt', 'x', '--level', 'deep'], '--level is "deep", must be logits, layers, ops'],
     [['--messages', '/nowhere.json'], '--messages is "/nowhere.json", must be'],

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <string_view>
 
-#include "backend/cpu/cpu_backend.h"
 #include "error.h"
 #ifdef PLUMBLINE_CUDA
 #include "backend/cuda/devices.h"
@@ -45,10 +44,6 @@ Device choose_device(const std::string& name) {
   }
   throw Error(ErrorCode::invalid_option, "device must be auto, cpu or cuda:N, but is " + name,
               {{"field", std::string("device")}, {"found", name}, {"expected", std::string("auto, cpu or cuda:N")}});
-}
-
-std::unique_ptr<Backend> create_backend(const Device&, Precision precision, unsigned threads) {
-  return cpu::create_backend({.precision = precision, .threads = threads, .variant = {}});
 }
 
 }  // namespace plumbline

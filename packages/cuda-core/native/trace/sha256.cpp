@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "trace/sha256_x86.h"
+
 namespace plumbline {
 namespace {
 
@@ -19,7 +21,42 @@ constexpr std::array<std::uint32_t, 64> kConstants = {
 
 constexpr std::size_t kBlock = 64;
 
+void compress_one(std::array<std::uint32_t, 8>& state, const std::byte* block) noexcept {
+  std::array<std::uint32_t, 64> w;
+  for (std::size_t i = 0; i < 16; ++i) {
+    w[i] = 0;
+    for (std::size_t j = 0; j < 4; ++j) w[i] = w[i] << 8 | std::to_integer<std::uint32_t>(block[4 * i + j]);
+  }
+  for (std::size_t i = 16; i < 64; ++i) {
+    const std::uint32_t s0 = std::rotr(w[i - 15], 7) ^ std::rotr(w[i - 15], 18) ^ (w[i - 15] >> 3);
+    const std::uint32_t s1 = std::rotr(w[i - 2], 17) ^ std::rotr(w[i - 2], 19) ^ (w[i - 2] >> 10);
+    w[i] = w[i - 16] + s0 + w[i - 7] + s1;
+  }
+  auto [a, b, c, d, e, f, g, h] = state;
+  for (std::size_t i = 0; i < 64; ++i) {
+    const std::uint32_t s1 = std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25);
+    const std::uint32_t t1 = h + s1 + ((e & f) ^ (~e & g)) + kConstants[i] + w[i];
+    const std::uint32_t s0 = std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22);
+    const std::uint32_t t2 = s0 + ((a & b) ^ (a & c) ^ (b & c));
+    h = g;
+    g = f;
+    f = e;
+    e = d + t1;
+    d = c;
+    c = b;
+    b = a;
+    a = t1 + t2;
+  }
+  const std::array<std::uint32_t, 8> added = {a, b, c, d, e, f, g, h};
+  for (std::size_t i = 0; i < 8; ++i) state[i] += added[i];
+}
+
 }  // namespace
+
+Sha256::Sha256(bool use_extensions) noexcept {
+  static const bool has_extensions = has_sha_extensions();
+  extensions_ = use_extensions && has_extensions;
+}
 
 void Sha256::update(std::span<const std::byte> bytes) noexcept {
   std::size_t pending = total_bytes_ % kBlock;
@@ -29,10 +66,10 @@ void Sha256::update(std::span<const std::byte> bytes) noexcept {
     std::copy_n(bytes.begin(), taken, pending_.begin() + static_cast<std::ptrdiff_t>(pending));
     bytes = bytes.subspan(taken);
     if (pending + taken < kBlock) return;
-    compress(pending_.data());
+    compress(pending_.data(), 1);
   }
-  for (; bytes.size() >= kBlock; bytes = bytes.subspan(kBlock)) compress(bytes.data());
-  std::ranges::copy(bytes, pending_.begin());
+  compress(bytes.data(), bytes.size() / kBlock);
+  std::ranges::copy(bytes.last(bytes.size() % kBlock), pending_.begin());
 }
 
 std::string Sha256::hex_digest() const {
@@ -49,34 +86,9 @@ std::string Sha256::hex_digest() const {
   return out;
 }
 
-void Sha256::compress(const std::byte* block) noexcept {
-  std::array<std::uint32_t, 64> w;
-  for (std::size_t i = 0; i < 16; ++i) {
-    w[i] = 0;
-    for (std::size_t j = 0; j < 4; ++j) w[i] = w[i] << 8 | std::to_integer<std::uint32_t>(block[4 * i + j]);
-  }
-  for (std::size_t i = 16; i < 64; ++i) {
-    const std::uint32_t s0 = std::rotr(w[i - 15], 7) ^ std::rotr(w[i - 15], 18) ^ (w[i - 15] >> 3);
-    const std::uint32_t s1 = std::rotr(w[i - 2], 17) ^ std::rotr(w[i - 2], 19) ^ (w[i - 2] >> 10);
-    w[i] = w[i - 16] + s0 + w[i - 7] + s1;
-  }
-  auto [a, b, c, d, e, f, g, h] = state_;
-  for (std::size_t i = 0; i < 64; ++i) {
-    const std::uint32_t s1 = std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25);
-    const std::uint32_t t1 = h + s1 + ((e & f) ^ (~e & g)) + kConstants[i] + w[i];
-    const std::uint32_t s0 = std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22);
-    const std::uint32_t t2 = s0 + ((a & b) ^ (a & c) ^ (b & c));
-    h = g;
-    g = f;
-    f = e;
-    e = d + t1;
-    d = c;
-    c = b;
-    b = a;
-    a = t1 + t2;
-  }
-  const std::array<std::uint32_t, 8> added = {a, b, c, d, e, f, g, h};
-  for (std::size_t i = 0; i < 8; ++i) state_[i] += added[i];
+void Sha256::compress(const std::byte* blocks, std::size_t count) noexcept {
+  if (extensions_) return compress_by_sha_extensions(state_.data(), kConstants.data(), blocks, count);
+  for (std::size_t block = 0; block < count; ++block) compress_one(state_, blocks + block * kBlock);
 }
 
 }  // namespace plumbline

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 namespace plumbline {
 namespace {
@@ -33,6 +34,18 @@ TEST(Sha256, IsTheSameHoweverTheBytesAreCut) {
     const std::string part = text.substr(0, size);
     const std::string whole = digest(part, size + 1);
     for (const std::size_t piece : {1, 3, 55, 64, 65, 128}) ASSERT_EQ(digest(part, piece), whole) << size << " " << piece;
+  }
+}
+
+TEST(Sha256, IsTheSameWithoutTheProcessorsOwnInstructions) {
+  std::vector<std::byte> bytes;
+  for (std::size_t i = 0; i < 10'000; ++i) bytes.push_back(static_cast<std::byte>(i * i >> 3));
+  for (const std::size_t size : {std::size_t{0}, std::size_t{64}, std::size_t{1'000}, bytes.size()}) {
+    Sha256 by_extensions;
+    Sha256 plain(false);
+    by_extensions.update(std::span(bytes).first(size));
+    plain.update(std::span(bytes).first(size));
+    EXPECT_EQ(by_extensions.hex_digest(), plain.hex_digest()) << size;
   }
 }
 

@@ -4,10 +4,13 @@ import { type ModelConfig, readConfig } from './config.ts'
 import { type CheckpointObserver, forward } from './forward.ts'
 import { KvCache } from './kv-cache.ts'
 import { ropeFrequencies } from './rope.ts'
-import { loadWeights } from './weights.ts'
+import { loadWeights, type Weights } from './weights.ts'
 
 export interface ReferenceModel {
   readonly config: ModelConfig
+  /** For those who replay single ops, rightly or wrongly. */
+  readonly weights: Weights
+  readonly gguf: GgufFile
   readonly vocabSize: number
   /** The most positions that a session takes. */
   readonly maxContext: number
@@ -67,6 +70,8 @@ export function loadModel(gguf: GgufFile, options: { maxContext?: number } = {})
 
   return {
     config,
+    weights,
+    gguf,
     vocabSize,
     maxContext,
     newSession,

@@ -28,6 +28,7 @@ export function addTraceCommand(program: Command): void {
     .option('--max-tokens <N>', 'tokens to generate; 0 = evaluate the prompt only', '16')
     .option('--temperature <T>', '0 = greedy', '0')
     .option('--seed <N>', 'unsigned 64-bit integer', '0')
+    .option('--prefill-chunk <N>', 'positions of the prompt evaluated at once (default: as a served request)')
     .option('--unfused', 'run the unfused twins of fused kernels (the CPU backend fuses none)')
   addOptions(
     trace,
@@ -35,7 +36,7 @@ export function addTraceCommand(program: Command): void {
   )
   trace.action(async ({ unfused = false, ...given }: Record<string, string> & { unfused?: boolean }) => {
     const configuration = resolveConfiguration(flagsOf(given), process.env)
-    const maxTokens = oneNumber('--max-tokens', given.maxTokens!, LIMITS.maxTokens)
+    const maxTokens = oneNumber('--max-tokens', given.maxTokens!, 0, LIMITS.maxTokens)
     const request = {
       job_id: 'trace',
       ...prompt(given),
@@ -45,6 +46,8 @@ export function addTraceCommand(program: Command): void {
     }
     const level = oneOf('--level', given.level!, TRACE_LEVELS.slice(1)) as Exclude<TraceLevel, 'off'>
     const values = oneOf('--values', given.values!, ['first8', 'all'] as const)
+    const prefillChunk =
+      given.prefillChunk === undefined ? undefined : oneNumber('--prefill-chunk', given.prefillChunk, 1, 65_536)
     checkRequest(request)
     const [{ findModelFile }, { runTrace }] = await Promise.all([
       import('./model-file.ts'),
@@ -58,6 +61,7 @@ export function addTraceCommand(program: Command): void {
       level,
       values,
       unfused,
+      ...(prefillChunk !== undefined && { prefillChunk }),
     })
     process.stdout.write(`${JSON.stringify(result)}\n`)
   })
@@ -111,10 +115,10 @@ function readMessages(path: string): unknown {
   }
 }
 
-function oneNumber(flag: string, text: string, maximum: number): number {
+function oneNumber(flag: string, text: string, minimum: number, maximum: number): number {
   const value = Number(text)
-  if (/^\d+$/.test(text) && value <= maximum) return value
-  throw invalidOption(flag, text, `must be an integer from 0 to ${maximum}`)
+  if (/^\d+$/.test(text) && value >= minimum && value <= maximum) return value
+  throw invalidOption(flag, text, `must be an integer from ${minimum} to ${maximum}`)
 }
 
 function oneOf<Choice extends string>(flag: string, text: string, choices: readonly Choice[]): Choice {

@@ -30,6 +30,8 @@ export interface EngineJob {
   readonly eosIds: readonly number[]
   readonly ignoreEos: boolean
   readonly logprobs: number
+  /** Positions of the prompt evaluated at once. */
+  readonly prefillChunk?: number
   readonly trace?: JobTrace
 }
 

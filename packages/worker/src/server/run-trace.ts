@@ -18,6 +18,8 @@ export interface TraceRequest {
   readonly level: Exclude<TraceLevel, 'off'>
   readonly values: 'first8' | 'all'
   readonly unfused: boolean
+  /** Positions of the prompt evaluated at once; undefined: as a served request's. */
+  readonly prefillChunk?: number
 }
 
 export interface TraceSummary {
@@ -41,7 +43,8 @@ export async function runTrace(options: OptionValues, model: ModelFile, trace: T
   try {
     const { engineJob } = await readExecuteRequest(trace.request, worker)
     const maxTokens = Math.min(engineJob.maxTokens, trace.maxTokens)
-    return await generate(worker, { ...engineJob, maxTokens }, trace)
+    const { prefillChunk } = trace
+    return await generate(worker, { ...engineJob, maxTokens, ...(prefillChunk && { prefillChunk }) }, trace)
   } finally {
     await worker.engine.stop()
   }

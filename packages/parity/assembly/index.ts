@@ -1,0 +1,2 @@
+export { scanNumbers, stoppedAt } from './numbers'
+export { sizeRow, sumRow } from './row-sums'

@@ -1,0 +1,54 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { exampleMemory, writeExampleTrace } from '../../test/helpers/example-recordings.ts'
+import { temporaryFolder } from '../../test/helpers/recordings.ts'
+import { runParity } from '../../test/helpers/run-parity.ts'
+
+it('validates: 0 for sound, 4 with what is wrong, 5 for what cannot be read', async () => {
+  const folder = temporaryFolder()
+  writeExampleTrace(folder, exampleMemory())
+  expect(await runParity(['validate', folder])).toMatchObject({
+    exitCode: 0,
+    stdout: `${folder}: sound (plumbline-trace)\n`,
+  })
+  const tensors = join(folder, 'tensors.bin')
+  const bytes = readFileSync(tensors)
+  bytes[100]! ^= 1
+  writeFileSync(tensors, bytes)
+  const damaged = await runParity(['validate', '--json', folder])
+  expect(damaged.exitCode).toBe(4)
+  expect(JSON.parse(damaged.stdout)).toMatchObject({
+    schema: 'plumbline-parity/validate@1',
+    format: 'plumbline-trace',
+    faults: [
+      { kind: 'checksum', file: tensors },
+      { kind: 'statistics', line: 2 },
+    ],
+  })
+  expect(await runParity(['validate', join(folder, 'nothing')])).toMatchObject({ exitCode: 5 })
+})
+
+it('inspects, converts, and answers SQL over what was converted and what was not', async () => {
+  const folder = temporaryFolder()
+  const trace = join(folder, 'trace')
+  writeExampleTrace(trace, exampleMemory())
+  const inspected = JSON.parse((await runParity(['inspect', '--json', trace])).stdout)
+  expect(inspected.runs[0].checkpoints.at(-1)).toEqual({
+    name: 'logits',
+    width: 12,
+    dtype: 'F32',
+    positions: [[0, 4]],
+    coverage: 1,
+  })
+  const parquet = join(folder, 'x.parquet')
+  expect(await runParity(['convert', trace, parquet, '--to', 'parquet'])).toMatchObject({ exitCode: 0, stderr: '' })
+  expect(await runParity(['convert', trace, parquet, '--to', 'parquet'])).toMatchObject({ exitCode: 2 })
+  const sql = `SELECT a.op, count(*)::INT AS n, max(abs(a.value - b.value)) AS apart
+    FROM recordings a JOIN recordings b USING (checkpoint, pos, col)
+    WHERE a.file = '${trace}' AND b.file = '${parquet}' AND a.op = 'logits' GROUP BY 1`
+  const answer = await runParity(['query', '--json', sql, trace, parquet])
+  expect(answer).toMatchObject({ exitCode: 0, stderr: '' })
+  expect(JSON.parse(answer.stdout)).toEqual({ op: 'logits', n: 60, apart: 0 })
+  expect(await runParity(['query', 'SELEKT', parquet])).toMatchObject({ exitCode: 2 })
+})

@@ -1,0 +1,99 @@
+import { EXIT } from '@plumbline/protocol'
+import type { Command } from 'commander'
+import { openRecording } from '../formats/open-recording.ts'
+import { describePlace } from '../formats/recording-file.ts'
+import type { Checkpoint, RecordedRun, Recording } from '../recording/recording.ts'
+import type { CommandContext } from './context.ts'
+
+/** `inspect`: what a recording holds. */
+export function addInspectCommand(program: Command, context: CommandContext): void {
+  program
+    .command('inspect')
+    .description('show what a recording holds: runs, identity, checkpoints, how much of each')
+    .argument('<recording>', 'a file or a folder')
+    .option('--json', 'as JSON', false)
+    .action(async (path: string, { json }: { json: boolean }) => {
+      const recording = await openRecording(path)
+      try {
+        const summary = summaryOf(recording)
+        process.stdout.write(json ? `${JSON.stringify(summary)}\n` : textOf(summary))
+        context.exitWith(recording.faults.length > 0 ? EXIT.untrusted : EXIT.ok)
+      } finally {
+        recording.close()
+      }
+    })
+}
+
+type Summary = ReturnType<typeof summaryOf>
+
+function summaryOf(recording: Recording) {
+  return {
+    schema: 'plumbline-parity/inspect@1',
+    path: recording.path,
+    format: recording.format,
+    faults: recording.faults,
+    runs: recording.runs.map(runSummary),
+  }
+}
+
+function runSummary({ id, identity, greedy, checkpoints, printedDecimals }: RecordedRun) {
+  return {
+    id,
+    identity,
+    ...(greedy && { greedy }),
+    ...(printedDecimals !== undefined && { printedDecimals }),
+    checkpoints: [...checkpoints.values()].map(checkpointSummary),
+  }
+}
+
+function checkpointSummary(checkpoint: Checkpoint) {
+  const { name, width, slabCount } = checkpoint
+  const positions: [number, number][] = []
+  const dtypes = new Set<string>()
+  let values = 0
+  let rows = 0
+  for (let index = 0; index < slabCount; index++) {
+    const { pos, count, dtype, coverage } = checkpoint.slab(index)
+    const last = positions.at(-1)
+    if (last !== undefined && last[1] + 1 === pos) last[1] = pos + count - 1
+    else positions.push([pos, pos + count - 1])
+    dtypes.add(dtype)
+    values += count * coverage.perRow
+    rows += count
+  }
+  return {
+    name,
+    width,
+    dtype: [...dtypes].join(' '),
+    positions,
+    coverage: width === 0 ? null : values / (rows * width),
+  }
+}
+
+const SHOWN_IDS = 12
+
+function textOf({ path, format, runs, faults }: Summary): string {
+  const lines = [`${path}: ${format}, ${runs.length} ${runs.length === 1 ? 'run' : 'runs'}`]
+  for (const { id, identity, checkpoints } of runs) {
+    lines.push('', `run ${id}`)
+    for (const [name, value] of Object.entries(identity)) lines.push(`  ${name.padEnd(20)} ${shown(value)}`)
+    lines.push(`  ${checkpoints.length} checkpoints:`)
+    for (const { name, width, dtype, positions, coverage } of checkpoints) {
+      const ranges = positions.slice(0, 4).map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`))
+      const more = positions.length > 4 ? ', …' : ''
+      const part = coverage === null ? 'of unknown width' : coverage === 1 ? '' : `${(100 * coverage).toPrecision(3)} %`
+      lines.push(
+        `    ${name.padEnd(22)} ${String(width || '?').padStart(7)} ${dtype.padEnd(4)} at ${ranges.join(', ')}${more} ${part}`.trimEnd(),
+      )
+    }
+  }
+  if (faults.length > 0) lines.push('', 'faults:')
+  for (const fault of faults) lines.push(`  ${fault.kind}: ${describePlace(fault)}: ${fault.message}`)
+  return `${lines.join('\n')}\n`
+}
+
+function shown(value: unknown): string {
+  if (!Array.isArray(value)) return String(value)
+  const more = value.length > SHOWN_IDS ? `, … (${value.length})` : ''
+  return `${value.slice(0, SHOWN_IDS).join(', ')}${more}`
+}

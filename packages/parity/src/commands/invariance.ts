@@ -1,0 +1,95 @@
+import { appendFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { PlumblineError } from '@plumbline/protocol'
+import { type Command, Option } from 'commander'
+import {
+  invarianceExit,
+  invarianceJson,
+  invarianceLine,
+  invarianceMarkdown,
+  invarianceText,
+} from '../invariance/report.ts'
+import { runMatrix } from '../invariance/run-matrix.ts'
+import { workerCommand } from '../worker-runs/worker-command.ts'
+import { modelOptions } from './compare.ts'
+import type { CommandContext } from './context.ts'
+import { outFolder, positiveNumber, wholeNumber, wholeNumbers } from './worker-options.ts'
+
+interface Given {
+  readonly model: string
+  readonly promptTokenIds?: number[]
+  readonly maxTokens: number
+  readonly threads: number[]
+  readonly chunks: number[]
+  readonly precision: 'fast' | 'exact' | 'both'
+  readonly device?: string
+  readonly level: 'logits' | 'layers' | 'ops'
+  readonly workerCommand?: string
+  readonly timeoutSec: number
+  readonly json: boolean
+  readonly markdown?: string
+  readonly out?: string
+}
+
+/** What is asked where nothing else is: some words, so that every position differs. */
+const SENTENCE = 'Once upon a time a small grey cat sat on a wall and counted the boats that came home before the rain.'
+
+/** `invariance`: is what the worker computes the same, however the same tokens are put through it? */
+export function addInvarianceCommand(program: Command, context: CommandContext): void {
+  program
+    .command('invariance')
+    .description('run the worker over the same tokens in many ways, and say which of them differ, and by how much')
+    .requiredOption('--model <GGUF>', 'the model file')
+    .option('--prompt-token-ids <IDS>', 'token ids with commas between them (default: a sentence)', wholeNumbers(0))
+    .option('--max-tokens <N>', 'tokens to generate greedily', wholeNumber(1), 16)
+    .option('--threads <LIST>', 'numbers of threads; the first is the base', wholeNumbers(1), [1, 2, 3])
+    .option('--chunks <LIST>', 'positions of the prompt evaluated at once', wholeNumbers(1), [1, 7, 512])
+    .addOption(new Option('--precision <PRECISION>', 'of the ways').choices(['fast', 'exact', 'both']).default('both'))
+    .option('--device <DEVICE>', "the worker's: auto, cpu or cuda:N")
+    .addOption(new Option('--level <LEVEL>', 'of the traces').choices(['logits', 'layers', 'ops']).default('ops'))
+    .option('--worker-command <LINE>', "a command line that starts a worker (default: Plumbline's own)")
+    .option('--timeout-sec <N>', 'how long one trace may take', positiveNumber, 600)
+    .option('--json', 'the matrix as JSON on stdout; the verdict goes to stderr', false)
+    .option('--markdown <FILE>', 'for a GitHub job summary')
+    .option('--out <DIR>', 'keep the traces here (default: they are removed)')
+    .action(async (given: Given) => {
+      context.exitWith(await invarianceCommand(given, context))
+    })
+}
+
+async function invarianceCommand(given: Given, { progress }: CommandContext) {
+  const { model, maxTokens, threads, chunks, precision, device, level, timeoutSec } = given
+  const command = workerCommand(given.workerCommand)
+  const promptTokenIds = given.promptTokenIds ?? sentenceIds(model)
+  const { folder, keep } = outFolder(given.out)
+  try {
+    const matrix = await runMatrix({
+      ...{ command, model, device, promptTokenIds, maxTokens, level, threads, chunks, folder },
+      precisions: precision === 'both' ? ['exact', 'fast'] : [precision],
+      timeoutMs: timeoutSec * 1_000,
+      onCell: (done, of) => progress.show('ways compared', done, of),
+    })
+    progress.done()
+    const report = { ...matrix, model: basename(model), promptTokenIds, maxTokens }
+    if (given.json) {
+      process.stdout.write(`${JSON.stringify(invarianceJson(report), null, 2)}\n`)
+      process.stderr.write(`${invarianceLine(report)}\n`)
+    } else process.stdout.write(`${invarianceText(report)}\n`)
+    if (given.markdown !== undefined) {
+      // A job summary is shared by all commands of its step.
+      const write = given.markdown === process.env.GITHUB_STEP_SUMMARY ? appendFileSync : writeFileSync
+      write(given.markdown, invarianceMarkdown(report))
+    }
+    return invarianceExit(report)
+  } finally {
+    progress.done()
+    if (!keep) rmSync(folder, { recursive: true })
+  }
+}
+
+function sentenceIds(path: string): number[] {
+  const { tokenizer } = modelOptions(path)
+  if (tokenizer !== undefined) return tokenizer.encode(SENTENCE)
+  const message = `--prompt-token-ids is not given, must be: ${path} has no tokenizer to make some with`
+  throw new PlumblineError('INVALID_OPTION', message, { option: '--prompt-token-ids' })
+}

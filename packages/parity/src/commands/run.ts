@@ -1,0 +1,173 @@
+import { rmSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { EXIT, type ExitCode } from '@plumbline/protocol'
+import { type Command, Option } from 'commander'
+import type { CompareOptions } from '../comparison/compare.ts'
+import { openRecording } from '../formats/open-recording.ts'
+import type { Recording } from '../recording/recording.ts'
+import { findReferences } from '../reference-logs/find-references.ts'
+import { fileSha256 } from '../reference-logs/manifest.ts'
+import { shortNumber } from '../report/summary.ts'
+import { renderText } from '../report/text.ts'
+import { checkTrace } from '../worker-runs/check-trace.ts'
+import {
+  byPrompt,
+  compareTrace,
+  generatedTokens,
+  type JudgedReference,
+  logitsNmse,
+} from '../worker-runs/compare-worker.ts'
+import { traceWorker } from '../worker-runs/trace-worker.ts'
+import { workerCommand } from '../worker-runs/worker-command.ts'
+import { modelOptions } from './compare.ts'
+import type { CommandContext } from './context.ts'
+import {
+  addReportOptions,
+  exitOf,
+  type JudgingOptions,
+  judgingWords,
+  type ReportOptions,
+  worstFirst,
+  writeReports,
+} from './report-options.ts'
+import { outFolder, positiveNumber } from './worker-options.ts'
+
+interface Given extends JudgingOptions, ReportOptions {
+  readonly model: string
+  readonly reference: string
+  readonly workerCommand?: string
+  readonly precision: 'fast' | 'exact'
+  readonly device?: string
+  readonly threads?: string
+  readonly level: 'logits' | 'layers' | 'ops'
+  readonly maxNmse?: number
+  readonly timeoutSec: number
+  readonly out?: string
+}
+
+/** `run`: is the worker's forward pass what was recorded of this model? */
+export function addRunCommand(program: Command, context: CommandContext): void {
+  const run = program
+    .command('run')
+    .description('run the worker over the prompts of recorded references of a model, and compare')
+    .requiredOption('--model <GGUF>', 'the model file')
+    .requiredOption('--reference <DIR>', 'where recorded references are: those of this model are taken')
+    .option('--worker-command <LINE>', "a command line that starts a worker (default: Plumbline's own)")
+    .addOption(new Option('--precision <PRECISION>', "the worker's").choices(['fast', 'exact']).default('fast'))
+    .option('--device <DEVICE>', "the worker's: auto, cpu or cuda:N")
+    .option('--threads <N>', "the worker's")
+    .addOption(new Option('--level <LEVEL>', 'of the traces').choices(['logits', 'layers', 'ops']).default('ops'))
+    .option('--max-nmse <LIMIT>', 'the most NMSE of any row of logits, besides the ladder', positiveNumber)
+    .option('--timeout-sec <N>', 'how long one trace may take', positiveNumber, 600)
+    .option('--out <DIR>', 'keep the traces here (default: they are removed)')
+  addReportOptions(run).action(async (given: Given) => {
+    context.exitWith(await runCommand(given, context))
+  })
+}
+
+async function runCommand(given: Given, context: CommandContext): Promise<ExitCode> {
+  const command = workerCommand(given.workerCommand)
+  const models = modelOptions(given.model)
+  const modelSha256 = await fileSha256(given.model)
+  const found = await findReferences(given.reference, given.model, modelSha256)
+  const recordings: Recording[] = []
+  const { folder, keep } = outFolder(given.out)
+  try {
+    const prompts = byPrompt(found.references)
+    if (prompts.length === 0) return nothingFound(given, found.passedOver)
+    const judged: JudgedReference[] = []
+    for (const [index, references] of prompts.entries()) {
+      context.progress.show(`prompt ${index + 1} of ${prompts.length}: the worker traces it`, index, prompts.length)
+      const out = join(folder, `prompt-${index}`)
+      const { promptTokenIds } = references[0]!
+      const startedMs = Date.now()
+      await traceWorker(command, {
+        ...given,
+        promptTokenIds,
+        maxTokens: Math.max(...references.map(generatedTokens)),
+        out,
+        timeoutMs: given.timeoutSec * 1_000,
+      })
+      const order = { ...given, promptTokenIds, out, modelSha256, startedMs }
+      checkTrace(
+        order,
+        found.references.map(({ run }) => run),
+      )
+      const trace = await openRecording(out)
+      recordings.push(trace)
+      const options: CompareOptions = {
+        ...models,
+        ...(given.profile !== undefined && { profile: given.profile }),
+        strictIdentity: given.strictIdentity,
+        allowPartial: given.allowPartial,
+        onProgress: (rows, ofRows) =>
+          context.progress.show(`prompt ${index + 1} of ${prompts.length}: comparing`, rows, ofRows),
+      }
+      judged.push(...compareTrace(trace, references, options, { precision: given.precision, limit: given.maxNmse }))
+    }
+    context.progress.done()
+    await writeReports(judged, textOf(judged, given), given, models, commandWords(given))
+    return exitOf(judged)
+  } finally {
+    context.progress.done()
+    for (const recording of recordings) recording.close()
+    found.close()
+    if (!keep) rmSync(folder, { recursive: true })
+  }
+}
+
+function nothingFound({ model, reference }: Given, passedOver: readonly string[]): ExitCode {
+  process.stdout.write(`NOTHING COMPARED: ${reference} holds no reference of ${model}\n`)
+  for (const what of passedOver) process.stdout.write(`  passed over ${what}\n`)
+  return EXIT.untrusted
+}
+
+/** The worst first, what nobody verified, then a line a reference, then what is wrong with the worst in full. */
+function textOf(judged: readonly JudgedReference[], { model, precision }: Given): string {
+  const sorted = worstFirst(judged)
+  const bad = sorted.filter(({ comparison }) => comparison.verdict.exitCode !== EXIT.ok)
+  const partial = judged.filter(isPartial)
+  const subject = `${basename(model)} (${precision})`
+  const unverified = new Set(judged.flatMap(({ comparison }) => comparison.alignment.unverified))
+  const lines = [
+    ...[...unverified].map((what) => `  unverified: ${what}`),
+    ...judged.map((one) => `  ${markOf(one).padEnd(8)}${one.name}${logitsOf(one)}: ${one.comparison.verdict.line}`),
+  ]
+  const [worst] = bad
+  if (worst !== undefined) {
+    const head = `${worst.comparison.verdict.line}\n  ${subject} against ${worst.name}; ${bad.length} of ${judged.length} references`
+    return [head, ...lines, '', renderText(worst.comparison)].join('\n')
+  }
+  const whole = judged.length - partial.length
+  const parts = partial.length === 0 ? '' : `, of ${partial.length} only a part`
+  const head = whole === 0 ? `SAME AS FAR AS IT GOES: ${subject}` : `SAME: ${subject}`
+  const most = judged.toSorted((a, b) => worstOf(b) - worstOf(a))[0]!
+  const nearest = `the most NMSE of logits is ${shortNumber(worstOf(most), 2)}, against ${most.name}`
+  return [`${head} against ${whole} of ${judged.length} references${parts}; ${nearest}`, ...lines].join('\n')
+}
+
+const isPartial = ({ comparison }: JudgedReference) => comparison.verdict.outcome === 'partial'
+
+function markOf(one: JudgedReference): string {
+  if (one.comparison.verdict.exitCode !== EXIT.ok) return 'BAD'
+  return isPartial(one) ? 'partial' : 'ok'
+}
+
+const worstOf = ({ comparison }: JudgedReference) => logitsNmse(comparison)?.nmse ?? 0
+
+function logitsOf(judged: JudgedReference): string {
+  const worst = logitsNmse(judged.comparison)
+  return worst === undefined ? '' : ` (logits NMSE ${shortNumber(worst.nmse, 2)})`
+}
+
+function commandWords({ model, reference, precision, level, device, threads, maxNmse, ...given }: Given): string[] {
+  return [
+    ...['plumbline-parity', 'run', '--model', model, '--reference', reference],
+    ...(given.workerCommand === undefined ? [] : ['--worker-command', given.workerCommand]),
+    ...['--precision', precision, '--level', level],
+    ...(device === undefined ? [] : ['--device', device]),
+    ...(threads === undefined ? [] : ['--threads', threads]),
+    ...(maxNmse === undefined ? [] : ['--max-nmse', `${maxNmse}`]),
+    ...judgingWords(given),
+  ]
+}

@@ -1,0 +1,63 @@
+import { ERRORS, EXIT, type ExitCode, PlumblineError } from '@plumbline/protocol'
+import type { Command } from 'commander'
+import { checkValues } from '../formats/check-values.ts'
+import { openRecording } from '../formats/open-recording.ts'
+import { describePlace } from '../formats/recording-file.ts'
+import type { Fault, FormatName } from '../recording/recording.ts'
+import type { CommandContext } from './context.ts'
+
+interface Validation {
+  readonly path: string
+  readonly format?: FormatName
+  readonly faults: readonly Fault[]
+  readonly exitCode: ExitCode
+}
+
+/** `validate`: whether a recording is whole, and every value in it is what its records say. */
+export function addValidateCommand(program: Command, context: CommandContext): void {
+  program
+    .command('validate')
+    .description(
+      'read a recording whole: exit 0 where it is sound, 4 with a list of what is wrong, 5 where it cannot be read',
+    )
+    .argument('<recording>', 'a file or a folder')
+    .option('--json', 'as JSON', false)
+    .action(async (path: string, { json }: { json: boolean }) => {
+      const validation = await validate(path, context)
+      context.progress.done()
+      process.stdout.write(json ? jsonOf(validation) : textOf(validation))
+      context.exitWith(validation.exitCode)
+    })
+}
+
+async function validate(path: string, { progress }: CommandContext): Promise<Validation> {
+  try {
+    const recording = await openRecording(path)
+    try {
+      const found = checkValues(recording, (done, of) => progress.show('reading values', done, of))
+      const faults = [...recording.faults, ...found]
+      return { path, format: recording.format, faults, exitCode: faults.length > 0 ? EXIT.untrusted : EXIT.ok }
+    } finally {
+      recording.close()
+    }
+  } catch (error) {
+    if (!(error instanceof PlumblineError)) throw error
+    const place = error.fields as { file?: string; line?: number; byteOffset?: number }
+    return {
+      path,
+      faults: [{ kind: 'malformed', message: error.message, ...place, file: place.file ?? path }],
+      exitCode: ERRORS[error.code].exitCode,
+    }
+  }
+}
+
+function jsonOf(validation: Validation): string {
+  return `${JSON.stringify({ schema: 'plumbline-parity/validate@1', ...validation })}\n`
+}
+
+function textOf({ path, format, faults }: Validation): string {
+  if (faults.length === 0) return `${path}: sound (${format})\n`
+  const lines = faults.map((fault) => `  ${fault.kind}: ${describePlace(fault)}: ${fault.message}`)
+  const count = faults.length === 1 ? '1 fault' : `${faults.length} faults`
+  return `${[`${path}: ${count}`, ...lines].join('\n')}\n`
+}

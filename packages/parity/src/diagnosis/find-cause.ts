@@ -1,0 +1,198 @@
+import type { ReferenceModel } from '@plumbline/reference'
+import type { Cause } from '../comparison/comparison.ts'
+import type { GraphNode } from '../graph/graph.ts'
+import { type Chunk, ifAtHand, OpSite } from '../graph/op-site.ts'
+import { RecordedValues, recordedChunk, recordedRows, ValuesWithMistake } from '../graph/recorded-values.ts'
+import { MISTAKES } from '../mistakes/catalogue.ts'
+import type { Mistake } from '../mistakes/mistake.ts'
+import type { RecordedRun } from '../recording/recording.ts'
+
+export interface CauseQuestion {
+  /** The run whose op is at fault, and the one that is right. */
+  readonly wrong: RecordedRun
+  readonly right: RecordedRun
+  readonly node: GraphNode
+  /** The first that diverged. */
+  readonly position: number
+  readonly model: ReferenceModel
+  /** Which recorded checkpoints to believe. */
+  readonly isVisible: (name: string) => boolean
+  readonly others: readonly RecordedRun[]
+}
+
+/** Rows that a mistake must explain, from the first divergent one on, and rows before it that it must leave alone. */
+const ROWS_AFTER = 6
+const ROWS_BEFORE = 3
+
+/** The share of the difference that a mistake may leave unexplained. */
+const POSSIBLE = 0.25
+const LIKELY = 0.05
+const CERTAIN = 1e-3
+/** Residuals within this factor of the best tell no mistakes apart, nor do those that are no more than float32's own noise. */
+const INDISTINGUISHABLE = 4
+const FLOAT32_NOISE = 1e-11
+
+/** Consecutive rows of one chunk, all before the first divergent position or all from it on. */
+interface Piece {
+  readonly first: number
+  readonly count: number
+  readonly chunk: Chunk
+  readonly recorded: Float64Array
+}
+
+/** A mistake tried at an op: the divergent one, or one that lies before it and was not recorded. */
+interface Hypothesis {
+  readonly mistake: Mistake
+  readonly parameter: number
+  readonly node: GraphNode
+}
+
+interface Trial extends Hypothesis {
+  /** What is left between what the engine recorded and what the mistake gives: squares, as a share of the right output's. */
+  readonly residual: number
+  /** The residual as a share of what there was to explain. */
+  readonly unexplained: number
+  /** The same share over the rows before, where the engine was right. */
+  readonly contradiction: number
+}
+
+/** Tries every mistake that the op can suffer on the right side's inputs, and tells which one gives what the wrong side recorded. */
+export function findCause(question: CauseQuestion): Cause | undefined {
+  const { wrong, right, node, position, model, isVisible, others } = question
+  const pieces = piecesAround(wrong, node, position, promptLengthOf(question))
+  const otherValues = others.map((run) => new RecordedValues(run, model))
+  const tryOn = (run: RecordedRun) =>
+    ifAtHand(() => tryMistakes(new RecordedValues(run, model, isVisible, otherValues), node, position, pieces)) ?? []
+  const trials = tryOn(right)
+  // Where the inputs differ by noise, the wrong side's own leave less of it to explain.
+  return judge(trials.some(({ unexplained }) => unexplained <= CERTAIN) ? trials : [...trials, ...tryOn(wrong)])
+}
+
+/** All mistakes that explain most of the difference between what was recorded and what the op gives on these inputs. */
+function tryMistakes(
+  source: RecordedValues,
+  node: GraphNode,
+  position: number,
+  pieces: readonly Piece[],
+): readonly Trial[] {
+  const before = pieces.filter(({ first }) => first < position)
+  const after = pieces.filter(({ first }) => first >= position)
+  if (after.length === 0) return []
+  const rightly = (piece: Piece) => siteOf(piece, node, source).right()
+  const size = sum(after.map((piece) => sum(rightly(piece).map((x) => x * x)))) || 1
+  const misfit = (of: readonly Piece[], compute: (piece: Piece) => Float64Array | undefined) =>
+    sum(of.map((piece) => squaredDistance(piece.recorded, compute(piece)))) / size
+  const difference = misfit(after, rightly)
+  // Most mistakes are ruled out by the row that differs most, for a fraction of the work.
+  const rows = after.flatMap(rowsOf).map((row) => ({ row, difference: misfit([row], rightly) }))
+  const worst = rows.reduce((most, next) => (next.difference > most.difference ? next : most))
+
+  return hypotheses(source, node, after[0]!).flatMap((hypothesis) => {
+    const give = (piece: Piece) => ifAtHand(() => wrongly(hypothesis, siteOf(piece, node, source), position))
+    if (!(misfit([worst.row], give) <= POSSIBLE * worst.difference)) return []
+    const residual = misfit(after, give)
+    const unexplained = residual / difference
+    if (!(unexplained <= POSSIBLE)) return []
+    // A mistake that has nothing to say of earlier rows does not contradict them.
+    const contradiction = misfit(before, (piece) => give(piece) ?? piece.recorded) / difference
+    return [{ ...hypothesis, residual, unexplained, contradiction }]
+  })
+}
+
+function judge(trials: readonly Trial[]): Cause | undefined {
+  const best = trials.reduce((least, { residual }) => Math.min(least, residual), Number.POSITIVE_INFINITY)
+  const isEqual = ({ residual }: Trial) => residual <= Math.max(INDISTINGUISHABLE * best, FLOAT32_NOISE)
+  const rank = (trial: Trial) => (isEqual(trial) ? 0 : 2) + (trial.contradiction > LIKELY ? 1 : 0)
+  // The sort is stable: between equals the catalogue's order decides, the simpler first.
+  const ranked = trials.toSorted((a, b) => rank(a) - rank(b) || (isEqual(a) ? 0 : a.residual - b.residual))
+  const [chosen] = ranked
+  if (chosen === undefined) return undefined
+  const rivals = ranked.filter(({ mistake }) => mistake !== chosen.mistake)
+  const equals = namesOf(rivals.filter((rival) => rank(rival) <= rank(chosen)))
+  const stands = rank(chosen) === 0 && equals.length === 0
+  return {
+    mistake: chosen.mistake.name,
+    message: `${describe(chosen)}${equals.length === 0 ? '' : ` (or as well: ${equals.join(', ')})`}`,
+    residual: chosen.residual,
+    confidence:
+      stands && chosen.unexplained <= CERTAIN ? 'certain' : chosen.unexplained <= LIKELY ? 'likely' : 'possible',
+    alternatives: namesOf(rivals),
+  }
+}
+
+const namesOf = (trials: readonly Trial[]) => [...new Set(trials.map(({ mistake }) => mistake.name))]
+
+function describe({ mistake, parameter, node }: Hypothesis): string {
+  const { description, parameters, showParameter = String } = mistake
+  return `${node.name} ${description}${parameters === undefined ? '' : ` ${showParameter(parameter)}`}`
+}
+
+/** All mistakes at the op and at those between it and what was recorded, with all their parameters; the op's own first. */
+function hypotheses(source: RecordedValues, node: GraphNode, piece: Piece): Hypothesis[] {
+  return [node, ...source.replayedInputs(node)].flatMap((at) =>
+    MISTAKES.filter(({ ops }) => ops.includes(at.op)).flatMap((mistake) => {
+      const parameters = mistake.parameters?.(siteOf(piece, at, source)) ?? [0]
+      return parameters.map((parameter) => ({ mistake, parameter, node: at }))
+    }),
+  )
+}
+
+/** What the divergent op gives at its site when the mistake is made, there or on the way to it. */
+function wrongly({ mistake, parameter, node }: Hypothesis, site: OpSite, position: number): Float64Array | undefined {
+  if (node === site.node) return mistake.compute(site, parameter)
+  const base = site.source as RecordedValues
+  const values = new ValuesWithMistake(base, node.name, position, (inner) => mistake.compute(inner, parameter))
+  return site.elsewhere({ source: values }).right()
+}
+
+function siteOf({ first, count, chunk }: Piece, node: GraphNode, source: RecordedValues): OpSite {
+  return new OpSite(source, node, first, count, chunk)
+}
+
+function promptLengthOf({ right, wrong }: CauseQuestion): number {
+  return (right.identity.promptTokenIds ?? wrong.identity.promptTokenIds)?.length ?? 0
+}
+
+/** Recorded rows around a position, of its own phase. */
+function piecesAround(run: RecordedRun, { name }: GraphNode, position: number, promptLength: number): Piece[] {
+  const inPrompt = position < promptLength
+  const begin = Math.max(position - ROWS_BEFORE, inPrompt ? 0 : promptLength, 0)
+  const end = inPrompt ? Math.min(position + ROWS_AFTER, promptLength) : position + ROWS_AFTER
+  const pieces: Piece[] = []
+  for (let first = begin; first < end; ) {
+    const chunk = recordedChunk(run, name, first) ?? { pos: first, count: 1 }
+    const count = Math.min(chunk.pos + chunk.count, first < position ? position : end) - first
+    const recorded = recordedRows(run, name, first, count)
+    if (recorded !== undefined) pieces.push({ first, count, chunk, recorded })
+    first += count
+  }
+  return pieces
+}
+
+function rowsOf({ first, count, chunk, recorded }: Piece): Piece[] {
+  const width = recorded.length / count
+  return Array.from({ length: count }, (_, i) => ({
+    first: first + i,
+    count: 1,
+    chunk,
+    recorded: recorded.subarray(i * width, (i + 1) * width),
+  }))
+}
+
+/** As float32, in which most engines compute: what overflows there is as infinite as it was recorded. Infinite without `b`. */
+function squaredDistance(a: Float64Array, b: Float64Array | undefined): number {
+  if (b === undefined) return Number.POSITIVE_INFINITY
+  let total = 0
+  for (let i = 0; i < a.length; i++) {
+    const x = Math.fround(a[i]!)
+    const y = Math.fround(b[i]!)
+    if (!Object.is(x, y)) total += (x - y) ** 2
+  }
+  return Number.isNaN(total) ? Number.POSITIVE_INFINITY : total
+}
+
+function sum(values: ArrayLike<number>): number {
+  let total = 0
+  for (let i = 0; i < values.length; i++) total += values[i]!
+  return total
+}

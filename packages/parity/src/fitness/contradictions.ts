@@ -1,0 +1,165 @@
+import { type RowCover, stretchAt } from '../alignment/row-cover.ts'
+import { inputTokenIds } from '../alignment/token-ids.ts'
+import type { UnfitFinding } from '../comparison/comparison.ts'
+import { graphNode } from '../graph/graph.ts'
+import type { RecordedRun, Slab, Values } from '../recording/recording.ts'
+import { printedRounding } from '../verdict/printed-rounding.ts'
+
+/** Whose residual stream is a plain sum and whose activation is SiLU; one that is not stated is taken to be of these. */
+const PLAIN: ReadonlySet<string | undefined> = new Set([undefined, 'llama', 'mistral', 'qwen2', 'qwen3'])
+
+/**
+ * Error over size, squared, that the recording's type explains: of sums, which engines that quantise activations do in float32 too,
+ * at the 11 bits of F16; of products of rounded factors a little more; of anything at the 8 bits of BF16.
+ */
+const BOUNDS = { sum: 1e-6, product: 1e-5, brainFloat: 1e-4 }
+
+/** Values that are read for this, at the most: beyond that, evenly spread positions stand for all. */
+const MOST_VALUES = 1 << 25
+const MOST_FINDINGS = 4
+
+interface Row {
+  readonly values: Values
+  readonly slab: Slab
+}
+
+/**
+ * What a forward pass cannot hold, whatever its weights are: sums of the residual stream that are not the sums of what was recorded to
+ * be added, activations that are not those of gate and up, two embeddings of one token. Two sides that agree may agree in rubbish.
+ */
+export function contradictions(run: RecordedRun, covers: ReadonlyMap<string, RowCover>): readonly UnfitFinding[] {
+  if (!PLAIN.has(run.identity.architecture)) return []
+  const rounding = printedRounding(run)
+  const findings: UnfitFinding[] = []
+  const sites = sitesOf(run, covers)
+  const values = sites.reduce((sum, { name, inputs }) => sum + rowsOf(covers, name) * widthOf(run, name, inputs), 0)
+  const step = Math.max(1, Math.ceil(values / MOST_VALUES))
+  for (const { name, inputs, product } of sites) {
+    if (findings.length >= MOST_FINDINGS) break
+    for (const position of positionsOf(covers.get(name)!, step)) {
+      const rows = [name, ...inputs].map((each) => rowAt(run, covers, each, position))
+      const [out, left, right] = rows
+      if (out === undefined || left === undefined || right === undefined) continue
+      if (left.values.length !== out.values.length || right.values.length !== out.values.length) continue
+      const { error, size, allowance } = product ? offProduct(out, left, right) : offSum(out, left, right)
+      const coarse = isBrainFloat(run, [out, left, right])
+      const bound = coarse ? BOUNDS.brainFloat : product ? BOUNDS.product : BOUNDS.sum
+      if (error <= bound * size + allowance * rounding) continue
+      const how = product ? `what ${inputs[0]} and ${inputs[1]} give` : `the sum of ${inputs[0]} and ${inputs[1]}`
+      findings.push(found(name, position, out.slab, `it is not ${how}, which were recorded with it`))
+      break
+    }
+  }
+  const embedding = twoEmbeddings(run, covers)
+  return embedding === undefined ? findings : [embedding, ...findings]
+}
+
+function sitesOf(run: RecordedRun, covers: ReadonlyMap<string, RowCover>) {
+  return [...covers.keys()].flatMap((name) => {
+    const node = graphNode(name, Number.POSITIVE_INFINITY)
+    if (node === undefined || !['ffn_input', 'output', 'ffn_act'].includes(node.op)) return []
+    const { inputs } = node
+    return inputs.every((input) => run.checkpoints.has(input)) ? [{ name, inputs, product: node.op === 'ffn_act' }] : []
+  })
+}
+
+const rowsOf = (covers: ReadonlyMap<string, RowCover>, name: string) =>
+  [...covers.get(name)!.stretches].reduce((sum, { start, end }) => sum + end - start, 0)
+
+const widthOf = ({ checkpoints }: RecordedRun, name: string, inputs: readonly string[]) =>
+  [name, ...inputs].reduce((sum, each) => sum + checkpoints.get(each)!.width, 0)
+
+function* positionsOf({ stretches }: RowCover, step: number): Generator<number> {
+  let index = 0
+  for (const { start, end } of stretches) {
+    for (let position = start; position < end; position++) if (index++ % step === 0) yield position
+  }
+}
+
+/** A whole row, which later reads leave as it is. */
+function rowAt(
+  run: RecordedRun,
+  covers: ReadonlyMap<string, RowCover>,
+  name: string,
+  position: number,
+): Row | undefined {
+  const cover = covers.get(name)
+  const stretch = cover === undefined ? undefined : stretchAt(cover.stretches, position)
+  if (stretch === undefined) return undefined
+  const slab = run.checkpoints.get(name)!.slab(stretch.slab)
+  return slab.coverage.kind === 'all' ? { values: slab.read(position - slab.pos, 1).slice(), slab } : undefined
+}
+
+/** Squares: of the error, of what it is set against, and how many times the variance of printing is in it. */
+interface Off {
+  readonly error: number
+  readonly size: number
+  readonly allowance: number
+}
+
+function offSum({ values: out }: Row, { values: left }: Row, { values: right }: Row): Off {
+  let error = 0
+  let size = 0
+  for (let i = 0; i < out.length; i++) {
+    const a = left[i]!
+    const b = right[i]!
+    error += (out[i]! - (a + b)) ** 2
+    size += a * a + b * b
+  }
+  return { error, size, allowance: 3 * out.length }
+}
+
+function offProduct({ values: out }: Row, { values: gate }: Row, { values: up }: Row): Off {
+  let error = 0
+  let size = 0
+  let allowance = 0
+  for (let i = 0; i < out.length; i++) {
+    const silu = gate[i]! / (1 + Math.exp(-gate[i]!))
+    const right = silu * up[i]!
+    error += (out[i]! - right) ** 2
+    size += right * right + out[i]! ** 2
+    // The slope of SiLU is at most 1.1.
+    allowance += 1 + (1.1 * up[i]!) ** 2 + silu ** 2
+  }
+  return { error, size, allowance }
+}
+
+const isBrainFloat = ({ identity: { activations = '' } }: RecordedRun, rows: readonly Row[]) =>
+  /^(bf16|bfloat16)$/i.test(activations) || rows.some(({ slab }) => slab.dtype === 'BF16')
+
+function twoEmbeddings(run: RecordedRun, covers: ReadonlyMap<string, RowCover>): UnfitFinding | undefined {
+  const cover = covers.get('token_embd')
+  const ids = inputTokenIds(run)
+  if (cover === undefined || ids === undefined) return undefined
+  const firsts = new Map<number, number>()
+  for (const position of positionsOf(cover, 1)) {
+    const id = ids[position]
+    if (id === undefined) continue
+    const first = firsts.get(id)
+    if (first === undefined) {
+      firsts.set(id, position)
+      continue
+    }
+    const row = rowAt(run, covers, 'token_embd', position)
+    const other = rowAt(run, covers, 'token_embd', first)
+    if (row === undefined || other === undefined || row.values.length !== other.values.length) continue
+    const zeros = { slab: row.slab, values: new Float64Array(row.values.length) }
+    const { error, size } = offSum(row, other, zeros)
+    if (error <= BOUNDS.sum * size) continue
+    return found('token_embd', position, row.slab, `token ${id} has another embedding there than at position ${first}`)
+  }
+  return undefined
+}
+
+function found(checkpoint: string, position: number, { place }: Slab, message: string): UnfitFinding {
+  const { file, line, byteOffset } = place
+  return {
+    kind: 'contradiction',
+    message,
+    checkpoint,
+    position,
+    file,
+    ...(line !== undefined && { line }),
+    ...(byteOffset !== undefined && { byteOffset }),
+  }
+}

@@ -1,0 +1,51 @@
+import type { z } from 'zod'
+import { invalid, RecordingFile } from './recording-file.ts'
+
+/** Far more than any manifest needs; more than that is not parsed, since its objects would fill the memory. */
+const MAX_JSON_BYTES = 32 << 20
+
+/** Throws UNREADABLE_RECORDING or INVALID_RECORDING. */
+export function readJsonFile<Schema extends z.ZodType>(path: string, schema: Schema): z.output<Schema> {
+  const file = new RecordingFile(path)
+  try {
+    return parseJson(file, schema)
+  } finally {
+    file.close()
+  }
+}
+
+export function parseJson<Schema extends z.ZodType>(file: RecordingFile, schema: Schema): z.output<Schema> {
+  if (file.size > MAX_JSON_BYTES) {
+    throw invalid({ file: file.path }, `has ${file.size} bytes of JSON; at most ${MAX_JSON_BYTES} are read`)
+  }
+  return checkJson({ file: file.path }, file.bytes(0, file.size).toString('utf8'), schema)
+}
+
+/** `text` parsed and checked, or what is wrong with its first wrong member. */
+export function checkJson<Schema extends z.ZodType>(
+  place: { file: string; byteOffset?: number },
+  text: string,
+  schema: Schema,
+): z.output<Schema> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw invalid(place, `is not JSON: ${jsonProblem(error)}`)
+  }
+  const checked = schema.safeParse(value)
+  if (!checked.success) throw invalid(place, describeIssue(checked.error))
+  return checked.data
+}
+
+/** The first thing that is wrong, with where it is. */
+export function describeIssue(error: z.ZodError): string {
+  const issue = error.issues[0]
+  if (issue === undefined) return 'is not of the form that it must have'
+  return `${issue.path.length === 0 ? 'the record' : issue.path.join('.')}: ${issue.message}`
+}
+
+/** What JSON.parse says, on one line. */
+export function jsonProblem(error: unknown): string {
+  return (error as Error).message.replace(/\s+/g, ' ')
+}

@@ -1,0 +1,62 @@
+import { execFile } from 'node:child_process'
+import { closeSync, openSync, readFileSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { expect, it } from 'vitest'
+import { exampleMemory, writeExampleTrace } from '../../test/helpers/example-recordings.ts'
+import { temporaryFolder } from '../../test/helpers/recordings.ts'
+
+const LIMIT_MIB = 256
+const program = fileURLToPath(new URL('../../test/helpers/read-whole.ts', import.meta.url))
+
+async function readWhole(path: string): Promise<{ bytes: number; maxRssMiB: number }> {
+  const nodeArgs = ['--conditions=source', '--disable-warning=ExperimentalWarning', program, path]
+  return JSON.parse((await promisify(execFile)(process.execPath, nodeArgs)).stdout)
+}
+
+it('reads a trace of 10 GB, sparse, in a slab a hundred megabytes large each', async () => {
+  const folder = temporaryFolder()
+  writeExampleTrace(folder, exampleMemory())
+  const manifestPath = join(folder, 'manifest.json')
+  const { closed: _, ...manifest } = JSON.parse(readFileSync(manifestPath, 'utf8'))
+  writeFileSync(manifestPath, JSON.stringify({ ...manifest, prompt_token_ids: Array(100_000).fill(1) }))
+  const [n, width, records] = [1000, 25_000, 100]
+  const stats = { min: 0, max: 0, mean: 0, rms: 0, nonfinite: 0 }
+  const lines = Array.from({ length: records }, (_, index) => {
+    const place = {
+      phase: 'prefill',
+      pos: index * n,
+      n,
+      layer: 0,
+      name: 'blk.0.output',
+      dtype: 'F32',
+      shape: [n, width],
+    }
+    const nbytes = n * width * 4
+    return `${JSON.stringify({ v: 1, run: 'run', ...place, stats, offset: index * nbytes, nbytes, values: [] })}\n`
+  })
+  writeFileSync(join(folder, 'trace.jsonl'), lines.join(''))
+  truncateSync(join(folder, 'tensors.bin'), 0)
+  truncateSync(join(folder, 'tensors.bin'), records * n * width * 4)
+  const { bytes, maxRssMiB } = await readWhole(folder)
+  expect(bytes).toBe(records * n * width * 4)
+  expect(maxRssMiB).toBeLessThan(LIMIT_MIB)
+}, 300_000)
+
+it('reads a line of JSON that no string can hold', async () => {
+  const path = join(temporaryFolder(), 'x.jsonl')
+  const file = openSync(path, 'w')
+  const [rows, width] = [600, 100_000]
+  const row = Array.from({ length: width }, (_, index) => (index / 7).toFixed(4)).join(',')
+  writeSync(
+    file,
+    `{"checkpoint":"logits","team":"a","token_idx":0,"dtype":"f32","shape":"[${rows},${width}]","values":[`,
+  )
+  for (let index = 0; index < rows; index++) writeSync(file, index === 0 ? row : `,${row}`)
+  writeSync(file, ']}\n')
+  closeSync(file)
+  const { bytes, maxRssMiB } = await readWhole(path)
+  expect(bytes).toBe(rows * width * 4)
+  expect(maxRssMiB).toBeLessThan(LIMIT_MIB)
+}, 300_000)

@@ -1,0 +1,103 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { seededRandom } from '../../test/helpers/damage.ts'
+import { temporaryFolder } from '../../test/helpers/recordings.ts'
+import { NumberScanner } from './number-scanner.ts'
+import { RecordingFile } from './recording-file.ts'
+
+function scan<Values extends Float32Array | Float64Array>(text: string, into: Values): Values {
+  const folder = temporaryFolder()
+  const path = join(folder, 'numbers')
+  writeFileSync(path, `${text}]`)
+  const file = new RecordingFile(path)
+  try {
+    new NumberScanner(file).read(into)
+    return into
+  } finally {
+    file.close()
+  }
+}
+
+/** Every float32 that 32 random bits make, written in the ways that programs write one. */
+function randomFloats(count: number): Float32Array {
+  const random = seededRandom(11)
+  const bits = Uint32Array.from({ length: count }, () => random() * 2 ** 32)
+  return new Float32Array(bits.buffer).map((value) => (Number.isFinite(value) ? value : 1))
+}
+
+it('reads float32 as correct rounding does, in nine digits, in seventeen and in exponents', () => {
+  const floats = randomFloats(20_000)
+  for (const write of [
+    (value: number) => value.toPrecision(9),
+    (value: number) => String(value),
+    (value: number) => value.toExponential(20),
+    (value: number) => value.toFixed(12),
+  ]) {
+    const texts = Array.from(floats, write)
+    expect(scan(texts.join(', '), new Float32Array(floats.length))).toEqual(Float32Array.from(texts, Number))
+  }
+})
+
+it('reads float64 as JSON.parse does', () => {
+  const random = seededRandom(12)
+  const doubles = Array.from({ length: 20_000 }, () => (random() - 0.5) * 10 ** Math.floor(random() * 600 - 300))
+  const text = JSON.stringify(doubles)
+  expect(scan(text.slice(1, -1), new Float64Array(doubles.length))).toEqual(Float64Array.from(doubles))
+})
+
+it('keeps the sign of zero, and what is no number', () => {
+  const values = scan('-0,0,-0.0e5,"NaN",NaN,"Infinity",-Infinity,"-Infinity",1e999,5e-324', new Float64Array(10))
+  expect([...values]).toEqual([-0, 0, -0, Number.NaN, Number.NaN, Infinity, -Infinity, -Infinity, Infinity, 5e-324])
+})
+
+it.each(['1,,2', '1,[2]', '1,2.', '1,2e', '1,--2', '1,"x"', '1,null', '1,2 3'])(
+  'says where %j is no number',
+  (text) => {
+    expect(() => scan(text, new Float32Array(3))).toThrow(/byte \d+: a number must stand here/)
+  },
+)
+
+it('does not read on after the end of the array', () => {
+  expect(() => scan('1,2', new Float32Array(3))).toThrow(/byte 3/)
+})
+
+const digits = (most: number) => fc.stringMatching(new RegExp(`^[0-9]{1,${most}}$`))
+const literal = fc.oneof(
+  fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => JSON.stringify(value)),
+  fc.float({ noNaN: true, noDefaultInfinity: true }).map((value) => JSON.stringify(value)),
+  fc.float({ noNaN: true, noDefaultInfinity: true }).map((value) => value.toExponential(16)),
+  fc.double({ noNaN: true, min: -(2 ** -1000), max: 2 ** -1000 }).map((value) => value.toExponential()),
+  // Halfway between two float32, and a little beside.
+  fc
+    .tuple(fc.float({ noNaN: true, min: -1e6, max: 1e6 }), fc.constantFrom(0, 1, -1))
+    .map(([value, beside]) => String(value * (1 + 2 ** -24) * (1 + beside * 2 ** -52))),
+  fc
+    .tuple(
+      fc.constantFrom('', '-'),
+      digits(25),
+      digits(40),
+      fc.integer({ min: -360, max: 330 }),
+      fc.constantFrom('', 'e', 'E'),
+    )
+    .map(
+      ([sign, whole, fraction, exponent, mark]) =>
+        `${sign}${whole.replace(/^0+(?=.)/, '')}.${fraction}${mark && mark + exponent}`,
+    ),
+)
+
+it('reads whatever number JSON has to the bits of JSON.parse', () => {
+  fc.assert(
+    fc.property(
+      fc.array(literal, { minLength: 1, maxLength: 40 }),
+      fc.constantFrom(',', ', ', ' ,\r\n\t'),
+      (texts, comma) => {
+        const parsed: number[] = JSON.parse(`[${texts.join(',')}]`)
+        expect(scan(texts.join(comma), new Float64Array(texts.length))).toEqual(Float64Array.from(parsed))
+        expect(scan(texts.join(comma), new Float32Array(texts.length))).toEqual(Float32Array.from(parsed))
+      },
+    ),
+    { numRuns: 1000 },
+  )
+}, 60_000)

@@ -1,0 +1,28 @@
+import { KERNELS_WASM } from './kernels-wasm.ts'
+
+/** Addresses are bytes of the memory that the kernels were made with. What each does is told in assembly/. */
+export interface Kernels {
+  scanNumbers(from: number, safe: number, out: number, index: number, end: number, toFloat32: number): number
+  stoppedAt(): number
+  sumRow(x: number, y: number, width: number, out: number): void
+  sizeRow(x: number, width: number, out: number): void
+}
+
+const PAGE_BYTES = 1 << 16
+/** As compiled. */
+const MOST_PAGES = 4096
+
+/** Before it the kernels keep their tables. */
+export const FREE_FROM = PAGE_BYTES
+
+/** Memory with `bytes` after FREE_FROM, which threads can share. */
+export function kernelMemory(bytes: number): WebAssembly.Memory {
+  const pages = 1 + Math.ceil(bytes / PAGE_BYTES)
+  return new WebAssembly.Memory({ initial: pages, maximum: MOST_PAGES, shared: true })
+}
+
+const compiled = new WebAssembly.Module(Buffer.from(KERNELS_WASM, 'base64'))
+
+export function makeKernels(memory: WebAssembly.Memory): Kernels {
+  return new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as Kernels
+}

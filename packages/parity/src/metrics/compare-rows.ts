@@ -1,0 +1,300 @@
+import type { AlignedSide, CommonRows } from '../alignment/align.ts'
+import { NumberRows } from '../alignment/number-rows.ts'
+import { checkpointPlace } from '../comparison/checkpoint-name.ts'
+import {
+  type ComparedCheckpoint,
+  LOGIT_METRIC_NAMES,
+  type LogitMetricName,
+  METRIC_NAMES,
+  type MetricName,
+} from '../comparison/comparison.ts'
+import type { Fitness } from '../fitness/fitness.ts'
+import type { RecordedDtype, Slab, Values } from '../recording/recording.ts'
+import { emptyLogitColumns, logitMetrics, lostLead, sameLogits } from './logit-metrics.ts'
+import { PairOfBlocks, SUM, SUMS, sizeRow } from './row-metrics.ts'
+import { RowSums } from './row-sums.ts'
+import { READ_VALUES } from './shared-blocks.ts'
+
+/** From so many values on a second thread pays. */
+const MANY_VALUES = 16 * 1024 * 1024
+
+export interface MeasuredCheckpoint extends Omit<ComparedCheckpoint, 'tolerance' | 'exceeding'> {
+  /** Mean squares of the reference's rows, over the values compared. */
+  readonly sizes: Float64Array
+  /** Only for logits: by how much the reference's first token leads the candidate's, in the reference's logits. */
+  readonly lostLeads?: Float64Array
+}
+
+export interface PassOptions {
+  readonly onProgress?: (rows: number, ofRows: number) => void
+}
+
+interface Columns {
+  readonly positions: Uint32Array
+  readonly metrics: Record<MetricName, Float64Array>
+  readonly logits?: Record<LogitMetricName, Float64Array>
+  readonly sizes: Float64Array
+  readonly lostLeads?: Float64Array
+  /** Of the row of which the fewest were. */
+  compared: number
+}
+
+/**
+ * Metrics of every common row and fitness of every row of both sides, each read once, in the order in which the candidate's were
+ * written.
+ */
+export function compareRows(
+  candidate: AlignedSide,
+  reference: AlignedSide,
+  common: readonly CommonRows[],
+  fitness: BothFitness,
+  { onProgress }: PassOptions,
+): MeasuredCheckpoint[] {
+  // One stretch each: checkpoint, first row among its rows, start, end, the slabs of both.
+  const tasks = new NumberRows(6, (numbers, from) => numbers.subarray(from, from + 6))
+  const orders: number[] = []
+  const columns = common.map(({ name, stretches }, index) => {
+    const checkpoint = candidate.run.checkpoints.get(name)!
+    let count = 0
+    for (const stretch of stretches) {
+      orders.push(checkpoint.slab(stretch.candidate).order)
+      tasks.push(index, count, stretch.start, stretch.end, stretch.candidate, stretch.reference)
+      count += stretch.end - stretch.start
+    }
+    return emptyColumns(name, count)
+  })
+  const ofRows = columns.reduce((sum, { positions }) => sum + positions.length, 0)
+  const values = columns.reduce((sum, { positions }, index) => sum + positions.length * common[index]!.width, 0)
+  const sums = new RowSums({ threaded: values >= MANY_VALUES })
+  let rows = 0
+  for (const task of inOrder(orders)) {
+    const [index, row, start, end, left, right] = tasks.at(task)! as unknown as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+    ]
+    const { name, width } = common[index]!
+    const a = candidate.run.checkpoints.get(name)!.slab(left)
+    const b = reference.run.checkpoints.get(name)!.slab(right)
+    compareStretch(name, a, b, start, end, columns[index]!, row, width, fitness, sums)
+    rows += end - start
+    onProgress?.(rows, ofRows)
+  }
+  sums.finish()
+  return common.map(({ name, width }, index) => {
+    const place = checkpointPlace(name)!
+    return { name, layer: place.layer, op: place.op, width, ...columns[index]! }
+  })
+}
+
+function emptyColumns(name: string, count: number): Columns {
+  const metrics = Object.fromEntries(METRIC_NAMES.map((metric) => [metric, new Float64Array(count)]))
+  return {
+    positions: new Uint32Array(count),
+    metrics: metrics as Record<MetricName, Float64Array>,
+    ...(name === 'logits' && { logits: emptyLogitColumns(count), lostLeads: new Float64Array(count) }),
+    sizes: new Float64Array(count),
+    compared: Number.POSITIVE_INFINITY,
+  }
+}
+
+/** Indices into `orders`, by their order; those of the same order stay as they are. */
+function inOrder(orders: readonly number[]): Uint32Array {
+  return Uint32Array.from(orders, (_, index) => index).sort((a, b) => orders[a]! - orders[b]! || a - b)
+}
+
+interface BothFitness {
+  readonly candidate: Fitness
+  readonly reference: Fitness
+}
+
+function compareStretch(
+  name: string,
+  a: Slab,
+  b: Slab,
+  start: number,
+  end: number,
+  columns: Columns,
+  firstRow: number,
+  width: number,
+  fitness: BothFitness,
+  sums: RowSums,
+): void {
+  const gather = gathering(a, b)
+  const ulpSize = Math.max(ULP_IN_F32[a.dtype], ULP_IN_F32[b.dtype])
+  const xWidth = a.coverage.perRow
+  const yWidth = b.coverage.perRow
+  const step = Math.max(1, Math.floor(READ_VALUES / Math.max(xWidth, yWidth)))
+  for (let position = start; position < end; position += step) {
+    const count = Math.min(step, end - position)
+    const [x, y] = readBoth(a, b, position, count)
+    const row = firstRow + position - start
+    if (gather === undefined) {
+      sums.add(x, y, count, xWidth, sameBytes(x, y), (x, y, sums) => {
+        for (let index = 0; index < count; index++) {
+          for (let i = 0; i < SUMS; i++) rowSums[i] = sums[index * SUMS + i]!
+          const from = index * xWidth
+          write(columns, row + index, position + index, rowSums, xWidth, ulpSize)
+          if (columns.logits !== undefined) {
+            const xRow = x.subarray(from, from + xWidth)
+            writeLogits(columns, row + index, xRow, y.subarray(from, from + xWidth), rowSums, width)
+          }
+          show(fitness.candidate, name, a, position + index, x, from, xWidth, rowSums, CANDIDATE)
+          show(fitness.reference, name, b, position + index, y, from, xWidth, rowSums, REFERENCE)
+        }
+      })
+      continue
+    }
+    for (let index = 0; index < count; index++) {
+      const at = position + index
+      const xRow = x.subarray(index * xWidth, (index + 1) * xWidth)
+      const yRow = y.subarray(index * yWidth, (index + 1) * yWidth)
+      const [xPart, yPart] = gather(xRow, yRow, at - a.pos, at - b.pos)
+      new PairOfBlocks(xPart, yPart).compare(0, 0, yPart.length, rowSums)
+      write(columns, row + index, at, rowSums, yPart.length, ulpSize)
+      if (yPart.length > 0) writeLogits(columns, row + index, xPart, yPart, rowSums, width)
+      showAlone(fitness.candidate, name, a, at, x, index * xWidth, xWidth)
+      showAlone(fitness.reference, name, b, at, y, index * yWidth, yWidth)
+    }
+  }
+}
+
+/** Two runs of one recording may share the memory that values are read into. */
+function readBoth(a: Slab, b: Slab, position: number, count: number): [Values, Values] {
+  const x = a.read(position - a.pos, count)
+  const y = b.read(position - b.pos, count)
+  if (a === b || x.buffer !== y.buffer || x.byteOffset !== y.byteOffset) return [x, y]
+  return [a.read(position - a.pos, count).slice(), b.read(position - b.pos, count)]
+}
+
+/** Written anew for each row. */
+const rowSums = new Float64Array(SUMS)
+
+function writeLogits(
+  { logits, lostLeads }: Columns,
+  row: number,
+  x: Values,
+  y: Values,
+  sums: Float64Array,
+  width: number,
+): void {
+  if (logits === undefined || lostLeads === undefined) return
+  const whole = y.length === width
+  const metrics = sums[SUM.ulp] === 0 && sums[SUM.maxDifference] === 0 ? sameLogits(whole) : logitMetrics(x, y, whole)
+  for (const metric of LOGIT_METRIC_NAMES) logits[metric][row] = metrics[metric]
+  if (metrics.top1 === 0) lostLeads[row] = lostLead(x, y)
+}
+
+type Where = readonly [squares: number, tiny: number]
+const CANDIDATE: Where = [SUM.candidateSquares, SUM.candidateTiny]
+const REFERENCE: Where = [SUM.referenceSquares, SUM.referenceTiny]
+
+/** Shows fitness a row that `sums` are of. */
+function show(
+  fitness: Fitness,
+  name: string,
+  slab: Slab,
+  position: number,
+  values: Values,
+  start: number,
+  width: number,
+  sums: Float64Array,
+  [squares, tiny]: Where,
+): void {
+  fitness.row(name, slab, position, values, start, width, sums[squares]!, sums[tiny]!)
+}
+
+/** Written anew for each row that is shown alone. */
+const aloneSums = new Float64Array(SUMS)
+
+function showAlone(
+  fitness: Fitness,
+  name: string,
+  slab: Slab,
+  position: number,
+  values: Values,
+  start: number,
+  width: number,
+): void {
+  const sums = aloneSums
+  sizeRow(values, start, width, sums)
+  show(fitness, name, slab, position, values, start, width, sums, REFERENCE)
+}
+
+/** Fitness of the rows of one side that are compared with nothing. */
+export function showRows(fitness: Fitness, name: string, slab: Slab, start: number, end: number): void {
+  const { perRow } = slab.coverage
+  const step = Math.max(1, Math.floor(READ_VALUES / perRow))
+  for (let position = start; position < end; position += step) {
+    const count = Math.min(step, end - position)
+    const values = slab.read(position - slab.pos, count)
+    for (let index = 0; index < count; index++) {
+      showAlone(fitness, name, slab, position + index, values, index * perRow, perRow)
+    }
+  }
+}
+
+function write(
+  columns: Columns,
+  row: number,
+  position: number,
+  sums: Float64Array,
+  count: number,
+  ulpSize: number,
+): void {
+  const { positions, metrics, sizes } = columns
+  columns.compared = Math.min(columns.compared, count)
+  positions[row] = position
+  const squared = sums[SUM.squaredDifference]!
+  const nmse = squared === 0 ? 0 : squared / sums[SUM.referenceSquares]!
+  const norms = Math.sqrt(sums[SUM.candidateSquares]! * sums[SUM.referenceSquares]!)
+  sizes[row] = count === 0 ? 0 : sums[SUM.referenceSquares]! / count
+  metrics.max_abs[row] = sums[SUM.maxDifference]!
+  metrics.mean_abs[row] = count === 0 ? 0 : sums[SUM.sumDifference]! / count
+  metrics.nmse[row] = nmse
+  metrics.relative_l2[row] = Math.sqrt(nmse)
+  metrics.cosine[row] = squared === 0 ? 1 : sums[SUM.product]! / norms
+  metrics.max_ulp[row] = Math.ceil(sums[SUM.ulp]! / ulpSize)
+}
+
+/** Steps of F32 that one step of the type takes (in its range of normal numbers). */
+const ULP_IN_F32: Readonly<Record<RecordedDtype, number>> = { F64: 1, F32: 1, F16: 2 ** 13, BF16: 2 ** 16 }
+
+type Gather = (x: Values, y: Values, xRow: number, yRow: number) => [Values, Values]
+
+/** The values of two rows that are of the same columns; undefined where those are all that both rows hold. */
+function gathering(a: Slab, b: Slab): Gather | undefined {
+  const ours = a.coverage
+  const theirs = b.coverage
+  if (ours.kind !== 'columns' && theirs.kind !== 'columns') {
+    if (ours.perRow === theirs.perRow) return undefined
+    const count = Math.min(ours.perRow, theirs.perRow)
+    return (x, y) => [x.subarray(0, count), y.subarray(0, count)]
+  }
+  return (x, y, xRow, yRow) => {
+    const xIds = ours.kind === 'columns' ? ours.columns(xRow) : undefined
+    const yIds = theirs.kind === 'columns' ? theirs.columns(yRow) : undefined
+    const xAt = indexBy(xIds, x.length)
+    const yAt = indexBy(yIds, y.length)
+    const shared = Array.from(yIds ?? xIds!).filter((id) => xAt(id) !== undefined && yAt(id) !== undefined)
+    return [Float64Array.from(shared, (id) => x[xAt(id)!]!), Float64Array.from(shared, (id) => y[yAt(id)!]!)]
+  }
+}
+
+function indexBy(ids: ArrayLike<number> | undefined, length: number): (id: number) => number | undefined {
+  if (ids === undefined) return (id) => (id < length ? id : undefined)
+  const places = new Map(Array.from(ids, (id, index) => [id, index]))
+  return (id) => places.get(id)
+}
+
+function sameBytes(a: Values, b: Values): boolean {
+  if (a.length !== b.length || a.BYTES_PER_ELEMENT !== b.BYTES_PER_ELEMENT || a[0] !== b[0] || a.at(-1) !== b.at(-1)) {
+    return false
+  }
+  return Buffer.compare(bytesOf(a), bytesOf(b)) === 0
+}
+
+const bytesOf = (values: Values) => Buffer.from(values.buffer, values.byteOffset, values.byteLength)

@@ -1,0 +1,62 @@
+import { embed, type OpSite } from '../graph/op-site.ts'
+import type { Mistake } from './mistake.ts'
+
+function rowsOf(site: OpSite, ids: readonly number[]): Float64Array {
+  return embed(ids, site.model.weights.tokenEmbedding.weight, site.config.embeddingLength)
+}
+
+/** Of the token embedding. */
+export const EMBEDDING_MISTAKES: readonly Mistake[] = [
+  {
+    name: 'double-bos',
+    description: 'has every token one position late, as behind a second BOS',
+    ops: ['token_embd'],
+    compute: (site) => {
+      const { first, count } = site
+      const before = first === 0 ? [site.tokenIds(0, 1)[0]!] : site.tokenIds(first - 1, 1)
+      return rowsOf(site, [...before, ...site.tokenIds(first, count - 1)])
+    },
+  },
+  {
+    name: 'embedding-row-off-by-one',
+    description: 'takes the row of the token id plus one',
+    ops: ['token_embd'],
+    parameters: () => [1, -1],
+    compute: (site, step) => {
+      const { vocabSize } = site.model
+      return rowsOf(
+        site,
+        site.tokenIds().map((id) => (id + step + vocabSize) % vocabSize),
+      )
+    },
+  },
+  {
+    name: 'token-id-truncated',
+    description: 'keeps only the low 8 bits of the token id',
+    ops: ['token_embd'],
+    compute: (site) =>
+      rowsOf(
+        site,
+        site.tokenIds().map((id) => id & 0xff),
+      ),
+  },
+  {
+    name: 'embedding-scaled',
+    description: 'is multiplied by the square root of its width, as Gemma does',
+    ops: ['token_embd'],
+    compute: (site) => site.right().map((value) => value * Math.sqrt(site.config.embeddingLength)),
+  },
+  {
+    name: 'embedding-transposed',
+    description: 'is read as if the table were stored column by column',
+    ops: ['token_embd'],
+    compute: (site) => {
+      const { weight, rows, columns } = site.model.weights.tokenEmbedding
+      const ids = site.tokenIds()
+      return Float64Array.from(
+        { length: ids.length * columns },
+        (_, i) => weight[(i % columns) * rows + ids[Math.floor(i / columns)]!]!,
+      )
+    },
+  },
+]

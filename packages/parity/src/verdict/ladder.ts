@@ -1,0 +1,34 @@
+import type { Op, ProfileName } from '../comparison/comparison.ts'
+import measured from './noise-floors.json' with { type: 'json' }
+import { type MeasuredFloors, type NoisyProfile, stepOf } from './noise-floors.ts'
+
+// noise-floors.json is what `pnpm --filter @plumbline/parity measure-noise` writes: floors of honest runs, never edited by hand.
+const FLOORS: Readonly<Record<NoisyProfile, MeasuredFloors>> = measured.profiles
+
+/**
+ * How far above the largest noise that was measured a difference is still noise: other models and prompts than those measured make
+ * more of it. The coarser the arithmetic, the less room there is between its noise and a mistake.
+ */
+const MARGINS: Readonly<Record<NoisyProfile, number>> = { float32: 10, float16: 10, 'quantised-activations': 4 }
+
+/** The noise floor of an op as it was measured, as NMSE; 0 under bit-exact. `layer`: for what follows the layers, their number. */
+export function noiseFloor(profile: ProfileName, op: Op, layer: number): number {
+  return profile === 'bit-exact' ? 0 : (FLOORS[profile].nmse[op]?.[stepOf(layer)] ?? 0)
+}
+
+/**
+ * Where the measured runs computed nothing (embeddings are looked up) others still round: to float32, to F16, or to the 8 bits of
+ * BF16, which is compared with quantised activations.
+ */
+const LEAST: Readonly<Record<NoisyProfile, number>> = { float32: 1e-13, float16: 1e-7, 'quantised-activations': 1e-5 }
+
+/** The most NMSE that is still noise. */
+export function tolerance(profile: ProfileName, op: Op, layer: number): number {
+  if (profile === 'bit-exact') return 0
+  return Math.max(LEAST[profile], Number((noiseFloor(profile, op, layer) * MARGINS[profile]).toPrecision(3)))
+}
+
+/** The lead of a first token over a second that noise alone can turn around, in logits. */
+export function greedyNoise(profile: ProfileName): number {
+  return profile === 'bit-exact' ? 0 : FLOORS[profile].greedy_noise * MARGINS[profile]
+}

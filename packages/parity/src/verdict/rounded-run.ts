@@ -1,0 +1,24 @@
+import type { ReferenceModel } from '@plumbline/reference'
+import { MemoryRun } from '../recording/memory-recording.ts'
+import type { RecordedRun } from '../recording/recording.ts'
+
+/** The reference's forward pass with every checkpoint rounded on its way: an honest run of a coarser arithmetic. */
+export function roundedRun(
+  model: ReferenceModel,
+  promptTokenIds: readonly number[],
+  round: (value: number) => number,
+): RecordedRun {
+  const run = new MemoryRun('rounded', { promptTokenIds })
+  model.newSession().append(promptTokenIds, (name, _layer, { start }, width, values) => {
+    for (let i = 0; i < values.length; i++) values[i] = round(values[i]!)
+    run.add(name, { pos: start, phase: 'prefill' }, width, values.slice())
+  })
+  return run
+}
+
+/** To the 11 bits of F16 (Veltkamp's splitting); below its normal numbers, to its least step. */
+export function roundToHalf(value: number): number {
+  if (Math.abs(value) < 2 ** -14) return Math.round(value * 2 ** 24) / 2 ** 24
+  const product = value * (2 ** 42 + 1)
+  return product - (product - value)
+}

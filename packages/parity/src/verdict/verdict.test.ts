@@ -1,0 +1,271 @@
+import { LAYER_CHECKPOINTS } from '@plumbline/protocol'
+import { committedAsset } from '@plumbline/protocol/testing'
+import { loadModel, type ReferenceModel, readGguf } from '@plumbline/reference'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { alterRun } from '../../test/helpers/alter-run.ts'
+import { type CompareOptions, compare } from '../comparison/compare.ts'
+import { recordOracle } from '../oracle/memory-oracle.ts'
+import { memoryRecording } from '../recording/memory-recording.ts'
+import type { Greedy, RecordedRun } from '../recording/recording.ts'
+import { greedyNoise, tolerance } from './ladder.ts'
+import { chooseProfile } from './profile.ts'
+
+const PROMPT = [1, 403, 407, 261, 378]
+const GENERATED = 8
+let model: ReferenceModel
+let truth: RecordedRun
+beforeAll(() => {
+  model = loadModel(readGguf(committedAsset('stories260K/stories260K-f32.gguf')))
+  truth = recordOracle(model, PROMPT, { maxTokens: GENERATED }).run
+})
+
+const against = (candidate: RecordedRun, reference: RecordedRun, options: CompareOptions = {}) =>
+  compare(memoryRecording([candidate]), memoryRecording([reference]), options)
+
+describe('the ladder', () => {
+  const OPS = ['token_embd', ...LAYER_CHECKPOINTS, 'output_norm', 'logits'] as const
+  test.each(OPS)('%s: each profile allows more than the finer one, and deep layers no less than the first', (op) => {
+    for (const layer of [0, 3, 12, 30, 80]) {
+      const bounds = (['bit-exact', 'float32', 'float16', 'quantised-activations'] as const).map((profile) =>
+        tolerance(profile, op, op === 'logits' || op === 'output_norm' ? layer + 3 : layer),
+      )
+      expect(bounds[0]).toBe(0)
+      expect(bounds).toEqual(bounds.toSorted((a, b) => a - b))
+      expect(bounds[1]).toBeGreaterThan(0)
+      expect(bounds[1]).toBeLessThan(1e-8)
+    }
+    for (const profile of ['float32', 'float16', 'quantised-activations'] as const) {
+      expect(tolerance(profile, op, 31)).toBeGreaterThanOrEqual(tolerance(profile, op, 3))
+    }
+  })
+
+  test.each([
+    [{ activations: 'F32' }, { activations: 'F64' }, 'float32'],
+    [{ activations: 'F32', kvCache: 'F16' }, { activations: 'F64' }, 'float16'],
+    [{ activations: 'F32' }, { activations: 'BF16' }, 'quantised-activations'],
+    [{ activations: 'Q8_0' }, { activations: 'F16' }, 'quantised-activations'],
+    [{}, { engine: 'llama.cpp', modelName: 'm-q4_k_m.gguf', kvCache: 'f16' }, 'quantised-activations'],
+    [{}, { engine: 'llama.cpp', modelName: 'm-f32.gguf', kvCache: 'f16' }, 'float16'],
+    [{}, {}, 'float32'],
+  ] as const)('%j and %j are compared as %3$s', (ours, theirs, profile) => {
+    const run = (identity: RecordedRun['identity']): RecordedRun => ({ id: '', identity, checkpoints: new Map() })
+    expect(chooseProfile(run(ours), run(theirs)).profile).toBe(profile)
+    expect(chooseProfile(run(theirs), run(ours)).profile).toBe(profile)
+  })
+})
+
+describe('what is enough to be called equal', () => {
+  const only = (pattern: RegExp, from = 0) =>
+    alterRun(truth, { values: (name, _, { pos }) => (pattern.test(name) && pos >= from ? undefined : false) })
+  test.each<[string, RegExp, number, 'same' | 'partial']>([
+    ['all logits', /^logits$/, 0, 'same'],
+    ["all layers' outputs and the logits", /output$|^logits$/, 0, 'same'],
+    ["all layers' outputs, no logits", /output$/, 0, 'partial'],
+    ['one op of all', /^blk\.2\.attn_q$/, 0, 'partial'],
+    ['decoding alone', /./, PROMPT.length, 'partial'],
+  ])('%s: %3$s', (_, pattern, from, outcome) => {
+    const { verdict } = against(only(pattern, from), truth)
+    expect(verdict).toMatchObject({ outcome, exitCode: outcome === 'same' ? 0 : 3 })
+    expect(against(only(pattern, from), truth, { allowPartial: true }).verdict).toMatchObject({ outcome, exitCode: 0 })
+  })
+})
+
+test('an error below the tolerance of its op is found where it began, not where it exceeds', () => {
+  const nudged = (run: RecordedRun) =>
+    alterRun(run, {
+      values: (name, values) => {
+        if (name === 'blk.2.attn_v')
+          for (let i = 0; i < values.length; i++) values[i] = values[i]! * (1 + 2e-6 * (i % 3))
+        if (name === 'blk.2.attn_kqv')
+          for (let i = 0; i < values.length; i++) values[i] = values[i]! * (1 + 4e-5 * (i % 3))
+        return undefined
+      },
+    })
+  const { divergence, checkpoints } = against(nudged(truth), truth)
+  expect(checkpoints.find(({ exceeding }) => exceeding.length > 0)!.name).toBe('blk.2.attn_kqv')
+  expect(divergence!.checkpoint).toBe('blk.2.attn_v')
+})
+
+test('noise at one op does not hide where a mistake begins later', () => {
+  const noisy = alterRun(truth, {
+    values: (name, values) => {
+      if (name === 'blk.0.attn_kqv')
+        for (let i = 0; i < values.length; i++) values[i] = values[i]! * (1 + 1e-7 * (i % 2))
+      if (name === 'blk.3.ffn_up') values.reverse()
+      return undefined
+    },
+  })
+  expect(against(noisy, truth).divergence!.checkpoint).toBe('blk.3.ffn_up')
+})
+
+describe('decimals that a side says its values were printed with', () => {
+  const rounded = (decimals: number) =>
+    alterRun(truth, {
+      values: (_, values) => {
+        for (let i = 0; i < values.length; i++) values[i] = Math.round(values[i]! * 10 ** decimals) / 10 ** decimals
+        return undefined
+      },
+    })
+  const stating = (run: RecordedRun, printedDecimals: number) => Object.assign(alterRun(run, {}), { printedDecimals })
+  const wrong = () =>
+    alterRun(truth, {
+      values: (_, values) => {
+        for (let i = 0; i < values.length; i++) values[i] = values[i]! + 0.3 * Math.sin(i)
+        return undefined
+      },
+    })
+
+  test('honest ones are allowed for: what was printed with 4 is the same', () => {
+    expect(against(rounded(4), truth).verdict.exitCode).toBe(1)
+    expect(against(stating(rounded(4), 4), truth).verdict.exitCode).toBe(0)
+    expect(against(truth, stating(rounded(4), 4)).verdict.exitCode).toBe(0)
+  })
+
+  test.each([0, 1, 2, 3, 4])('a wrong run that states %d is not let through', (decimals) => {
+    expect(against(stating(wrong(), decimals), truth).verdict.exitCode).toBe(1)
+    expect(against(truth, stating(wrong(), decimals)).verdict.exitCode).not.toBe(0)
+  })
+
+  test('0, 1 and 2 are too few to excuse anything, though the values are multiples of them', () => {
+    for (const decimals of [0, 1, 2]) {
+      const verdict = against(stating(rounded(decimals), decimals), truth, { profile: 'float32' }).verdict
+      expect(verdict.exitCode).not.toBe(0)
+    }
+  })
+
+  test('under bit-exact they count for nothing', () => {
+    expect(against(stating(rounded(4), 4), truth, { profile: 'bit-exact' }).verdict.exitCode).toBe(1)
+  })
+})
+
+describe('greedy continuations', () => {
+  const logitsOnly = (run: RecordedRun, greedy: Greedy): RecordedRun =>
+    Object.assign(
+      alterRun(run, {
+        identity: { generatedTokenIds: greedy.tokenIds },
+        values: (name) => (name === 'logits' ? undefined : false),
+      }),
+      { greedy },
+    )
+  const generated = () => truth.identity.generatedTokenIds!
+  const swapped = (at: number) => generated().map((id, index) => (index === at ? 300 : id))
+  const noLogits = (greedy: Greedy): RecordedRun => ({
+    id: 'greedy',
+    identity: { promptTokenIds: PROMPT },
+    checkpoints: new Map(),
+    greedy,
+  })
+
+  test.each([
+    [0.5, 'tie'],
+    [4, 'drift'],
+    [100, 'bug'],
+  ] as const)('a lead of %d times the noise that is turned around is a %s', (times, kind) => {
+    const gaps = generated().map(() => times * greedyNoise('float32'))
+    const { greedy } = against(noLogits({ tokenIds: swapped(2) }), noLogits({ tokenIds: generated(), gaps }))
+    expect(greedy).toMatchObject({ kind, parted: 2, compared: GENERATED })
+  })
+
+  test('that are the same, and that part without a recorded lead', () => {
+    const tokenIds = generated()
+    expect(against(noLogits({ tokenIds }), noLogits({ tokenIds })).greedy).toMatchObject({ kind: 'same', compared: 8 })
+    expect(against(noLogits({ tokenIds: swapped(2) }), noLogits({ tokenIds })).greedy!.kind).toBe('bug')
+  })
+
+  test("the same tokens, which neither side's own logits put first, are not let through", () => {
+    const lying = () => logitsOnly(truth, { tokenIds: swapped(3) })
+    const both = against(lying(), lying())
+    expect(both.verdict.exitCode).toBe(4)
+    expect(both.verdict.line).toMatch(
+      /^UNTRUSTED REFERENCE: .*token 4 of the continuation is 300, though its own logits/,
+    )
+    const { greedy, verdict } = against(lying(), noLogits({ tokenIds: swapped(3) }))
+    expect(greedy).toMatchObject({ kind: 'bug', parted: 3 })
+    expect(verdict.exitCode).not.toBe(0)
+  })
+
+  test.each(['float32', 'float16', 'quantised-activations'] as const)(
+    'a first logit replaced by the mean is not let through under %s',
+    (profile) => {
+      const flattened = alterRun(truth, {
+        values: (name, values, { width }) => {
+          for (let start = 0; name === 'logits' && start < values.length; start += width) {
+            const row = values.subarray(start, start + width)
+            row[row.indexOf(Math.max(...row))] = Array.from(row).reduce((sum, value) => sum + value, 0) / width
+          }
+          return undefined
+        },
+      })
+      const { verdict } = against(flattened, truth, { profile })
+      expect(verdict.exitCode).toBe(1)
+      expect(verdict.line).toMatch(/^DIVERGED first at logits/)
+      const noGreedy = Object.assign(alterRun(flattened, {}), { greedy: undefined })
+      expect(against(noGreedy, truth, { profile }).verdict.exitCode).toBe(1)
+    },
+  )
+
+  test("a token that the candidate's own logits do not favour is its sampler's doing: exit 1", () => {
+    const wrong = logitsOnly(truth, { tokenIds: swapped(3) })
+    const { greedy, verdict } = against(wrong, logitsOnly(truth, { tokenIds: generated() }))
+    expect(greedy).toMatchObject({ kind: 'bug', parted: 3 })
+    expect(verdict.exitCode).toBe(1)
+    expect(verdict.line).toMatch(/^DIVERGED in the greedy continuation: token 4 .* its sampling is wrong/)
+  })
+
+  describe('after a tie', () => {
+    /** The run of another continuation, whose logits at the parting are a little off so that it is the favoured one. */
+    const parting = (at: number): RecordedRun => {
+      const tokenIds = swapped(at)
+      const forced = recordOracle(model, PROMPT, { maxTokens: GENERATED, forcedTokenIds: tokenIds }).run
+      return Object.assign(alterRun(forced, { identity: { activations: 'Q8', generatedTokenIds: tokenIds } }), {
+        greedy: { tokenIds },
+      })
+    }
+    /** As if the two tokens had been all but equal for the reference. */
+    const tied = (run: RecordedRun, at: number): RecordedRun => {
+      const level = (name: string, values: Float32Array | Float64Array, pos: number) => {
+        if (name !== 'logits' || pos > PROMPT.length + at - 1 || pos + values.length / 512 <= PROMPT.length + at - 1)
+          return
+        const row = (PROMPT.length + at - 1 - pos) * 512
+        values[row + 300] = values[row + generated()[at]!]!
+      }
+      const altered = alterRun(run, { values: (name, values, { pos }) => void level(name, values, pos) })
+      return Object.assign(altered, { greedy: { tokenIds: run.identity.generatedTokenIds! } })
+    }
+
+    test('nothing to go on with: the comparison ends there', () => {
+      const { greedy, checkpoints } = against(tied(parting(2), 2), tied(truth, 2))
+      expect(greedy).toMatchObject({ kind: 'tie', parted: 2 })
+      expect(greedy!.forcedUntil).toBeUndefined()
+      expect(checkpoints.at(-1)!.positions).toHaveLength(PROMPT.length + 2)
+    })
+
+    test.each(['the model', 'another run'])("it goes on with the candidate's tokens by %s", (how) => {
+      const candidate = tied(parting(2), 2)
+      const other = alterRun(recordOracle(model, [...PROMPT, ...swapped(2)]).run, { id: 'forced' })
+      const comparison = compare(
+        memoryRecording([candidate]),
+        memoryRecording(how === 'the model' ? [tied(truth, 2)] : [tied(truth, 2), other]),
+        how === 'the model' ? { model } : {},
+      )
+      expect(comparison.greedy).toMatchObject({ kind: 'tie', parted: 2, forcedUntil: PROMPT.length + GENERATED - 2 })
+      expect(comparison.greedy!.message).toContain(
+        how === 'the model' ? "the model's own" : "the reference's run forced",
+      )
+      expect(comparison.checkpoints.at(-1)!.positions).toHaveLength(PROMPT.length + GENERATED - 1)
+      expect(comparison.verdict.exitCode).toBe(0)
+    })
+
+    test('and finds what is wrong only there', () => {
+      const candidate = alterRun(tied(parting(2), 2), {
+        values: (name, values, { pos }) => {
+          if (name === 'blk.4.ffn_gate' && pos === 9) values.reverse()
+          return undefined
+        },
+      })
+      const { verdict, divergence } = against(candidate, tied(truth, 2), { model, profile: 'float32' })
+      expect(verdict.exitCode).toBe(1)
+      expect(divergence).toMatchObject({ checkpoint: 'blk.4.ffn_gate', position: 9, phase: 'decode' })
+    })
+  })
+})

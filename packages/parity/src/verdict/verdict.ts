@@ -1,0 +1,197 @@
+import { EXIT, type ExitCode, worstExit } from '@plumbline/protocol'
+import type {
+  Alignment,
+  ComparedCheckpoint,
+  Divergence,
+  GreedyFinding,
+  Outcome,
+  ProfileName,
+  Side,
+  Verdict,
+} from '../comparison/comparison.ts'
+import type { FaultKind } from '../recording/recording.ts'
+import { OP_WORDS } from './op-names.ts'
+
+export interface VerdictInput {
+  readonly candidate: Side
+  readonly reference: Side
+  readonly alignment: Alignment
+  readonly checkpoints: readonly ComparedCheckpoint[]
+  readonly profile: ProfileName
+  readonly coverage: number
+  readonly divergence: Divergence | undefined
+  readonly greedy: GreedyFinding | undefined
+  /** Why what was compared is too little to call the sides equal. */
+  readonly tooLittle: string | undefined
+  /** Runs of the reference that were compared with nothing. */
+  readonly unmatched: readonly string[]
+  readonly strictIdentity: boolean
+  /** Whether equality of a part is all that was asked for. */
+  readonly allowPartial: boolean
+  readonly decode?: (id: number) => string
+}
+
+/** One line, one exit code: the worst of all that was found wins. */
+export function decideVerdict(input: VerdictInput): Verdict {
+  const found = [
+    untrusted(input),
+    nothingCompared(input),
+    refused(input),
+    unverified(input),
+    diverged(input),
+    partedGreedily(input),
+    partial(input),
+  ].filter((verdict) => verdict !== undefined)
+  if (found.length === 0) return equal(input)
+  const worst = worstExit(found.map(({ exitCode }) => exitCode as Exclude<ExitCode, 2>))
+  return found.find(({ exitCode }) => exitCode === worst)!
+}
+
+function untrusted({ candidate, reference }: VerdictInput): Verdict | undefined {
+  const sides = [
+    { name: 'CANDIDATE', side: candidate, reasons: reasonsOf(candidate) },
+    { name: 'REFERENCE', side: reference, reasons: reasonsOf(reference) },
+  ].filter(({ reasons }) => reasons.length > 0)
+  if (sides.length === 0) return undefined
+  const who = sides.map(({ name }) => name).join(' AND ')
+  const why = sides.map(({ reasons }) =>
+    reasons.length > 2 ? `${reasons.slice(0, 2).join('; ')}; and more` : reasons.join('; '),
+  )
+  return verdict('untrusted', EXIT.untrusted, `UNTRUSTED ${who}: ${why.join(' · ')}`)
+}
+
+function reasonsOf({ faults, unfit }: Side): string[] {
+  // One of each kind first: two kinds say more than the same thing twice.
+  const seen = new Set<string>()
+  const firsts = unfit.filter(({ kind }) => !seen.has(kind) && seen.add(kind))
+  return [
+    ...faultsByKind(faults),
+    ...firsts.map(({ checkpoint, position, message }) => `${checkpoint} at position ${position}: ${message}`),
+  ]
+}
+
+const FAULT_WORDS: Readonly<Record<FaultKind, string>> = {
+  truncated: 'the recording is truncated',
+  checksum: 'a checksum does not match',
+  malformed: 'the recording is damaged',
+  'wrong-count': 'counts do not match',
+  duplicate: 'something was recorded twice',
+  'non-finite': 'there are non-finite values',
+  statistics: 'values and their statistics do not match',
+}
+
+function faultsByKind(faults: Side['faults']): string[] {
+  const kinds = new Map<FaultKind, string[]>()
+  for (const { kind, message } of faults) kinds.set(kind, [...(kinds.get(kind) ?? []), message])
+  return [...kinds].map(([kind, [first, ...others]]) => {
+    const more = others.length === 0 ? '' : `, and ${others.length} more like it`
+    return `${FAULT_WORDS[kind]} (${first}${more})`
+  })
+}
+
+function nothingCompared({ alignment, checkpoints }: VerdictInput): Verdict | undefined {
+  const nothing = alignment.refusals.find(({ kind }) => kind === 'nothing-in-common')
+  if (nothing !== undefined) return verdict('not-comparable', EXIT.untrusted, `NOTHING COMPARED: ${nothing.message}`)
+  const values = checkpoints.reduce((sum, { compared, positions }) => sum + compared * positions.length, 0)
+  if (alignment.refusals.length > 0 || values > 0) return undefined
+  return verdict('not-comparable', EXIT.untrusted, 'NOTHING COMPARED: no value is in both')
+}
+
+function refused({ alignment }: VerdictInput): Verdict | undefined {
+  const [first, ...others] = alignment.refusals
+  if (first === undefined) return undefined
+  const more = others.length === 0 ? '' : ` (and ${others.map(({ message }) => message).join('; ')})`
+  const what = first.kind === 'no-token-ids' ? 'NOT SHOWN TO BE COMPARABLE' : 'NOT COMPARABLE'
+  return verdict('not-comparable', EXIT.notComparable, `${what}: ${first.message}${more}`)
+}
+
+function unverified({ alignment, strictIdentity }: VerdictInput): Verdict | undefined {
+  if (!strictIdentity || alignment.unverified.length === 0) return undefined
+  const line = `NOT SHOWN TO BE COMPARABLE: unverified ${alignment.unverified.join('; ')}`
+  return verdict('not-comparable', EXIT.notComparable, line)
+}
+
+function diverged({ divergence, profile, alignment, decode }: VerdictInput): Verdict | undefined {
+  if (divergence === undefined) return undefined
+  const { checkpoint, layer, op, position, phase, metrics, origin, side, cause } = divergence
+  const place = layer === null ? OP_WORDS[op] : `layer ${layer}, ${OP_WORDS[op]}`
+  const id = alignment.promptTokenIds[position]
+  const token = id === undefined || decode === undefined ? '' : ` ${JSON.stringify(decode(id))}`
+  const error = `${percentOff(metrics.relative_l2)} (NMSE ${number(metrics.nmse)}, ${profile} allows ${number(divergence.tolerance)})`
+  const turned =
+    op === 'logits' && metrics.nmse <= divergence.tolerance
+      ? ', and another token is first, which this noise cannot do'
+      : ''
+  const from = {
+    local: `; local: the op itself is wrong${side === 'reference' ? ' IN THE REFERENCE' : ''}`,
+    inherited: '; inherited: the op is right, what it was given is not',
+    unknown: '',
+  }[origin]
+  const why =
+    cause === undefined
+      ? ''
+      : `; ${cause.confidence === 'certain' ? '' : `${cause.confidence} `}cause: ${cause.message}`
+  const line = `DIVERGED first at ${checkpoint} (${place}), token ${position}${token}${phase === undefined ? '' : ` in ${phase}`}: ${error}${turned}${from}${why}`
+  return verdict('diverged', EXIT.judgedFailed, line)
+}
+
+function percentOff(relative: number): string {
+  if (!Number.isFinite(relative)) return 'off by more than can be told'
+  const percent = relative * 100
+  return percent >= 0.01
+    ? `off by ${percent >= 10 ? percent.toFixed(0) : percent.toPrecision(2)} %`
+    : `off by ${number(relative)} of its size`
+}
+
+function partedGreedily({ greedy }: VerdictInput): Verdict | undefined {
+  if (greedy === undefined || greedy.kind === 'same' || greedy.kind === 'tie') return undefined
+  return verdict('diverged', EXIT.judgedFailed, `DIVERGED in the greedy continuation: ${greedy.message}`)
+}
+
+function partial({ tooLittle, allowPartial, alignment, checkpoints, coverage }: VerdictInput): Verdict | undefined {
+  if (tooLittle === undefined || alignment.refusals.length > 0 || checkpoints.length === 0) return undefined
+  const share = `${number(coverage * 100)} % of what either side computed`
+  const line = `NO DIFFERENCE FOUND, BUT EQUALITY NOT SHOWN: ${tooLittle}; compared was ${share}`
+  return verdict('partial', allowPartial ? EXIT.ok : EXIT.notComparable, line)
+}
+
+function equal({ checkpoints, profile, coverage, greedy, unmatched }: VerdictInput): Verdict {
+  const values = checkpoints.reduce((sum, { compared, positions }) => sum + compared * positions.length, 0)
+  const positions = new Set(checkpoints.flatMap(({ positions }) => Array.from(positions))).size
+  const what = `${values.toLocaleString('en-US')} values of ${count(checkpoints.length, 'checkpoint')} at ${count(positions, 'position')}`
+  const left = unmatched.length === 0 ? '' : `; compared with nothing: the reference's ${few(unmatched)}`
+  const tail = `${greedy === undefined ? '' : `; ${greedy.message}`}${left}`
+  const part = coverage < 0.9995 ? ` (${number(coverage * 100)} % of what either side computed)` : ''
+  const same = checkpoints.every(({ metrics }) =>
+    metrics.max_ulp.every((ulp, row) => ulp === 0 && metrics.max_abs[row] === 0),
+  )
+  if (same) return verdict('same', EXIT.ok, `SAME: all ${what} are equal, bit for bit${part}${tail}`)
+  const worst = worstRow(checkpoints)
+  const line = `SAME WITHIN ${profile} NOISE: ${what}; the most is NMSE ${number(worst.nmse)} at ${worst.name}, token ${worst.position}, ${allowance(worst)}${part}${tail}`
+  return verdict('within-tolerance', EXIT.ok, line)
+}
+
+function allowance({ nmse, tolerance }: { nmse: number; tolerance: number }): string {
+  return `${number((100 * nmse) / tolerance)} % of what is allowed`
+}
+
+/** The row that comes closest to its tolerance. */
+function worstRow(checkpoints: readonly ComparedCheckpoint[]) {
+  let worst = { name: '', position: 0, nmse: 0, tolerance: 1 }
+  for (const { name, positions, metrics, tolerance } of checkpoints) {
+    for (const [row, nmse] of metrics.nmse.entries()) {
+      if (nmse / tolerance > worst.nmse / worst.tolerance) worst = { name, position: positions[row]!, nmse, tolerance }
+    }
+  }
+  return worst
+}
+
+function few(runs: readonly string[]): string {
+  const [first, second, ...others] = runs
+  if (second === undefined) return `run ${first}`
+  return others.length === 0 ? `runs ${first} and ${second}` : `runs ${first}, ${second} and ${others.length} more`
+}
+
+const verdict = (outcome: Outcome, exitCode: ExitCode, line: string): Verdict => ({ outcome, exitCode, line })
+const number = (value: number) => (Number.isFinite(value) ? Number(value.toPrecision(2)).toString() : String(value))
+const count = (n: number, what: string) => `${n.toLocaleString('en-US')} ${what}${n === 1 ? '' : 's'}`

@@ -1,0 +1,56 @@
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { asset, describeWithAssets } from '@plumbline/protocol/testing'
+import { describe, expect, test } from 'vitest'
+import { jsonReportSchema } from '../src/report/json-report.ts'
+import { runParity } from './helpers/run-parity.ts'
+
+/**
+ * The worker against float64. `fast`: what llama.cpp is away from it, of the same model (the README of the shared references), is as far
+ * as `fast` may be.
+ */
+async function holdToFloat64(model: string, reference: string, precision: string, limit: number): Promise<void> {
+  const how = ['--precision', precision, '--threads', '2', '--max-nmse', `${limit}`]
+  const { exitCode, stdout, stderr } = await runParity([
+    'run',
+    '--model',
+    model,
+    '--reference',
+    reference,
+    ...how,
+    '--json',
+  ])
+  expect(stdout, stderr).not.toBe('')
+  const { comparisons } = jsonReportSchema.parse(JSON.parse(stdout))
+  const logits = comparisons.map(({ checkpoints }) => checkpoints.find(({ name }) => name === 'logits')!)
+  const nmse = logits.map(({ worst }) => Number(worst.metrics.nmse))
+  process.stdout.write(
+    `${model.split('/').at(-1)} ${precision}: logits NMSE ${nmse.map((n) => n.toPrecision(2)).join(', ')}\n`,
+  )
+  expect(comparisons.map(({ verdict }) => verdict.line).join('\n')).not.toMatch(/DIVERGED|UNTRUSTED|NOT /)
+  expect(exitCode).toBe(0)
+}
+
+describe('run', () => {
+  const haikuNano = fileURLToPath(new URL('../../../models/haiku-nano', import.meta.url))
+  test.each([
+    ['exact', 1e-10],
+    ['fast', 5.5e-4],
+  ])('haiku-nano, %s', { timeout: 600_000 }, async (precision, limit) => {
+    await holdToFloat64(join(haikuNano, 'haiku-nano-q8_0.gguf'), join(haikuNano, 'reference'), precision, limit)
+  })
+})
+
+describeWithAssets(describe, 'run on the shared models', () => {
+  test.each([
+    ['stories260K-f32', 1.3e-7],
+    ['stories15M-q8_0', 5.9e-4],
+    ['smollm2-135m-instruct-q4_1', 1.1e-3],
+    ['random-qwen2-q4_k_m', 5.1e-3],
+    ['random-llama-q6_k', 6e-3],
+  ])('%s, exact and fast', { timeout: 1_200_000 }, async (name, fast) => {
+    const references = asset(`reference/transformers/${name}`)
+    await holdToFloat64(asset(`models/${name}.gguf`), references, 'exact', 1e-10)
+    await holdToFloat64(asset(`models/${name}.gguf`), references, 'fast', fast)
+  })
+})
