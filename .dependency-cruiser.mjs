@@ -62,6 +62,12 @@ export default {
       { path: ['^packages/(worker|cuda-core)/'] },
     ),
     never(
+      'bench-stays-outside',
+      'The bench measures what a user would start: by command line and HTTP alone.',
+      { path: `${inside('bench')}` },
+      { path: ['^packages/(worker|cuda-core|harness|reference)/'] },
+    ),
+    never(
       'models-know-nothing-of-the-packages',
       'The model and its generator stand alone.',
       { path: '^models/[^/]+/src' },

@@ -21,7 +21,9 @@ const planted: readonly (readonly [string, string, string])[] = [
   ['packages/worker/src/core.ts', "await import('../../cuda-core/src/clean.ts')", 'core-only-in-the-engine-process'],
   ['packages/worker/src/engine-host/a-process.ts', "import '../../../cuda-core/src/clean.ts'", ''],
   ['packages/worker/src/front.ts', "import './engine-host/a-process.ts'", 'engine-process-is-spawned'],
-  ['packages/harness/src/inside.ts', "import '../../worker/src/clean.ts'", 'harness-stays-outside'],
+  ['packages/harness/src/inside.ts', "import '../../worker/src/clean.ts'", 'judges-stay-outside'],
+  ['packages/parity/src/inside.ts', "import '../../worker/src/clean.ts'", 'judges-stay-outside'],
+  ['packages/bench/src/inside.ts', "import '../../worker/src/clean.ts'", 'bench-stays-outside'],
   [
     'models/haiku-nano/src/known.ts',
     "import '../../../packages/protocol/src/clean.ts'",
@@ -71,7 +73,7 @@ beforeAll(() => {
     cpSync(join(root, path), join(house, path))
   }
   symlinkSync(join(root, 'node_modules'), join(house, 'node_modules'))
-  for (const name of ['protocol', 'reference', 'cuda-core', 'worker', 'harness']) {
+  for (const name of ['protocol', 'reference', 'cuda-core', 'worker', 'harness', 'parity']) {
     write(
       `packages/${name}/package.json`,
       JSON.stringify({ dependencies: { yaml: '*' }, devDependencies: { knip: '*' } }),

@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest'
+import { cell, number, renderBench, table } from './markdown.ts'
+import type { BenchReport, Measurement } from './report.ts'
+import { summarise } from './statistics.ts'
+
+const summary = summarise([99, 100, 101])
+const limits = { threads: 2, readBandwidth: summarise([2e10]), int8: peak('VNNI'), float32: peak('FMA') }
+function peak(instructions: string) {
+  return { ...summarise([1e12]), instructions }
+}
+const report = (measurements: readonly Measurement[], rest: Partial<BenchReport> = {}): BenchReport => ({
+  schema: 1,
+  command: 'pnpm bench --only decode',
+  date: '2026-01-02T03:04:05Z',
+  commit: 'abcdef012345',
+  machine: {
+    cpu: 'Some CPU',
+    cores: 2,
+    memoryBytes: 2 ** 34,
+    kernel: '6.1',
+    node: 'v24.9.0',
+    instructionSets: ['avx2'],
+  },
+  precision: 'fast',
+  rounds: 7,
+  noise: { noisy: false, slowdown: 0.02, lost: 0.01, rule: 'THE RULE' },
+  limits: [limits],
+  models: [],
+  measurements,
+  ...rest,
+})
+const decode: Measurement = { row: 'decode', model: 'tiny', threads: 2, unit: 'tokens/s', plumbline: summary }
+
+test('numbers have three digits that count, and no zeros in place of them', () => {
+  expect([0, 0.01234, 1.2345, 12.345, 123.45, 12345.6].map(number)).toEqual([
+    '0',
+    '0.0123',
+    '1.23',
+    '12.3',
+    '123',
+    '12346',
+  ])
+})
+
+test('a cell has the median and the quartiles, and is marked where these are far apart', () => {
+  expect(cell(summary)).toBe('100 (99.5–101)')
+  expect(cell(summarise([50, 100, 150]))).toBe('~100 (75.0–125)')
+  expect(cell(undefined)).toBe('—')
+})
+
+test('a table escapes what would end a cell', () => {
+  expect(table(['a', 'b'], [['1|2', '3']])).toEqual(['| a | b |', '| --- | --- |', '| 1\\|2 | 3 |'])
+})
+
+test('a report says where it comes from, what the limits are, and what was measured', () => {
+  const text = renderBench(report([decode]))
+  expect(text).toContain('`pnpm bench --only decode`, 2026-01-02T03:04:05Z, commit abcdef012345')
+  expect(text).toContain('Some CPU, 2 cores, 16.0 GiB')
+  expect(text).toContain('| 2 | 20.0 (20.0–20.0) GB/s |')
+  expect(text).toContain('quiet enough')
+  expect(text).toContain('THE RULE')
+  expect(text).toContain('| model | threads | Plumbline |\n| --- | --- | --- |\n| tiny | 2 | 100 (99.5–101) |')
+  expect(text).not.toContain('## load')
+})
+
+test('llama.cpp and the share of the bandwidth have columns where they were measured', () => {
+  const beside = { ...decode, llamaCpp: summarise([50]), ratio: summarise([2]), bandwidthShare: summarise([0.85]) }
+  const text = renderBench(report([beside, { ...decode, model: 'other' }], { llamaCppCommit: 'b1234' }))
+  expect(text).toContain('llama.cpp b1234')
+  expect(text).toContain(
+    '| tiny | 2 | 100 (99.5–101) | 50.0 (50.0–50.0) | 2.00 (2.00–2.00) | 0.850 (0.850–0.850) | — |',
+  )
+  expect(text).toContain('| other | 2 | 100 (99.5–101) | — | — | — | — |')
+})
+
+test('a noisy machine is said to be one', () => {
+  const noise = { noisy: true, slowdown: 0.5, lost: 0.2, rule: 'THE RULE' }
+  expect(renderBench(report([decode], { noise }))).toContain('**the machine was too noisy to tell**')
+})
