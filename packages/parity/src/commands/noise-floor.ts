@@ -4,6 +4,7 @@ import { loadModel, loadTokenizer, type ReferenceModel, readGguf } from '@plumbl
 import type { Command } from 'commander'
 import { align } from '../alignment/align.ts'
 import { matchRuns } from '../alignment/match-runs.ts'
+import { roundToHalf } from '../arithmetic/narrow-floats.ts'
 import { measureRows } from '../comparison/compare.ts'
 import { openRecording } from '../formats/open-recording.ts'
 import { recordOracle } from '../oracle/memory-oracle.ts'
@@ -11,7 +12,7 @@ import type { RecordedRun } from '../recording/recording.ts'
 import { layerCount } from '../verdict/coverage.ts'
 import { LAYER_STEPS, NoiseFloors, type NoisyProfile } from '../verdict/noise-floors.ts'
 import { chooseProfile } from '../verdict/profile.ts'
-import { roundedRun, roundToHalf } from '../verdict/rounded-run.ts'
+import { roundedRun } from '../verdict/rounded-run.ts'
 import type { CommandContext } from './context.ts'
 
 interface Given {

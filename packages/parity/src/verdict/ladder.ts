@@ -28,6 +28,12 @@ export function tolerance(profile: ProfileName, op: Op, layer: number): number {
   return Math.max(LEAST[profile], Number((noiseFloor(profile, op, layer) * MARGINS[profile]).toPrecision(3)))
 }
 
+/** The most NMSE by which a right op may be off from what its own inputs give when it is replayed. */
+export function replayTolerance(op: Op | 'layer', weightsAreRounded: boolean): number {
+  if (op === 'layer') return 1e-4
+  return op === 'attn_kqv' && weightsAreRounded ? 1e-7 : 1e-11
+}
+
 /** The lead of a first token over a second that noise alone can turn around, in logits. */
 export function greedyNoise(profile: ProfileName): number {
   return profile === 'bit-exact' ? 0 : FLOORS[profile].greedy_noise * MARGINS[profile]

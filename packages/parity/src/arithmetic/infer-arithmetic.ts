@@ -1,0 +1,257 @@
+import { checkpointNames } from '@plumbline/protocol'
+import { nmse, type ReferenceModel } from '@plumbline/reference'
+import { type GraphNode, graphNode } from '../graph/graph.ts'
+import { ifAtHand, OpSite } from '../graph/op-site.ts'
+import { RecordedValues, recordedRows } from '../graph/recorded-values.ts'
+import type { RecordedRun } from '../recording/recording.ts'
+import {
+  Arithmetic,
+  ATTENTION_ROUNDINGS,
+  type AttentionRounding,
+  uniformArithmetic,
+  WHOLE_ATTENTION,
+  weightType,
+} from './arithmetic.ts'
+import { eightBitVariances, noiseThrough } from './expected-noise.ts'
+import { NO_ROUNDING, ROUNDINGS, type Rounding, SCHEMES, type Scheme } from './rounding.ts'
+import { storedTypeOf } from './stored-type.ts'
+
+const PHASES = ['prefill', 'decode'] as const
+type Phase = (typeof PHASES)[number]
+
+/** Ops that an engine computes with one kernel. */
+export interface Family {
+  /** Type of the weights, or `attention`, or `layers` where only layers as a whole can be replayed. */
+  readonly kind: string
+  readonly phase: Phase | 'both'
+  /** For a verdict line. */
+  readonly words: string
+  /** 8 for steps as coarse as 8 bits or BF16 make, 16 for F16, 32 for none. */
+  readonly bits: 8 | 16 | 32
+  /**
+   * `known`: the rounding leaves no more than float32 noise. `noise`: no rounding of the list gives these values, but they are no further off
+   * than 8 bits make them. `nothing` explains them.
+   */
+  readonly explained: 'known' | 'noise' | 'nothing'
+  /** The usual NMSE between what was recorded and what the rounding gives. */
+  readonly left: number
+}
+
+/** How an engine rounds what its ops read, by what its ops gave. */
+export interface Inferred {
+  readonly arithmetic: Arithmetic
+  readonly families: readonly Family[]
+  /** The family of an op; undefined where it has none. */
+  readonly familyOf: (site: OpSite, position: number) => Family | undefined
+}
+
+/** What is left in the usual row where the rounding is the right one: float32 sums. */
+const KNOWN = 1e-10
+/** Weights after the softmax that lie on a tie of F16 go either way. */
+const KNOWN_ATTENTION = 1e-8
+/** Within a layer, float32 noise sends some values to the other side of a tie, and all that follows with them. */
+const KNOWN_LAYER = 1e-6
+/** How many times the noise that 8 bits are expected to make the usual row may be off for its rounding to be one of 8 bits. */
+const LIKE_NOISE = 3
+/** Rows that are tried of each phase, and ops of a family, from all over the layers. */
+const ROWS = 2
+const OPS = 9
+
+/** So many times as much is hardly more. */
+const HARDLY_MORE = 4
+/** What F16 sums of all positions' values may leave of attention. */
+const HALF_ATTENTION = 1e-5
+
+/** An op at one position, and how far off what was recorded is from what an arithmetic gives there. */
+interface Sample {
+  readonly site: OpSite
+  readonly error: (arithmetic: Arithmetic | undefined) => number
+}
+
+/**
+ * Replays some ops of a run with every rounding, and takes for each family the one that leaves the least in the usual row: an op that
+ * is wrong changes nothing in that. Undefined where nothing can be replayed. The run must be in GGUF's own layout.
+ */
+export function inferArithmetic(run: RecordedRun, model: ReferenceModel): Inferred | undefined {
+  const sampler = new Sampler(run, model)
+  const matrices = matrixFamilies(sampler)
+  const layers = sampler.hasOnlyOutputs ? layersFamily(sampler) : undefined
+  const attention = layers ?? attentionFamily(sampler)
+  if (matrices.length === 0 && attention === undefined) return undefined
+  const promptLength = run.identity.promptTokenIds?.length ?? 0
+  const find = (kind: string, position: number) =>
+    matrices.find((family) => family.kind === kind && (family.phase === 'prefill') === position < promptLength)
+  return {
+    arithmetic: new Arithmetic(
+      (kind, position) => layers?.scheme.of(kind) ?? find(kind, position)?.rounding ?? NO_ROUNDING,
+      attention?.rounding,
+    ),
+    families: attention === undefined ? matrices : [...matrices, attention],
+    familyOf: (site, position) => {
+      if (site.op === 'attn_kqv') return attention
+      return site.linear() === undefined ? layers : find(weightType(site), position)
+    },
+  }
+}
+
+function matrixFamilies(sampler: Sampler): (Family & { rounding: Rounding })[] {
+  return PHASES.flatMap((phase) =>
+    [...sampler.matrices(phase)].map(([kind, samples]) => {
+      const best = leastLeft(ROUNDINGS, { samples, storage: sampler.storage }, (rounding) =>
+        uniformArithmetic(rounding),
+      )
+      const known = best.left <= Math.max(KNOWN, sampler.storage)
+      const explained = known ? 'known' : isLikeNoise(samples) ? 'noise' : 'nothing'
+      const rounding = known ? best.choice : NO_ROUNDING
+      const words = known ? rounding.words : explained === 'noise' ? 'inputs rounded in an unknown way' : 'inputs'
+      return { kind, phase, rounding, explained, words, bits: known ? rounding.bits : 8, left: best.left }
+    }),
+  )
+}
+
+function attentionFamily(sampler: Sampler): (Family & { rounding: AttentionRounding }) | undefined {
+  const samples = PHASES.flatMap((phase) => sampler.ofOp('attn_kqv', phase))
+  if (samples.length === 0) return undefined
+  const { choice, left } = leastLeft(ATTENTION_ROUNDINGS, { samples, storage: sampler.storage }, (rounding) =>
+    uniformArithmetic(NO_ROUNDING, rounding),
+  )
+  const known = left <= Math.max(choice === WHOLE_ATTENTION ? KNOWN : KNOWN_ATTENTION, sampler.storage)
+  const explained = known ? 'known' : left <= HALF_ATTENTION ? 'noise' : 'nothing'
+  const words = known ? choice.words : 'attention rounded in an unknown way'
+  const bits = known && choice === WHOLE_ATTENTION ? 32 : 16
+  return { kind: 'attention', phase: 'both', rounding: choice, explained, words, bits, left }
+}
+
+/** Where only the outputs of layers were recorded: every rounding of matrices with every one of attention. */
+function layersFamily(sampler: Sampler): (Family & { scheme: Scheme; rounding: AttentionRounding }) | undefined {
+  const samples = PHASES.flatMap((phase) => sampler.ofOp('output', phase))
+  if (samples.length === 0) return undefined
+  const choices = ATTENTION_ROUNDINGS.flatMap((attention) => SCHEMES.map((scheme) => ({ scheme, attention })))
+  const { choice, left } = leastLeft(
+    choices,
+    { samples, storage: sampler.storage },
+    ({ scheme, attention }) => new Arithmetic((kind) => scheme.of(kind), attention),
+  )
+  const explained = left <= Math.max(KNOWN_LAYER, sampler.storage) ? 'known' : 'nothing'
+  const { scheme, attention } = choice
+  const bits = Math.min(scheme.bits, attention === WHOLE_ATTENTION ? 32 : 16) as Family['bits']
+  const words = attention === WHOLE_ATTENTION ? scheme.words : `${scheme.words}, ${attention.words}`
+  return { kind: 'layers', phase: 'both', words, bits, explained, left, scheme, rounding: attention }
+}
+
+/**
+ * The choice that leaves the least, by the geometric mean: an op that is wrong weighs the same on all of them. Or one before it that leaves
+ * hardly more, or no more than storing the values does.
+ */
+function leastLeft<Choice>(
+  choices: readonly Choice[],
+  { samples, storage }: Samples,
+  arithmetic: (choice: Choice) => Arithmetic,
+): { choice: Choice; left: number } {
+  const trials = choices.map((choice) => {
+    const errors = samples.map((sample) => sample.error(arithmetic(choice)))
+    return { choice, left: median(errors), mean: geometricMean(errors) }
+  })
+  const least = Math.min(...trials.map(({ mean }) => mean))
+  return trials.find(({ mean }) => mean <= Math.max(HARDLY_MORE * least, storage))!
+}
+
+/** Of errors, none of them less than those of float32. */
+function geometricMean(errors: readonly number[]): number {
+  return Math.exp(errors.reduce((sum, error) => sum + Math.log(Math.max(error, 1e-15)), 0) / errors.length)
+}
+
+function isLikeNoise(samples: readonly Sample[]): boolean {
+  const shares = samples.map(({ site, error }) => {
+    const linear = site.linear()!
+    const input = site.input()
+    return error(undefined) / noiseThrough(linear, eightBitVariances(input), site.right())
+  })
+  return median(shares) <= LIKE_NOISE
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.POSITIVE_INFINITY
+}
+
+interface Samples {
+  readonly samples: readonly Sample[]
+  /** What storing the values in a narrow type makes of them. */
+  readonly storage: number
+}
+
+/** Rows of ops from all over a run, that can be replayed. */
+class Sampler {
+  /** What storing the values in a narrow type has already made of them. */
+  readonly storage: number
+  readonly #run: RecordedRun
+  readonly #model: ReferenceModel
+  readonly #nodes: readonly GraphNode[]
+  readonly #positions: Readonly<Record<Phase, readonly number[]>>
+
+  constructor(run: RecordedRun, model: ReferenceModel) {
+    this.#run = run
+    this.#model = model
+    this.#nodes = checkpointNames(model.config.layers)
+      .filter((name) => run.checkpoints.has(name))
+      .map((name) => graphNode(name, model.config.layers)!)
+    this.#positions = sampledPositions(run)
+    this.storage = { F32: 0, F16: 2 ** -22, BF16: 2 ** -16 }[storedTypeOf(run)]
+  }
+
+  /** Whether nothing within the layers was recorded that can be replayed by itself. */
+  get hasOnlyOutputs(): boolean {
+    return this.#nodes.every(({ op, layer }) => layer === null || op === 'output')
+  }
+
+  /** Of matrices whose input was recorded, too, by the type of their weights. */
+  matrices(phase: Phase): Map<string, Sample[]> {
+    const byType = new Map<string, GraphNode[]>()
+    for (const node of this.#nodes) {
+      const site = new OpSite(new RecordedValues(this.#run, this.#model), node, 0, 1)
+      if (site.linear() === undefined || !this.#run.checkpoints.has(node.inputs[0]!)) continue
+      const type = weightType(site)
+      byType.set(type, [...(byType.get(type) ?? []), node])
+    }
+    const samples = [...byType].map(([type, nodes]) => [type, this.#samples(nodes, phase)] as const)
+    return new Map(samples.filter(([, { length }]) => length > 0))
+  }
+
+  ofOp(op: GraphNode['op'], phase: Phase): Sample[] {
+    const nodes = this.#nodes.filter((node) => node.op === op)
+    const whole =
+      op === 'output' ? nodes : nodes.filter(({ inputs }) => inputs.every((name) => this.#run.checkpoints.has(name)))
+    return this.#samples(whole, phase)
+  }
+
+  #samples(nodes: readonly GraphNode[], phase: Phase): Sample[] {
+    const chosen = spread(nodes, OPS)
+    return chosen.flatMap((node) => this.#positions[phase].flatMap((position) => this.#sample(node, position) ?? []))
+  }
+
+  #sample(node: GraphNode, position: number): Sample | undefined {
+    const recorded = recordedRows(this.#run, node.name, position, 1)
+    const siteIn = (arithmetic: Arithmetic | undefined) =>
+      new OpSite(new RecordedValues(this.#run, this.#model, undefined, { arithmetic }), node, position, 1)
+    if (recorded === undefined || ifAtHand(() => siteIn(undefined).right()) === undefined) return undefined
+    return { site: siteIn(undefined), error: (arithmetic) => nmse(recorded, siteIn(arithmetic).right()) }
+  }
+}
+
+/** Some positions of the prompt, from its middle and its end, and some that were generated. */
+function sampledPositions(run: RecordedRun): Record<Phase, readonly number[]> {
+  const prompt = run.identity.promptTokenIds?.length ?? 0
+  const generated = run.identity.generatedTokenIds?.length ?? 0
+  return {
+    prefill: spread(range(Math.min(1, prompt - 1), prompt), ROWS),
+    decode: spread(range(prompt, prompt + Math.max(0, generated - 1)), ROWS),
+  }
+}
+
+const range = (from: number, to: number) => Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i)
+
+/** So many of a list, evenly, the last among them. */
+function spread<T>(list: readonly T[], count: number): readonly T[] {
+  if (list.length <= count) return list
+  return Array.from({ length: count }, (_, i) => list[Math.floor(((i + 1) * list.length) / count) - 1]!)
+}

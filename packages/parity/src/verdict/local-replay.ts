@@ -1,0 +1,184 @@
+import { nmse, type ReferenceModel } from '@plumbline/reference'
+import { weightType } from '../arithmetic/arithmetic.ts'
+import { eightBitVariances, float32Variances, noiseThrough } from '../arithmetic/expected-noise.ts'
+import type { Family, Inferred } from '../arithmetic/infer-arithmetic.ts'
+import { NO_ROUNDING } from '../arithmetic/rounding.ts'
+import { storageNoise, storedType } from '../arithmetic/stored-type.ts'
+import { errorBesideTies } from '../arithmetic/ties.ts'
+import type { LocalErrors } from '../comparison/comparison.ts'
+import { type GraphNode, graphNode } from '../graph/graph.ts'
+import { ifAtHand, OpSite } from '../graph/op-site.ts'
+import { RecordedValues, recordedRows } from '../graph/recorded-values.ts'
+import type { RecordedRun } from '../recording/recording.ts'
+import { replayTolerance } from './ladder.ts'
+
+/** Rows that are replayed at once where all that the op reads was recorded. */
+const ROWS = 64
+
+/** What is replayed of a checkpoint, by positions. */
+export interface ReplayedCheckpoint {
+  readonly name: string
+  readonly positions: Uint32Array
+}
+
+/**
+ * Replays every op at every one of these positions on the run's own recorded inputs, rounded as the engine rounds them: how far off what it
+ * gave is, and how far off it may be. By checkpoint. The run must be in GGUF's own layout.
+ */
+export function replayLocally(
+  run: RecordedRun,
+  model: ReferenceModel,
+  inferred: Inferred,
+  checkpoints: readonly ReplayedCheckpoint[],
+  onProgress?: (rows: number, ofRows: number) => void,
+): Map<string, LocalErrors> {
+  const ofRows = checkpoints.reduce((sum, { positions }) => sum + positions.length, 0)
+  let done = 0
+  const found = new Map<string, LocalErrors>()
+  for (const { name, positions } of checkpoints) {
+    const node = graphNode(name, model.config.layers)
+    if (node !== undefined) found.set(name, replayCheckpoint({ run, model, inferred, node }, positions))
+    done += positions.length
+    onProgress?.(done, ofRows)
+  }
+  return found
+}
+
+interface Replay {
+  readonly run: RecordedRun
+  readonly model: ReferenceModel
+  readonly inferred: Inferred
+  readonly node: GraphNode
+}
+
+function replayCheckpoint(replay: Replay, positions: Uint32Array): LocalErrors {
+  const { run, model, inferred, node } = replay
+  const errors = new Float64Array(positions.length).fill(Number.NaN)
+  const tolerances = new Float64Array(positions.length).fill(Number.NaN)
+  // A source of its own, so that what it replays on the way is not kept.
+  const source = new RecordedValues(run, model, undefined, { arithmetic: inferred.arithmetic })
+  const across = source.replayedInputs(node)
+  const most = across.length === 0 ? ROWS : Number.POSITIVE_INFINITY
+  for (let from = 0; from < positions.length; ) {
+    let to = from + 1
+    while (to < positions.length && to - from < most && positions[to] === positions[to - 1]! + 1) to++
+    const site = new OpSite(source, node, positions[from]!, to - from)
+    const recorded = recordedRows(run, node.name, site.first, site.count)
+    const replayed = recorded && ifAtHand(() => site.right())
+    if (recorded !== undefined && replayed !== undefined) {
+      const width = recorded.length / site.count
+      for (let row = 0; row < site.count; row++) {
+        const [a, b] = [recorded, replayed].map((rows) => rows.subarray(row * width, (row + 1) * width))
+        const judged = new ReplayedRow(replay, source, positions[from + row]!, a!, b!, across)
+        errors[from + row] = judged.error
+        tolerances[from + row] = judged.tolerance
+      }
+    }
+    from = to
+  }
+  return { nmse: errors, tolerances }
+}
+
+/** One row of an op as it was recorded, and as the op gives it on its recorded inputs. */
+class ReplayedRow {
+  error: number
+  tolerance: number
+  readonly #replay: Replay
+  readonly #source: RecordedValues
+  readonly #position: number
+  readonly #recorded: Float64Array
+  readonly #replayed: Float64Array
+  readonly #across: readonly GraphNode[]
+
+  constructor(
+    replay: Replay,
+    source: RecordedValues,
+    position: number,
+    recorded: Float64Array,
+    replayed: Float64Array,
+    across: readonly GraphNode[],
+  ) {
+    this.#across = across
+    this.#replay = replay
+    this.#source = source
+    this.#position = position
+    this.#recorded = recorded
+    this.#replayed = replayed
+    const error = nmse(recorded, replayed)
+    this.error = Number.isNaN(error) ? Number.POSITIVE_INFINITY : error
+    const { op } = replay.node
+    const rounded = across.some((node) => this.#rounds(node)) ? 'layer' : op
+    this.tolerance = replayTolerance(rounded, replay.inferred.arithmetic.attention.weights !== undefined)
+    // What noise this very row may have is worth computing only where it is needed.
+    if (this.error > this.tolerance) this.#excuse()
+  }
+
+  /** Whether an op on the way may send values to the other side of a tie. */
+  #rounds(node: GraphNode): boolean {
+    return this.#replay.inferred.arithmetic.rounds(this.#site(node))
+  }
+
+  #site(node = this.#replay.node): OpSite {
+    return new OpSite(this.#source, node, this.#position, 1)
+  }
+
+  #excuse(): void {
+    const { run, node, inferred } = this.#replay
+    const site = this.#site()
+    const linear = site.linear()
+    const family = inferred.familyOf(site, this.#position)
+    const allow = (noise: number) => {
+      this.tolerance = Math.max(this.tolerance, MARGIN * noise)
+    }
+    // Each op on the way stored its values, too.
+    const stored = storageNoise(storedType(run.checkpoints.get(node.name)!), this.#replayed)
+    allow(stored * (1 + MARGIN * this.#across.length))
+    if (linear !== undefined) {
+      const input = new OpSite(new RecordedValues(run, site.model), node, this.#position, 1).input()
+      allow(noiseThrough(linear, float32Variances(input), this.#replayed))
+      if (family?.explained === 'noise') allow(noiseThrough(linear, eightBitVariances(input), this.#replayed))
+      const rounding = inferred.arithmetic.matrices(weightType(site), this.#position)
+      if (this.error > this.tolerance && rounding !== NO_ROUNDING) {
+        this.error = errorBesideTies(linear, rounding, input, this.#recorded, this.#replayed)
+      }
+    }
+    if (node.op === 'attn_q_rope' || node.op === 'attn_k_rope') allow((this.#position * ANGLE) ** 2)
+    if (node.op === 'attn_kqv') allow(attentionNoise(site, family, this.#replayed))
+  }
+}
+
+/** Noise of one row may be some times what is expected of the usual one. */
+const MARGIN = 4
+/** In float32, the angle of a position is off by its last bits, and by those of the frequency, however that was made. */
+const ANGLE = 2 ** -22
+
+/**
+ * What float32 leaves of attention whose scores are large: each is off by the last bits of its largest term, its weight by as much of itself.
+ * And where values are summed in F16, each of the sums by its last bit.
+ */
+function attentionNoise(site: OpSite, family: Family | undefined, output: Float64Array): number {
+  const { heads, kvHeads, keyLength, valueLength } = site.config
+  const queries = site.ofLayer('attn_q_rope')
+  const keys = site.ofLayer('attn_k_rope', 0, site.first + 1)
+  const values = site.ofLayer('attn_v', 0, site.first + 1)
+  let noise = 0
+  for (let head = 0; head < heads; head++) {
+    const kvHead = Math.floor((head * kvHeads) / heads)
+    const query = norm(queries, head * keyLength, keyLength)
+    let score = 0
+    let value = 0
+    for (let position = 0; position <= site.first; position++) {
+      score = Math.max(score, query * norm(keys, (position * kvHeads + kvHead) * keyLength, keyLength))
+      value = Math.max(value, norm(values, (position * kvHeads + kvHead) * valueLength, valueLength))
+    }
+    noise += ((score / Math.sqrt(keyLength)) * 2 ** -24 * value) ** 2
+    if (family?.explained === 'noise') noise += (site.first + 1) * (2 ** -12 * value) ** 2
+  }
+  return noise / norm(output, 0, output.length) ** 2
+}
+
+function norm(values: Float64Array, from: number, length: number): number {
+  let squares = 0
+  for (let i = from; i < from + length; i++) squares += values[i]! ** 2
+  return Math.sqrt(squares)
+}
