@@ -1,6 +1,6 @@
 import { appendFileSync, closeSync, openSync, writeFileSync, writeSync } from 'node:fs'
 import { type ExitCode, worstExit } from '@plumbline/protocol'
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import type { CompareOptions } from '../comparison/compare.ts'
 import { type Comparison, PROFILE_NAMES, type ProfileName } from '../comparison/comparison.ts'
 import type { Recording } from '../recording/recording.ts'
@@ -10,6 +10,7 @@ import { htmlReport } from '../report/html/html-report.ts'
 import { jsonReport } from '../report/json-report.ts'
 import { renderMarkdown } from '../report/markdown.ts'
 import { makeBundle } from '../report/repro/make-bundle.ts'
+import { oneOf, option } from './option-kinds.ts'
 
 /** How two recordings are to be judged. */
 export interface JudgingOptions {
@@ -37,9 +38,7 @@ export interface Judged {
 /** The options that `compare` and `run` share. */
 export function addReportOptions(command: Command): Command {
   return command
-    .addOption(
-      new Option('--profile <NAME>', 'what is noise (default: by what the recordings say)').choices([...PROFILE_NAMES]),
-    )
+    .addOption(option('--profile <NAME>', 'what is noise (default: by what the recordings say)', oneOf(PROFILE_NAMES)))
     .option('--strict-identity', 'what one side leaves out of its identity makes it not comparable', false)
     .option('--allow-partial', 'exit 0 where nothing differs in a part, though equality is not shown by it', false)
     .option('--json', 'the comparison as JSON on stdout; the verdict goes to stderr', false)

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { EXIT, type ExitCode } from '@plumbline/protocol'
-import { type Command, Option } from 'commander'
+import { EXIT, type ExitCode, TRACED_LEVELS, type TracedLevel } from '@plumbline/protocol'
+import type { Command } from 'commander'
 import type { CompareOptions } from '../comparison/compare.ts'
 import { openRecording } from '../formats/open-recording.ts'
 import type { Recording } from '../recording/recording.ts'
@@ -21,6 +21,8 @@ import { traceWorker } from '../worker-runs/trace-worker.ts'
 import { workerCommand } from '../worker-runs/worker-command.ts'
 import { modelOptions } from './compare.ts'
 import type { CommandContext } from './context.ts'
+import { oneOf, option, positiveNumber, wholeNumber } from './option-kinds.ts'
+import { outFolder } from './out-folder.ts'
 import {
   addReportOptions,
   exitOf,
@@ -30,7 +32,6 @@ import {
   worstFirst,
   writeReports,
 } from './report-options.ts'
-import { outFolder, positiveNumber } from './worker-options.ts'
 
 interface Given extends JudgingOptions, ReportOptions {
   readonly model: string
@@ -38,8 +39,8 @@ interface Given extends JudgingOptions, ReportOptions {
   readonly workerCommand?: string
   readonly precision: 'fast' | 'exact'
   readonly device?: string
-  readonly threads?: string
-  readonly level: 'logits' | 'layers' | 'ops'
+  readonly threads?: number
+  readonly level: TracedLevel
   readonly maxNmse?: number
   readonly timeoutSec: number
   readonly out?: string
@@ -53,12 +54,12 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .requiredOption('--model <GGUF>', 'the model file')
     .requiredOption('--reference <DIR>', 'where recorded references are: those of this model are taken')
     .option('--worker-command <LINE>', "a command line that starts a worker (default: Plumbline's own)")
-    .addOption(new Option('--precision <PRECISION>', "the worker's").choices(['fast', 'exact']).default('fast'))
+    .addOption(option('--precision <PRECISION>', "the worker's", oneOf(['fast', 'exact'])).default('fast'))
     .option('--device <DEVICE>', "the worker's: auto, cpu or cuda:N")
-    .option('--threads <N>', "the worker's")
-    .addOption(new Option('--level <LEVEL>', 'of the traces').choices(['logits', 'layers', 'ops']).default('ops'))
-    .option('--max-nmse <LIMIT>', 'the most NMSE of any row of logits, besides the ladder', positiveNumber)
-    .option('--timeout-sec <N>', 'how long one trace may take', positiveNumber, 600)
+    .addOption(option('--threads <N>', "the worker's", wholeNumber(1)))
+    .addOption(option('--level <LEVEL>', 'of the traces', oneOf(TRACED_LEVELS)).default('ops'))
+    .addOption(option('--max-nmse <LIMIT>', 'the most NMSE of any row of logits, besides the ladder', positiveNumber))
+    .addOption(option('--timeout-sec <N>', 'how long one trace may take', positiveNumber).default(600))
     .option('--out <DIR>', 'keep the traces here (default: they are removed)')
   addReportOptions(run).action(async (given: Given) => {
     context.exitWith(await runCommand(given, context))
@@ -166,7 +167,7 @@ function commandWords({ model, reference, precision, level, device, threads, max
     ...(given.workerCommand === undefined ? [] : ['--worker-command', given.workerCommand]),
     ...['--precision', precision, '--level', level],
     ...(device === undefined ? [] : ['--device', device]),
-    ...(threads === undefined ? [] : ['--threads', threads]),
+    ...(threads === undefined ? [] : ['--threads', `${threads}`]),
     ...(maxNmse === undefined ? [] : ['--max-nmse', `${maxNmse}`]),
     ...judgingWords(given),
   ]
