@@ -9,6 +9,7 @@ import type { CommandContext } from './context.ts'
 import { refuseItself } from './refuse-itself.ts'
 import {
   addReportOptions,
+  compareOptions,
   exitOf,
   type JudgingOptions,
   judgingWords,
@@ -40,13 +41,8 @@ async function compareCommand(
   given: Given,
   { progress }: CommandContext,
 ): Promise<ExitCode> {
-  const options: CompareOptions = {
-    ...modelOptions(given.model),
-    ...(given.profile !== undefined && { profile: given.profile }),
-    strictIdentity: given.strictIdentity,
-    allowPartial: given.allowPartial,
-    onProgress: (rows, ofRows) => progress.show('comparing', rows, ofRows),
-  }
+  const onProgress = (rows: number, ofRows: number) => progress.show('comparing', rows, ofRows)
+  const options = compareOptions(given, modelOptions(given.model), onProgress)
   const [candidate, reference] = await openBoth(candidatePath, referencePath)
   try {
     await refuseItself(candidate, reference)

@@ -95,6 +95,14 @@ export async function writeReports(
   }
 }
 
+export function compareOptions(
+  { profile, strictIdentity, allowPartial }: JudgingOptions,
+  models: Pick<CompareOptions, 'model' | 'tokenizer'>,
+  onProgress: (rows: number, ofRows: number) => void,
+): CompareOptions {
+  return { ...models, ...(profile !== undefined && { profile }), strictIdentity, allowPartial, onProgress }
+}
+
 /** As words of a command line, for whoever wants to make the comparison again. */
 export function judgingWords({ profile, strictIdentity, allowPartial }: JudgingOptions): string[] {
   return [

@@ -2,7 +2,6 @@ import { rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { EXIT, type ExitCode, TRACED_LEVELS, type TracedLevel } from '@plumbline/protocol'
 import type { Command } from 'commander'
-import type { CompareOptions } from '../comparison/compare.ts'
 import { openRecording } from '../formats/open-recording.ts'
 import type { Recording } from '../recording/recording.ts'
 import { findReferences } from '../reference-logs/find-references.ts'
@@ -25,6 +24,7 @@ import { oneOf, option, positiveNumber, wholeNumber } from './option-kinds.ts'
 import { outFolder } from './out-folder.ts'
 import {
   addReportOptions,
+  compareOptions,
   exitOf,
   type JudgingOptions,
   judgingWords,
@@ -96,14 +96,9 @@ async function runCommand(given: Given, context: CommandContext): Promise<ExitCo
       )
       const trace = await openRecording(out)
       recordings.push(trace)
-      const options: CompareOptions = {
-        ...models,
-        ...(given.profile !== undefined && { profile: given.profile }),
-        strictIdentity: given.strictIdentity,
-        allowPartial: given.allowPartial,
-        onProgress: (rows, ofRows) =>
-          context.progress.show(`prompt ${index + 1} of ${prompts.length}: comparing`, rows, ofRows),
-      }
+      const options = compareOptions(given, models, (rows, ofRows) =>
+        context.progress.show(`prompt ${index + 1} of ${prompts.length}: comparing`, rows, ofRows),
+      )
       judged.push(...compareTrace(trace, references, options, { precision: given.precision, limit: given.maxNmse }))
     }
     context.progress.done()
