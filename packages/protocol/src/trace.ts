@@ -124,6 +124,8 @@ export const traceManifestSchema = z.strictObject({
       generated_token_ids: z.array(z.int().min(0)),
       trace_sha256: sha256,
       tensors_sha256: sha256,
+      /** Of this file without this member (`manifestSha256`); older traces have none. */
+      manifest_sha256: sha256.optional(),
     })
     .optional(),
 })

@@ -14,6 +14,7 @@ import {
   type JudgingOptions,
   judgingWords,
   type ReportOptions,
+  tellingJson,
   worstFirst,
   writeReports,
 } from './report-options.ts'
@@ -31,7 +32,7 @@ export function addCompareCommand(program: Command, context: CommandContext): vo
     .argument('<reference>', 'what it is judged by')
     .option('--model <GGUF>', 'the model: tokens as text, replayed ops, likely causes')
   addReportOptions(compare).action(async (candidate: string, reference: string, given: Given) => {
-    context.exitWith(await compareCommand(candidate, reference, given, context))
+    context.exitWith(await tellingJson(given, () => compareCommand(candidate, reference, given, context)))
   })
 }
 

@@ -1,5 +1,5 @@
 import { appendFileSync, closeSync, openSync, writeFileSync, writeSync } from 'node:fs'
-import { type ExitCode, worstExit } from '@plumbline/protocol'
+import { type ExitCode, PlumblineError, worstExit } from '@plumbline/protocol'
 import type { Command } from 'commander'
 import type { CompareOptions } from '../comparison/compare.ts'
 import { type Comparison, PROFILE_NAMES, type ProfileName } from '../comparison/comparison.ts'
@@ -7,7 +7,7 @@ import type { Recording } from '../recording/recording.ts'
 import { commandLine } from '../report/command-line.ts'
 import { csvLines } from '../report/csv.ts'
 import { htmlReport } from '../report/html/html-report.ts'
-import { jsonReport } from '../report/json-report.ts'
+import { type JsonReport, jsonRefusal, jsonReport } from '../report/json-report.ts'
 import { renderMarkdown } from '../report/markdown.ts'
 import { makeBundle } from '../report/repro/make-bundle.ts'
 import { oneOf, option } from './option-kinds.ts'
@@ -75,7 +75,7 @@ export async function writeReports(
     else writeFileSync(markdown, summary)
   }
   if (json) {
-    process.stdout.write(`${JSON.stringify(jsonReport(comparisons, exitOf(judged)), null, 2)}\n`)
+    writeJson(jsonReport(comparisons, exitOf(judged)))
     for (const { comparison } of sorted) process.stderr.write(`${comparison.verdict.line}\n`)
   } else process.stdout.write(`${text}\n`)
   const [worst, ...others] = sorted
@@ -93,6 +93,20 @@ export async function writeReports(
     if (bundle !== undefined) writeFileSync(repro, bundle)
     else process.stderr.write(`${repro} was not written: there is no divergence whose values are at hand\n`)
   }
+}
+
+/** Where nothing was compared, `--json` prints a document that says why. */
+export async function tellingJson({ json }: ReportOptions, work: () => Promise<ExitCode>): Promise<ExitCode> {
+  try {
+    return await work()
+  } catch (error) {
+    if (json && error instanceof PlumblineError) writeJson(jsonRefusal(error))
+    throw error
+  }
+}
+
+function writeJson(report: JsonReport): void {
+  process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
 }
 
 export function compareOptions(

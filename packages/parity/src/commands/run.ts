@@ -1,14 +1,14 @@
 import { rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { EXIT, type ExitCode, TRACED_LEVELS, type TracedLevel } from '@plumbline/protocol'
+import { EXIT, type ExitCode, PlumblineError, TRACED_LEVELS, type TracedLevel } from '@plumbline/protocol'
 import type { Command } from 'commander'
-import { openRecording } from '../formats/open-recording.ts'
+import type { Comparison } from '../comparison/comparison.ts'
 import type { Recording } from '../recording/recording.ts'
 import { findReferences } from '../reference-logs/find-references.ts'
 import { fileSha256 } from '../reference-logs/manifest.ts'
 import { shortNumber } from '../report/summary.ts'
 import { renderText } from '../report/text.ts'
-import { checkTrace } from '../worker-runs/check-trace.ts'
+import { openOrdered } from '../worker-runs/check-trace.ts'
 import {
   byPrompt,
   compareTrace,
@@ -29,6 +29,7 @@ import {
   type JudgingOptions,
   judgingWords,
   type ReportOptions,
+  tellingJson,
   worstFirst,
   writeReports,
 } from './report-options.ts'
@@ -62,7 +63,7 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .addOption(option('--timeout-sec <N>', 'how long one trace may take', positiveNumber).default(600))
     .option('--out <DIR>', 'keep the traces here (default: they are removed)')
   addReportOptions(run).action(async (given: Given) => {
-    context.exitWith(await runCommand(given, context))
+    context.exitWith(await tellingJson(given, () => runCommand(given, context)))
   })
 }
 
@@ -90,11 +91,10 @@ async function runCommand(given: Given, context: CommandContext): Promise<ExitCo
         timeoutMs: given.timeoutSec * 1_000,
       })
       const order = { ...given, promptTokenIds, out, modelSha256, startedMs }
-      checkTrace(
+      const trace = await openOrdered(
         order,
         found.references.map(({ run }) => run),
       )
-      const trace = await openRecording(out)
       recordings.push(trace)
       const options = compareOptions(given, models, (rows, ofRows) =>
         context.progress.show(`prompt ${index + 1} of ${prompts.length}: comparing`, rows, ofRows),
@@ -112,9 +112,13 @@ async function runCommand(given: Given, context: CommandContext): Promise<ExitCo
   }
 }
 
-function nothingFound({ model, reference }: Given, passedOver: readonly string[]): ExitCode {
-  process.stdout.write(`NOTHING COMPARED: ${reference} holds no reference of ${model}\n`)
-  for (const what of passedOver) process.stdout.write(`  passed over ${what}\n`)
+function nothingFound({ model, reference, json }: Given, passedOver: readonly string[]): ExitCode {
+  const lines = [
+    `NOTHING COMPARED: ${reference} holds no reference of ${model}`,
+    ...passedOver.map((what) => `  passed over ${what}`),
+  ]
+  if (json) throw new PlumblineError('INVALID_RECORDING', lines.join('\n'), { file: reference })
+  process.stdout.write(`${lines.join('\n')}\n`)
   return EXIT.untrusted
 }
 
@@ -124,9 +128,12 @@ function textOf(judged: readonly JudgedReference[], { model, precision }: Given)
   const bad = sorted.filter(({ comparison }) => comparison.verdict.exitCode !== EXIT.ok)
   const partial = judged.filter(isPartial)
   const subject = `${basename(model)} (${precision})`
-  const unverified = new Set(judged.flatMap(({ comparison }) => comparison.alignment.unverified))
+  const each = (of: (comparison: Comparison) => readonly string[]) => [
+    ...new Set(judged.flatMap(({ comparison }) => of(comparison))),
+  ]
   const lines = [
-    ...[...unverified].map((what) => `  unverified: ${what}`),
+    ...each(({ alignment }) => alignment.unverified).map((what) => `  unverified: ${what}`),
+    ...each(({ unchecked }) => unchecked).map((what) => `  unchecked: ${what}`),
     ...judged.map((one) => `  ${markOf(one).padEnd(8)}${one.name}${logitsOf(one)}: ${one.comparison.verdict.line}`),
   ]
   const [worst] = bad
