@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { checkValues } from '../formats/check-values.ts'
 import { openRecording } from '../formats/open-recording.ts'
 import { describePlace } from '../formats/recording-file.ts'
-import type { Fault, FormatName } from '../recording/recording.ts'
+import type { Fault, FormatName, Place } from '../recording/recording.ts'
 import type { CommandContext } from './context.ts'
 
 interface Validation {
@@ -42,13 +42,18 @@ async function validate(path: string, { progress }: CommandContext): Promise<Val
     }
   } catch (error) {
     if (!(error instanceof PlumblineError)) throw error
-    const place = error.fields as { file?: string; line?: number; byteOffset?: number }
+    const place = { file: path, ...(error.fields as Partial<Place>) }
     return {
       path,
-      faults: [{ kind: 'malformed', message: error.message, ...place, file: place.file ?? path }],
+      faults: [{ kind: 'malformed', message: withoutPlace(error.message, describePlace(place)), ...place }],
       exitCode: ERRORS[error.code].exitCode,
     }
   }
+}
+
+/** Messages of errors begin with their place, which a fault states beside its message. */
+function withoutPlace(message: string, place: string): string {
+  return message.startsWith(place) ? message.slice(place.length).replace(/^:? /, '') : message
 }
 
 function jsonOf(validation: Validation): string {

@@ -13,6 +13,8 @@ export interface Comparison {
   readonly candidate: Side
   readonly reference: Side
   readonly alignment: Alignment
+  /** What of the sides' own soundness could not be checked: nothing that equality rests on. */
+  readonly unchecked: readonly string[]
   /** In the order of computation; empty where nothing may be compared. */
   readonly checkpoints: readonly ComparedCheckpoint[]
   /** How much of what either side computed both sides hold, by values: 1 is everything. */

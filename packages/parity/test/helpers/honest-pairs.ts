@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import type { TracedLevel } from '@plumbline/protocol'
 import { loadModel, loadTokenizer, type ReferenceModel, readGguf } from '@plumbline/reference'
 import { roundToHalf } from '../../src/arithmetic/narrow-floats.ts'
 import { compare } from '../../src/comparison/compare.ts'
@@ -32,7 +33,7 @@ export interface Subject {
 export interface WorkerRun {
   readonly precision: 'fast' | 'exact'
   readonly threads: number
-  readonly level?: 'logits' | 'layers' | 'ops'
+  readonly level?: TracedLevel
   readonly maxTokens: number
 }
 
