@@ -14,7 +14,7 @@ import {
 } from './arithmetic.ts'
 import { eightBitVariances, noiseThrough } from './expected-noise.ts'
 import { NO_ROUNDING, ROUNDINGS, type Rounding, SCHEMES, type Scheme } from './rounding.ts'
-import { storedTypeOf } from './stored-type.ts'
+import { StoredTypes } from './stored-type.ts'
 
 const PHASES = ['prefill', 'decode'] as const
 type Phase = (typeof PHASES)[number]
@@ -24,6 +24,8 @@ export interface Family {
   /** Type of the weights, or `attention`, or `layers` where only layers as a whole can be replayed. */
   readonly kind: string
   readonly phase: Phase | 'both'
+  /** Whether it says anything of the layers, not only of what follows them. */
+  readonly inLayers: boolean
   /** For a verdict line. */
   readonly words: string
   /** 8 for steps as coarse as 8 bits or BF16 make, 16 for F16, 32 for none. */
@@ -104,7 +106,8 @@ function matrixFamilies(sampler: Sampler): (Family & { rounding: Rounding })[] {
       const explained = known ? 'known' : isLikeNoise(samples) ? 'noise' : 'nothing'
       const rounding = known ? best.choice : NO_ROUNDING
       const words = known ? rounding.words : explained === 'noise' ? 'inputs rounded in an unknown way' : 'inputs'
-      return { kind, phase, rounding, explained, words, bits: known ? rounding.bits : 8, left: best.left }
+      const inLayers = samples.some(({ site }) => site.node.layer !== null)
+      return { kind, phase, inLayers, rounding, explained, words, bits: known ? rounding.bits : 8, left: best.left }
     }),
   )
 }
@@ -119,7 +122,7 @@ function attentionFamily(sampler: Sampler): (Family & { rounding: AttentionRound
   const explained = known ? 'known' : left <= HALF_ATTENTION ? 'noise' : 'nothing'
   const words = known ? choice.words : 'attention rounded in an unknown way'
   const bits = known && choice === WHOLE_ATTENTION ? 32 : 16
-  return { kind: 'attention', phase: 'both', rounding: choice, explained, words, bits, left }
+  return { kind: 'attention', phase: 'both', inLayers: true, rounding: choice, explained, words, bits, left }
 }
 
 /** Where only the outputs of layers were recorded: every rounding of matrices with every one of attention. */
@@ -136,7 +139,7 @@ function layersFamily(sampler: Sampler): (Family & { scheme: Scheme; rounding: A
   const { scheme, attention } = choice
   const bits = Math.min(scheme.bits, attention === WHOLE_ATTENTION ? 32 : 16) as Family['bits']
   const words = attention === WHOLE_ATTENTION ? scheme.words : `${scheme.words}, ${attention.words}`
-  return { kind: 'layers', phase: 'both', words, bits, explained, left, scheme, rounding: attention }
+  return { kind: 'layers', phase: 'both', inLayers: true, words, bits, explained, left, scheme, rounding: attention }
 }
 
 /**
@@ -196,7 +199,7 @@ class Sampler {
       .filter((name) => run.checkpoints.has(name))
       .map((name) => graphNode(name, model.config.layers)!)
     this.#positions = sampledPositions(run)
-    this.storage = { F32: 0, F16: 2 ** -22, BF16: 2 ** -16 }[storedTypeOf(run)]
+    this.storage = { F32: 0, F16: 2 ** -22, BF16: 2 ** -16 }[new StoredTypes(run).usual]
   }
 
   /** Whether nothing within the layers was recorded that can be replayed by itself. */

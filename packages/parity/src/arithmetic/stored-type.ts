@@ -12,19 +12,32 @@ const NARROW = [
   { type: 'F16', round: roundToHalf },
 ] as const
 
-/** The narrowest type that holds all values of the first rows. */
-export function storedType(checkpoint: Checkpoint): StoredType {
+/**
+ * The types that a run's checkpoints were stored in: narrow ones only where most of its ops' outputs are narrow. One op among others that
+ * rounds its output is a mistake, not the engine's way. Embeddings may be narrower than what is computed from them.
+ */
+export class StoredTypes {
+  /** Of most. */
+  readonly usual: StoredType
+  readonly #types: ReadonlyMap<string, StoredType>
+
+  constructor({ checkpoints }: RecordedRun) {
+    this.#types = new Map(Array.from(checkpoints, ([name, checkpoint]) => [name, storedType(checkpoint)]))
+    const types = [...this.#types].flatMap(([name, type]) => (name === 'token_embd' ? [] : [type]))
+    this.usual =
+      (['BF16', 'F16'] as const).find((type) => 2 * types.filter((t) => t === type).length > types.length) ?? 'F32'
+  }
+
+  of(name: string): StoredType {
+    return this.usual === 'F32' && name !== 'token_embd' ? 'F32' : (this.#types.get(name) ?? 'F32')
+  }
+}
+
+function storedType(checkpoint: Checkpoint): StoredType {
   const slab = checkpoint.slabCount === 0 ? undefined : checkpoint.slab(0)
   const values = slab?.read(0, Math.min(ROWS, slab.count)) ?? []
   if (values.length === 0 || values.every((value) => value === 0)) return 'F32'
   return NARROW.find(({ round }) => values.every((value) => value === round(value)))?.type ?? 'F32'
-}
-
-/** The narrowest type that all ops' outputs fit. Embeddings may be narrower than what is computed from them. */
-export function storedTypeOf(run: RecordedRun): StoredType {
-  const types = [...run.checkpoints.values()].filter(({ name }) => name !== 'token_embd').map(storedType)
-  if (types.length === 0 || types.includes('F32')) return 'F32'
-  return types.includes('F16') ? 'F16' : 'BF16'
 }
 
 /** The most NMSE that storing a row in a type makes: half of its last bit, of each value; below the normal numbers, half of its least step. */

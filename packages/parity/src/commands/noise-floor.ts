@@ -11,7 +11,7 @@ import { recordOracle } from '../oracle/memory-oracle.ts'
 import type { RecordedRun } from '../recording/recording.ts'
 import { layerCount } from '../verdict/coverage.ts'
 import { LAYER_STEPS, NoiseFloors, type NoisyProfile } from '../verdict/noise-floors.ts'
-import { chooseProfile } from '../verdict/profile.ts'
+import { statedProfile } from '../verdict/profile.ts'
 import { roundedRun } from '../verdict/rounded-run.ts'
 import type { CommandContext } from './context.ts'
 
@@ -85,7 +85,7 @@ async function addPair(pair: string, floors: NoiseFloors): Promise<void> {
   const reference = await openRecording(referencePath)
   try {
     for (const runs of matchRuns(candidate, reference)) {
-      const { profile } = chooseProfile(runs.candidate, runs.reference)
+      const { profile } = statedProfile(runs)
       if (profile !== 'bit-exact') addRuns(runs.candidate, runs.reference, profile, floors)
     }
   } finally {

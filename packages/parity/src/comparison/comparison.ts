@@ -96,7 +96,7 @@ export interface ComparedCheckpoint {
   readonly tolerance: number
   /** Indices into `positions` that exceed it, or what their own inputs should give by more than they may. */
   readonly exceeding: Uint32Array
-  /** Where the candidate's op was replayed on its own recorded inputs. */
+  /** Where the candidate's op was replayed on its own recorded inputs, rounded as it rounds them. */
   readonly local?: LocalErrors
 }
 
@@ -132,6 +132,8 @@ export interface Divergence {
   /** Of a local one: whose op does not give what its own inputs should give. */
   readonly side?: 'candidate' | 'reference'
   readonly cause?: Cause
+  /** Where the candidate's op does not give what its own inputs should: by how much, and how much it might. */
+  readonly local?: { readonly nmse: number; readonly tolerance: number }
 }
 
 export interface Cause {

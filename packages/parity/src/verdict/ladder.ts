@@ -1,6 +1,6 @@
 import type { Op, ProfileName } from '../comparison/comparison.ts'
 import measured from './noise-floors.json' with { type: 'json' }
-import { type MeasuredFloors, type NoisyProfile, stepOf } from './noise-floors.ts'
+import { type MeasuredFloors, type NoisyProfile, type OfKind, stepOf } from './noise-floors.ts'
 
 // noise-floors.json is what `pnpm --filter @plumbline/parity measure-noise` writes: floors of honest runs, never edited by hand.
 const FLOORS: Readonly<Record<NoisyProfile, MeasuredFloors>> = measured.profiles
@@ -11,9 +11,16 @@ const FLOORS: Readonly<Record<NoisyProfile, MeasuredFloors>> = measured.profiles
  */
 const MARGINS: Readonly<Record<NoisyProfile, number>> = { float32: 10, float16: 10, 'quantised-activations': 4 }
 
-/** The noise floor of an op as it was measured, as NMSE; 0 under bit-exact. `layer`: for what follows the layers, their number. */
-export function noiseFloor(profile: ProfileName, op: Op, layer: number): number {
-  return profile === 'bit-exact' ? 0 : (FLOORS[profile].nmse[op]?.[stepOf(layer)] ?? 0)
+/**
+ * The noise floor of an op as it was measured, as NMSE; 0 under bit-exact. `layer`: for what follows the layers, their number. `kind`: of the
+ * model, where some of that kind may have been measured; else the most of all.
+ */
+export function noiseFloor(profile: ProfileName, op: Op, layer: number, kind?: string): number {
+  return profile === 'bit-exact' ? 0 : (floorsOf(profile, kind).nmse[op]?.[stepOf(layer)] ?? 0)
+}
+
+function floorsOf(profile: NoisyProfile, kind: string | undefined): OfKind {
+  return (kind === undefined ? undefined : FLOORS[profile].kinds?.[kind]) ?? FLOORS[profile]
 }
 
 /**
@@ -23,9 +30,9 @@ export function noiseFloor(profile: ProfileName, op: Op, layer: number): number 
 const LEAST: Readonly<Record<NoisyProfile, number>> = { float32: 1e-13, float16: 1e-7, 'quantised-activations': 1e-5 }
 
 /** The most NMSE that is still noise. */
-export function tolerance(profile: ProfileName, op: Op, layer: number): number {
+export function tolerance(profile: ProfileName, op: Op, layer: number, kind?: string): number {
   if (profile === 'bit-exact') return 0
-  return Math.max(LEAST[profile], Number((noiseFloor(profile, op, layer) * MARGINS[profile]).toPrecision(3)))
+  return Math.max(LEAST[profile], Number((noiseFloor(profile, op, layer, kind) * MARGINS[profile]).toPrecision(3)))
 }
 
 /** The most NMSE by which a right op may be off from what its own inputs give when it is replayed. */
@@ -35,6 +42,6 @@ export function replayTolerance(op: Op | 'layer', weightsAreRounded: boolean): n
 }
 
 /** The lead of a first token over a second that noise alone can turn around, in logits. */
-export function greedyNoise(profile: ProfileName): number {
-  return profile === 'bit-exact' ? 0 : FLOORS[profile].greedy_noise * MARGINS[profile]
+export function greedyNoise(profile: ProfileName, kind?: string): number {
+  return profile === 'bit-exact' ? 0 : floorsOf(profile, kind).greedy_noise * MARGINS[profile]
 }

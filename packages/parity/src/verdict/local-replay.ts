@@ -1,47 +1,68 @@
+import { checkpointNames } from '@plumbline/protocol'
 import { nmse, type ReferenceModel } from '@plumbline/reference'
 import { weightType } from '../arithmetic/arithmetic.ts'
 import { eightBitVariances, float32Variances, noiseThrough } from '../arithmetic/expected-noise.ts'
 import type { Family, Inferred } from '../arithmetic/infer-arithmetic.ts'
 import { NO_ROUNDING } from '../arithmetic/rounding.ts'
-import { storageNoise, storedType } from '../arithmetic/stored-type.ts'
+import { StoredTypes, storageNoise } from '../arithmetic/stored-type.ts'
 import { errorBesideTies } from '../arithmetic/ties.ts'
 import type { LocalErrors } from '../comparison/comparison.ts'
 import { type GraphNode, graphNode } from '../graph/graph.ts'
 import { ifAtHand, OpSite } from '../graph/op-site.ts'
 import { RecordedValues, recordedRows } from '../graph/recorded-values.ts'
-import type { RecordedRun } from '../recording/recording.ts'
+import type { Checkpoint, RecordedRun } from '../recording/recording.ts'
 import { replayTolerance } from './ladder.ts'
 
 /** Rows that are replayed at once where all that the op reads was recorded. */
 const ROWS = 64
 
-/** What is replayed of a checkpoint, by positions. */
-export interface ReplayedCheckpoint {
-  readonly name: string
+/** Of one checkpoint, a row a position: how far off what the op gave is from what its own inputs give. */
+export interface ReplayedCheckpoint extends LocalErrors {
+  readonly node: GraphNode
   readonly positions: Uint32Array
 }
 
 /**
- * Replays every op at every one of these positions on the run's own recorded inputs, rounded as the engine rounds them: how far off what it
- * gave is, and how far off it may be. By checkpoint. The run must be in GGUF's own layout.
+ * Replays every op at every position on the run's own recorded inputs, rounded as the engine rounds them, in the order of computation. The
+ * run must be in GGUF's own layout.
  */
 export function replayLocally(
   run: RecordedRun,
   model: ReferenceModel,
   inferred: Inferred,
-  checkpoints: readonly ReplayedCheckpoint[],
   onProgress?: (rows: number, ofRows: number) => void,
-): Map<string, LocalErrors> {
-  const ofRows = checkpoints.reduce((sum, { positions }) => sum + positions.length, 0)
-  let done = 0
-  const found = new Map<string, LocalErrors>()
-  for (const { name, positions } of checkpoints) {
-    const node = graphNode(name, model.config.layers)
-    if (node !== undefined) found.set(name, replayCheckpoint({ run, model, inferred, node }, positions))
-    done += positions.length
-    onProgress?.(done, ofRows)
+): ReplayedCheckpoint[] {
+  const nodes = checkpointNames(model.config.layers)
+    .filter((name) => run.checkpoints.has(name))
+    .map((name) => graphNode(name, model.config.layers)!)
+  const stored = new StoredTypes(run)
+  return nodes.map((node, index) => {
+    onProgress?.(index + 1, nodes.length)
+    const positions = positionsOf(run.checkpoints.get(node.name)!)
+    return { node, positions, ...replayCheckpoint({ run, model, inferred, node, stored }, positions) }
+  })
+}
+
+/** Of whole rows, in order, each once. */
+function positionsOf(checkpoint: Checkpoint): Uint32Array {
+  const positions = new Set<number>()
+  for (let index = 0; index < checkpoint.slabCount; index++) {
+    const { pos, count, coverage } = checkpoint.slab(index)
+    if (coverage.kind !== 'all') continue
+    for (let row = 0; row < count; row++) positions.add(pos + row)
   }
-  return found
+  return Uint32Array.from(positions).sort()
+}
+
+/** The first op, in the order of computation and then of positions, that does not give what its own inputs should. */
+export function firstFault(
+  replayed: readonly ReplayedCheckpoint[],
+): { node: GraphNode; position: number; nmse: number; tolerance: number } | undefined {
+  for (const { node, positions, nmse, tolerances } of replayed) {
+    const row = nmse.findIndex((error, index) => error > tolerances[index]!)
+    if (row !== -1) return { node, position: positions[row]!, nmse: nmse[row]!, tolerance: tolerances[row]! }
+  }
+  return undefined
 }
 
 interface Replay {
@@ -49,6 +70,7 @@ interface Replay {
   readonly model: ReferenceModel
   readonly inferred: Inferred
   readonly node: GraphNode
+  readonly stored: StoredTypes
 }
 
 function replayCheckpoint(replay: Replay, positions: Uint32Array): LocalErrors {
@@ -123,7 +145,7 @@ class ReplayedRow {
   }
 
   #excuse(): void {
-    const { run, node, inferred } = this.#replay
+    const { run, node, inferred, stored } = this.#replay
     const site = this.#site()
     const linear = site.linear()
     const family = inferred.familyOf(site, this.#position)
@@ -131,8 +153,8 @@ class ReplayedRow {
       this.tolerance = Math.max(this.tolerance, MARGIN * noise)
     }
     // Each op on the way stored its values, too.
-    const stored = storageNoise(storedType(run.checkpoints.get(node.name)!), this.#replayed)
-    allow(stored * (1 + MARGIN * this.#across.length))
+    const storing = storageNoise(stored.of(node.name), this.#replayed)
+    allow(storing * (1 + MARGIN * this.#across.length))
     if (linear !== undefined) {
       const input = new OpSite(new RecordedValues(run, site.model), node, this.#position, 1).input()
       allow(noiseThrough(linear, float32Variances(input), this.#replayed))

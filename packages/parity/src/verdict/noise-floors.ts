@@ -16,7 +16,12 @@ export function stepOf(layer: number): number {
 
 const OPS: readonly Op[] = ['token_embd', ...LAYER_CHECKPOINTS, 'output_norm', 'logits']
 
-export interface MeasuredFloors {
+export interface MeasuredFloors extends OfKind {
+  /** Of each kind of model that was measured; only of the profile whose noise depends on the model more than on the arithmetic. */
+  readonly kinds?: Readonly<Record<string, OfKind>>
+}
+
+export interface OfKind {
   /** Honest pairs that were compared. */
   readonly pairs: number
   /** Largest NMSE of one row, by op and LAYER_STEPS. */
