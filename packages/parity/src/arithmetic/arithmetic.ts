@@ -1,6 +1,6 @@
 import type { OpSite } from '../graph/op-site.ts'
 import { roundToHalf } from './narrow-floats.ts'
-import { NO_ROUNDING, type Rounding, roundRows } from './rounding.ts'
+import { GGML_SCHEME, NO_ROUNDING, type Rounding, roundRows } from './rounding.ts'
 
 /** What attention computes in: how it reads queries and the KV cache, and how its weights are rounded after the softmax. */
 export interface AttentionRounding {
@@ -79,3 +79,6 @@ export function weightType(site: OpSite): string {
 export function uniformArithmetic(rounding: Rounding, attention = WHOLE_ATTENTION): Arithmetic {
   return new Arithmetic(() => rounding, attention)
 }
+
+/** Of ggml on a CPU, without flash attention. */
+export const GGML_ARITHMETIC = new Arithmetic((weights) => GGML_SCHEME.of(weights), ATTENTION_ROUNDINGS.at(-1))

@@ -55,6 +55,10 @@ const KNOWN_ATTENTION = 1e-8
 const KNOWN_LAYER = 1e-6
 /** How many times the noise that 8 bits are expected to make the usual row may be off for its rounding to be one of 8 bits. */
 const LIKE_NOISE = 3
+/** So many standard errors are no chance. */
+const SURELY = 6
+/** So many ops of a family must be off alike for that to be its way of rounding. */
+const AGREEING = 3
 /** Rows that are tried of each phase, and ops of a family, from all over the layers. */
 const ROWS = 2
 const OPS = 9
@@ -67,18 +71,27 @@ const HALF_ATTENTION = 1e-5
 /** An op at one position, and how far off what was recorded is from what an arithmetic gives there. */
 interface Sample {
   readonly site: OpSite
+  readonly recorded: Float64Array
   readonly error: (arithmetic: Arithmetic | undefined) => number
+}
+
+/** What the run states that it rounds: what no rounding of the list explains is excused as noise only of a run that states some. */
+export interface StatedRounding {
+  readonly matrices: boolean
+  readonly attention: boolean
 }
 
 /**
  * Replays some ops of a run with every rounding, and takes for each family the one that leaves the least in the usual row: an op that
  * is wrong changes nothing in that. Undefined where nothing can be replayed. The run must be in GGUF's own layout.
  */
-export function inferArithmetic(run: RecordedRun, model: ReferenceModel): Inferred | undefined {
+export function inferArithmetic(run: RecordedRun, model: ReferenceModel, stated: StatedRounding): Inferred | undefined {
   const sampler = new Sampler(run, model)
-  const matrices = matrixFamilies(sampler)
   const layers = sampler.hasOnlyOutputs ? layersFamily(sampler) : undefined
-  const attention = layers ?? attentionFamily(sampler)
+  const direct = matrixFamilies(sampler, stated)
+  // Beside layers there is only the head, which alone says too little to be excused by noise: without a rounding of its own it has theirs.
+  const matrices = layers === undefined ? direct : direct.filter(({ explained }) => explained === 'known')
+  const attention = layers ?? attentionFamily(sampler, stated)
   if (matrices.length === 0 && attention === undefined) return undefined
   const promptLength = run.identity.promptTokenIds?.length ?? 0
   const find = (kind: string, position: number) =>
@@ -91,36 +104,53 @@ export function inferArithmetic(run: RecordedRun, model: ReferenceModel): Inferr
     families: attention === undefined ? matrices : [...matrices, attention],
     familyOf: (site, position) => {
       if (site.op === 'attn_kqv') return attention
-      return site.linear() === undefined ? layers : find(weightType(site), position)
+      return site.linear() === undefined ? undefined : find(weightType(site), position)
     },
   }
 }
 
-function matrixFamilies(sampler: Sampler): (Family & { rounding: Rounding })[] {
-  return PHASES.flatMap((phase) =>
+type MatrixFamily = Family & { readonly rounding: Rounding }
+
+function matrixFamilies(sampler: Sampler, stated: StatedRounding): MatrixFamily[] {
+  const tried = PHASES.flatMap((phase) =>
     [...sampler.matrices(phase)].map(([kind, samples]) => {
       const best = leastLeft(ROUNDINGS, { samples, storage: sampler.storage }, (rounding) =>
         uniformArithmetic(rounding),
       )
-      const known = best.left <= Math.max(KNOWN, sampler.storage)
-      const explained = known ? 'known' : isLikeNoise(samples) ? 'noise' : 'nothing'
-      const rounding = known ? best.choice : NO_ROUNDING
-      const words = known ? rounding.words : explained === 'noise' ? 'inputs rounded in an unknown way' : 'inputs'
-      const inLayers = samples.some(({ site }) => site.node.layer !== null)
-      return { kind, phase, inLayers, rounding, explained, words, bits: known ? rounding.bits : 8, left: best.left }
+      return { kind, phase, samples, ...best, known: best.left <= Math.max(KNOWN, sampler.storage) }
     }),
   )
+  return tried.map(({ kind, phase, samples, choice, left, known }): MatrixFamily => {
+    const inLayers = samples.some(({ site }) => site.node.layer !== null)
+    const family = { kind, phase, inLayers, left }
+    if (known) return { ...family, explained: 'known', rounding: choice, words: choice.words, bits: choice.bits }
+    // Many ops that agree may round in a way of their own; one or two that do not are wrong.
+    const agree = new Set(samples.map(({ site }) => site.node.name)).size >= AGREEING
+    if (stated.matrices && agree && isLikeNoise(samples)) {
+      return {
+        ...family,
+        explained: 'noise',
+        rounding: NO_ROUNDING,
+        words: 'inputs rounded in an unknown way',
+        bits: 8,
+      }
+    }
+    return { ...family, explained: 'nothing', rounding: choice, words: choice.words, bits: choice.bits }
+  })
 }
 
-function attentionFamily(sampler: Sampler): (Family & { rounding: AttentionRounding }) | undefined {
+function attentionFamily(
+  sampler: Sampler,
+  stated: StatedRounding,
+): (Family & { rounding: AttentionRounding }) | undefined {
   const samples = PHASES.flatMap((phase) => sampler.ofOp('attn_kqv', phase))
   if (samples.length === 0) return undefined
   const { choice, left } = leastLeft(ATTENTION_ROUNDINGS, { samples, storage: sampler.storage }, (rounding) =>
     uniformArithmetic(NO_ROUNDING, rounding),
   )
   const known = left <= Math.max(choice === WHOLE_ATTENTION ? KNOWN : KNOWN_ATTENTION, sampler.storage)
-  const explained = known ? 'known' : left <= HALF_ATTENTION ? 'noise' : 'nothing'
-  const words = known ? choice.words : 'attention rounded in an unknown way'
+  const explained = known ? 'known' : stated.attention && left <= HALF_ATTENTION ? 'noise' : 'nothing'
+  const words = explained === 'noise' ? 'attention rounded in an unknown way' : choice.words
   const bits = known && choice === WHOLE_ATTENTION ? 32 : 16
   return { kind: 'attention', phase: 'both', inLayers: true, rounding: choice, explained, words, bits, left }
 }
@@ -164,13 +194,23 @@ function geometricMean(errors: readonly number[]): number {
   return Math.exp(errors.reduce((sum, error) => sum + Math.log(Math.max(error, 1e-15)), 0) / errors.length)
 }
 
+/** Whether what unrounded inputs leave is no more than 8 bits make, and of either sign: cutting off, or saturating, makes outputs smaller. */
 function isLikeNoise(samples: readonly Sample[]): boolean {
-  const shares = samples.map(({ site, error }) => {
-    const linear = site.linear()!
-    const input = site.input()
-    return error(undefined) / noiseThrough(linear, eightBitVariances(input), site.right())
+  const noise = samples.map(({ site, recorded }) => {
+    const right = site.right()
+    const share = nmse(recorded, right) / noiseThrough(site.linear()!, eightBitVariances(site.input()), right)
+    let along = 0
+    let size = 0
+    for (const [i, value] of right.entries()) {
+      along += (recorded[i]! - value) * value
+      size += value * value
+    }
+    return { share, along: size === 0 ? 0 : along / size }
   })
-  return median(shares) <= LIKE_NOISE
+  const mean = noise.reduce((sum, { along }) => sum + along, 0) / noise.length
+  const variance = noise.reduce((sum, { along }) => sum + (along - mean) ** 2, 0) / noise.length
+  const isBiased = Math.abs(mean) > SURELY * Math.sqrt(variance / noise.length)
+  return !isBiased && median(noise.map(({ share }) => share)) <= LIKE_NOISE
 }
 
 function median(values: readonly number[]): number {
@@ -237,7 +277,7 @@ class Sampler {
     const siteIn = (arithmetic: Arithmetic | undefined) =>
       new OpSite(new RecordedValues(this.#run, this.#model, undefined, { arithmetic }), node, position, 1)
     if (recorded === undefined || ifAtHand(() => siteIn(undefined).right()) === undefined) return undefined
-    return { site: siteIn(undefined), error: (arithmetic) => nmse(recorded, siteIn(arithmetic).right()) }
+    return { site: siteIn(undefined), recorded, error: (arithmetic) => nmse(recorded, siteIn(arithmetic).right()) }
   }
 }
 

@@ -85,11 +85,13 @@ function ofGgml(weights: string): Rounding {
   return roundingNamed(/_K$|^IQ|^TQ/.test(weights) && weights !== 'IQ4_NL' ? 'q8_k' : 'q8_0')
 }
 
+export const GGML_SCHEME: Scheme = { words: "8-bit inputs as ggml's", bits: 8, of: ofGgml }
+
 /** All matrices alike; only the quantised ones; and as ggml does. */
 export const SCHEMES: readonly Scheme[] = [
   ...ROUNDINGS.map((rounding) => ({ words: rounding.words, bits: rounding.bits, of: () => rounding })),
   { words: `${Q8_BLOCKS.words} for quantised weights`, bits: 8, of: q8ForQuantised },
-  { words: "8-bit inputs as ggml's", bits: 8, of: ofGgml },
+  GGML_SCHEME,
 ]
 
 /** Rows of `columns` values as the kernels see them. A row's last block may be shorter. */

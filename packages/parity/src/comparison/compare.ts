@@ -17,7 +17,7 @@ import { firstDivergence, judge, localDivergence } from '../verdict/divergence.t
 import { compareGreedy, firstUnfavoured } from '../verdict/greedy.ts'
 import { greedyNoise } from '../verdict/ladder.ts'
 import { firstFault } from '../verdict/local-replay.ts'
-import { modelKind } from '../verdict/model-kind.ts'
+import { floorsFor } from '../verdict/model-floors.ts'
 import { examineOps, type OpEvidence } from '../verdict/op-evidence.ts'
 import { disbelievedDecimals, printedRounding } from '../verdict/printed-rounding.ts'
 import { decideVerdict } from '../verdict/verdict.ts'
@@ -103,7 +103,8 @@ function comparePair(
   const { measured, unfit } = lookAtRows(aligned, options)
   const evidence = examineOps(aligned, pair, options)
   const { profile, reason, replayed } = evidence
-  const depth = { layers: layerCount(aligned), kind: modelKind(aligned, model) }
+  const { floors, unmeasured } = floorsFor(aligned, evidence, model)
+  const depth = { layers: layerCount(aligned), floors }
   const checkpoints = judge(
     measured,
     profile,
@@ -131,7 +132,7 @@ function comparePair(
   const greedy =
     known ??
     (alignment.refusals.every(({ kind }) => kind === 'nothing-in-common')
-      ? compareGreedy(pair.candidate, pair.reference, { profile, kind: depth.kind, checkpoints, divergence, ...decode })
+      ? compareGreedy(pair.candidate, pair.reference, { profile, floors, checkpoints, divergence, ...decode })
       : undefined)
   // Where the sides differ, which of them is wrong is for the diagnosis to say.
   const sides = {
@@ -144,7 +145,7 @@ function comparePair(
       ...unfit.reference,
       ...driftAcrossRuns(pair.reference, reference.runs),
       ...(divergence === undefined ? contradictions(aligned.reference.run, aligned.reference.covers) : []),
-      ...notGreedy(pair.reference, greedyNoise(profile, depth.kind)),
+      ...notGreedy(pair.reference, greedyNoise(profile, floors)),
       ...unmatched.unfit,
     ]),
   }
@@ -158,7 +159,7 @@ function comparePair(
     divergence,
     greedy,
     tooLittle: comparable ? tooLittle(aligned, measured) : undefined,
-    evidence: evidence.words,
+    evidence: [evidence.words, unmeasured].filter((words) => words !== undefined).join('; ') || undefined,
     unmatched: unmatched.runs.map(({ id }) => id),
     strictIdentity,
     allowPartial,

@@ -9,13 +9,13 @@ import {
 import type { MeasuredCheckpoint } from '../metrics/compare-rows.ts'
 import { greedyNoise, noiseFloor, tolerance } from './ladder.ts'
 import type { firstFault, ReplayedCheckpoint } from './local-replay.ts'
-import { LEAD_NOISE } from './noise-floors.ts'
+import { LEAD_NOISE, type OfKind } from './noise-floors.ts'
 
-/** How deep a model is, and of which kind. */
+/** How deep a model is, and what noise models of its kind have. */
 export interface Depth {
   readonly layers: number
-  /** As `modelKind` says; undefined where it is not known. */
-  readonly kind: string | undefined
+  /** Of models of its kind; undefined where none was measured. */
+  readonly floors: OfKind | undefined
 }
 
 /** An error that grows more than that from its beginning to where it exceeds was not that error. */
@@ -27,12 +27,12 @@ const JUMP = 30
 export function judge(
   measured: readonly MeasuredCheckpoint[],
   profile: ProfileName,
-  { layers, kind }: Depth,
+  { layers, floors }: Depth,
   rounding: number,
   replayed: readonly ReplayedCheckpoint[],
 ): ComparedCheckpoint[] {
   return measured.map(({ sizes, lostLeads, ...checkpoint }) => {
-    const bound = tolerance(profile, checkpoint.op, checkpoint.layer ?? layersBefore(checkpoint, layers), kind)
+    const bound = tolerance(profile, checkpoint.op, checkpoint.layer ?? layersBefore(checkpoint, layers), floors)
     const local = localErrors(checkpoint, replayed)
     const { nmse, max_ulp: ulp, max_abs: largest } = checkpoint.metrics
     const exceeding: number[] = []
@@ -132,7 +132,7 @@ function findOnset(
   checkpoints: readonly ComparedCheckpoint[],
   exceeding: Uint32Array,
   profile: ProfileName,
-  { layers, kind }: Depth,
+  { layers, floors }: Depth,
 ): { checkpoint: ComparedCheckpoint; row: number } | undefined {
   const last = checkpoints.at(-1)!
   const positions = new Set(Array.from(exceeding, (row) => last.positions[row]!))
@@ -140,7 +140,7 @@ function findOnset(
   const beyond = exceeding.reduce((most, row) => Math.max(most, last.metrics.nmse[row]!), 0) / GROWTH
   for (const [index, checkpoint] of checkpoints.entries()) {
     const { nmse } = checkpoint.metrics
-    const floor = noiseFloor(profile, checkpoint.op, checkpoint.layer ?? layersBefore(checkpoint, layers), kind)
+    const floor = noiseFloor(profile, checkpoint.op, checkpoint.layer ?? layersBefore(checkpoint, layers), floors)
     // Where all before is equal to the last bit, so would this be: engines of one kind make no noise.
     const quiet = before === 0 && index >= QUIET
     const limit = Math.max(beyond, quiet ? 0 : Math.max(floor, JUMP * before))

@@ -12,15 +12,16 @@ const FLOORS: Readonly<Record<NoisyProfile, MeasuredFloors>> = measured.profiles
 const MARGINS: Readonly<Record<NoisyProfile, number>> = { float32: 10, float16: 10, 'quantised-activations': 4 }
 
 /**
- * The noise floor of an op as it was measured, as NMSE; 0 under bit-exact. `layer`: for what follows the layers, their number. `kind`: of the
- * model, where some of that kind may have been measured; else the most of all.
+ * The noise floor of an op as it was measured, as NMSE; 0 under bit-exact. `layer`: for what follows the layers, their number. `floors`: of models
+ * of one kind, in the place of the most of all.
  */
-export function noiseFloor(profile: ProfileName, op: Op, layer: number, kind?: string): number {
-  return profile === 'bit-exact' ? 0 : (floorsOf(profile, kind).nmse[op]?.[stepOf(layer)] ?? 0)
+export function noiseFloor(profile: ProfileName, op: Op, layer: number, floors?: OfKind): number {
+  return profile === 'bit-exact' ? 0 : ((floors ?? FLOORS[profile]).nmse[op]?.[stepOf(layer)] ?? 0)
 }
 
-function floorsOf(profile: NoisyProfile, kind: string | undefined): OfKind {
-  return (kind === undefined ? undefined : FLOORS[profile].kinds?.[kind]) ?? FLOORS[profile]
+/** What was measured of models of a kind, as `modelKind` says; undefined where none were, or the profile has one floor for all. */
+export function measuredFloors(profile: ProfileName, kind: string | undefined): OfKind | undefined {
+  return profile === 'bit-exact' || kind === undefined ? undefined : FLOORS[profile].kinds?.[kind]
 }
 
 /**
@@ -30,18 +31,18 @@ function floorsOf(profile: NoisyProfile, kind: string | undefined): OfKind {
 const LEAST: Readonly<Record<NoisyProfile, number>> = { float32: 1e-13, float16: 1e-7, 'quantised-activations': 1e-5 }
 
 /** The most NMSE that is still noise. */
-export function tolerance(profile: ProfileName, op: Op, layer: number, kind?: string): number {
+export function tolerance(profile: ProfileName, op: Op, layer: number, floors?: OfKind): number {
   if (profile === 'bit-exact') return 0
-  return Math.max(LEAST[profile], Number((noiseFloor(profile, op, layer, kind) * MARGINS[profile]).toPrecision(3)))
+  return Math.max(LEAST[profile], Number((noiseFloor(profile, op, layer, floors) * MARGINS[profile]).toPrecision(3)))
 }
 
 /** The most NMSE by which a right op may be off from what its own inputs give when it is replayed. */
 export function replayTolerance(op: Op | 'layer', weightsAreRounded: boolean): number {
-  if (op === 'layer') return 1e-4
+  if (op === 'layer') return 3e-5
   return op === 'attn_kqv' && weightsAreRounded ? 1e-7 : 1e-11
 }
 
 /** The lead of a first token over a second that noise alone can turn around, in logits. */
-export function greedyNoise(profile: ProfileName, kind?: string): number {
-  return profile === 'bit-exact' ? 0 : floorsOf(profile, kind).greedy_noise * MARGINS[profile]
+export function greedyNoise(profile: ProfileName, floors?: OfKind): number {
+  return profile === 'bit-exact' ? 0 : (floors ?? FLOORS[profile]).greedy_noise * MARGINS[profile]
 }

@@ -2,18 +2,20 @@ import type { ReferenceModel } from '@plumbline/reference'
 import type { Aligned } from '../alignment/align.ts'
 import type { RunPair } from '../alignment/match-runs.ts'
 import type { Arithmetic } from '../arithmetic/arithmetic.ts'
-import { type Family, type Inferred, inferArithmetic } from '../arithmetic/infer-arithmetic.ts'
+import { type Family, type Inferred, inferArithmetic, type StatedRounding } from '../arithmetic/infer-arithmetic.ts'
 import { StoredTypes } from '../arithmetic/stored-type.ts'
 import type { ProfileName } from '../comparison/comparison.ts'
 import type { RecordedRun } from '../recording/recording.ts'
 import { type ReplayedCheckpoint, replayLocally } from './local-replay.ts'
-import { coarser, type ProfileChoice, statedProfile } from './profile.ts'
+import { coarser, hasNarrowCache, type ProfileChoice, statedProfile } from './profile.ts'
 
 /** What the candidate's ops themselves say: how they round, and whether each gives what its own inputs should. */
 export interface OpEvidence extends ProfileChoice {
   /** In the order of computation; empty where nothing could be replayed. */
   readonly replayed: readonly ReplayedCheckpoint[]
   readonly arithmetic: { readonly candidate?: Arithmetic; readonly reference?: Arithmetic }
+  /** Every op was shown to give what its own inputs should. */
+  readonly isWhole: boolean
   /** What equality rests on, for the verdict line; undefined where the profile is so fine that it rests on the values alone. */
   readonly words?: string
 }
@@ -34,16 +36,18 @@ export function examineOps(
   { profile, model, onProgress }: EvidenceOptions,
 ): OpEvidence {
   const stated = profile === undefined ? statedProfile(pair) : { profile, reason: 'asked for' }
-  const nothing = { replayed: [], arithmetic: {} }
+  const nothing = { replayed: [], arithmetic: {}, isWhole: false }
   if (aligned.alignment.refusals.length > 0 || stated.profile === 'bit-exact' || stated.profile === 'float32') {
     return { ...stated, ...nothing }
   }
   const why = model === undefined ? 'no op was replayed without the model' : whyNot(aligned.candidate.run, model)
   if (why !== undefined || model === undefined) return { ...stated, ...nothing, words: `weaker: ${why}` }
 
-  const candidate = inferArithmetic(aligned.candidate.run, model)
+  const candidate = inferArithmetic(aligned.candidate.run, model, statedRounding(pair.candidate))
   const reference =
-    whyNot(aligned.reference.run, model) === undefined ? inferArithmetic(aligned.reference.run, model) : undefined
+    whyNot(aligned.reference.run, model) === undefined
+      ? inferArithmetic(aligned.reference.run, model, statedRounding(pair.reference))
+      : undefined
   const arithmetic = {
     ...(candidate && { candidate: candidate.arithmetic }),
     ...(reference && { reference: reference.arithmetic }),
@@ -51,19 +55,26 @@ export function examineOps(
   const chosen = profile === undefined ? observedProfile(pair, candidate, reference) : stated
   if (candidate === undefined || !candidate.families.some(isOfLayers)) {
     const words = 'weaker: ops within the layers were not recorded, so the whole pass is held to its noise alone'
-    return { ...chosen, replayed: [], arithmetic, words }
+    return { ...chosen, replayed: [], arithmetic, isWhole: false, words }
   }
   const unknown = candidate.families.find(({ kind, explained }) => kind === 'layers' && explained === 'nothing')
   if (unknown !== undefined) {
     const words = 'weaker: how the candidate rounds is not known, so its layers could not be replayed'
-    return { ...chosen, replayed: [], arithmetic, words }
+    return { ...chosen, replayed: [], arithmetic, isWhole: false, words }
   }
   const replayed = replayLocally(aligned.candidate.run, model, candidate, onProgress)
-  return { ...chosen, replayed, arithmetic, words: evidenceWords(replayed, candidate) }
+  return { ...chosen, replayed, arithmetic, ...weigh(replayed, candidate) }
 }
 
 /** Whether more than what follows the layers can be replayed. */
 const isOfLayers = ({ inLayers }: Family) => inLayers
+
+function statedRounding(run: RecordedRun): StatedRounding {
+  return {
+    matrices: statedProfile({ candidate: run }).profile === 'quantised-activations',
+    attention: hasNarrowCache(run.identity),
+  }
+}
 
 /** Why a run's ops cannot be replayed whatever it recorded. */
 function whyNot(run: RecordedRun, { config, vocabSize }: ReferenceModel): string | undefined {
@@ -119,7 +130,7 @@ function roundingWords(families: readonly Family[]): string {
   return [...new Set(families.map(({ words }) => words))].join(' and ')
 }
 
-function evidenceWords(replayed: readonly ReplayedCheckpoint[], { families }: Inferred): string {
+function weigh(replayed: readonly ReplayedCheckpoint[], { families }: Inferred): { isWhole: boolean; words: string } {
   let rows = 0
   let missing = 0
   let most = 0
@@ -134,6 +145,7 @@ function evidenceWords(replayed: readonly ReplayedCheckpoint[], { families }: In
   const unknown = families.some(({ explained }) => explained !== 'known')
   const how = `${roundingWords(families)}${unknown ? ', held to the noise of 8 bits' : ''}`
   const part = missing === 0 ? '' : ` (${missing} of ${rows} rows could not be replayed)`
-  const weaker = what === 'layer' || unknown || missing > 0 ? 'weaker: ' : ''
-  return `${weaker}every ${what} gives what its own inputs should, with ${how}, to NMSE ${most.toPrecision(1)}${part}`
+  const isWhole = what === 'op' && !unknown && missing === 0
+  const words = `every ${what} gives what its own inputs should, with ${how}, to NMSE ${most.toPrecision(1)}${part}`
+  return { isWhole, words: isWhole ? words : `weaker: ${words}` }
 }

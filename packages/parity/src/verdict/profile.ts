@@ -53,5 +53,11 @@ function halfFloat({ identity, checkpoints }: RecordedRun): string | undefined {
   return undefined
 }
 
+/** Whether a run says that its keys and values, or all that it computes, are in less than float32. */
+export function hasNarrowCache({ engine, kvCache, activations = '' }: RunIdentity): boolean {
+  if (kvCache === undefined) return isHalf(activations) || engine === 'llama.cpp'
+  return isHalf(kvCache) || /^q/i.test(kvCache)
+}
+
 const isBrainFloat = (dtype: string) => /^(bf16|bfloat16)$/i.test(dtype)
 const isHalf = (dtype: string) => /^(f16|float16|fp16|half)$/i.test(dtype) || isBrainFloat(dtype)
