@@ -51,8 +51,12 @@ export interface Inferred {
 const KNOWN = 1e-10
 /** Weights after the softmax that lie on a tie of F16 go either way. */
 const KNOWN_ATTENTION = 1e-8
-/** Within a layer, float32 noise sends some values to the other side of a tie, and all that follows with them. */
-const KNOWN_LAYER = 1e-6
+/**
+ * Within a layer, float32 noise sends some values to the other side of a tie, and with them all that reads them, at later positions, too.
+ * Where nothing is rounded, there are no ties.
+ */
+const KNOWN_LAYER = 1e-4
+const KNOWN_UNROUNDED_LAYER = 1e-6
 /** How many times the noise that 8 bits are expected to make the usual row may be off for its rounding to be one of 8 bits. */
 const LIKE_NOISE = 3
 /** So many standard errors are no chance. */
@@ -62,6 +66,8 @@ const AGREEING = 3
 /** Rows that are tried of each phase, and ops of a family, from all over the layers. */
 const ROWS = 2
 const OPS = 9
+/** Of layers as a whole, which cost more. */
+const LAYERS = 3
 
 /** So many times as much is hardly more. */
 const HARDLY_MORE = 4
@@ -157,15 +163,16 @@ function attentionFamily(
 
 /** Where only the outputs of layers were recorded: every rounding of matrices with every one of attention. */
 function layersFamily(sampler: Sampler): (Family & { scheme: Scheme; rounding: AttentionRounding }) | undefined {
-  const samples = PHASES.flatMap((phase) => sampler.ofOp('output', phase))
-  if (samples.length === 0) return undefined
+  const [samples, decoded] = PHASES.map((phase) => sampler.ofOp('output', phase, LAYERS))
+  if (samples!.length === 0) return undefined
   const choices = ATTENTION_ROUNDINGS.flatMap((attention) => SCHEMES.map((scheme) => ({ scheme, attention })))
-  const { choice, left } = leastLeft(
-    choices,
-    { samples, storage: sampler.storage },
-    ({ scheme, attention }) => new Arithmetic((kind) => scheme.of(kind), attention),
-  )
-  const explained = left <= Math.max(KNOWN_LAYER, sampler.storage) ? 'known' : 'nothing'
+  const arithmeticOf = ({ scheme, attention }: (typeof choices)[number]) =>
+    new Arithmetic((kind) => scheme.of(kind), attention)
+  const { choice, left: ofPrompt } = leastLeft(choices, { samples: samples!, storage: sampler.storage }, arithmeticOf)
+  const ofDecoded = decoded!.length === 0 ? 0 : median(decoded!.map(({ error }) => error(arithmeticOf(choice))))
+  const left = Math.max(ofPrompt, ofDecoded)
+  const most = choice.scheme.bits === 32 ? KNOWN_UNROUNDED_LAYER : KNOWN_LAYER
+  const explained = left <= Math.max(most, sampler.storage) ? 'known' : 'nothing'
   const { scheme, attention } = choice
   const bits = Math.min(scheme.bits, attention === WHOLE_ATTENTION ? 32 : 16) as Family['bits']
   const words = attention === WHOLE_ATTENTION ? scheme.words : `${scheme.words}, ${attention.words}`
@@ -260,15 +267,16 @@ class Sampler {
     return new Map(samples.filter(([, { length }]) => length > 0))
   }
 
-  ofOp(op: GraphNode['op'], phase: Phase): Sample[] {
+  /** At most `count` of them, where it is given. */
+  ofOp(op: GraphNode['op'], phase: Phase, count = OPS): Sample[] {
     const nodes = this.#nodes.filter((node) => node.op === op)
     const whole =
       op === 'output' ? nodes : nodes.filter(({ inputs }) => inputs.every((name) => this.#run.checkpoints.has(name)))
-    return this.#samples(whole, phase)
+    return this.#samples(whole, phase, count)
   }
 
-  #samples(nodes: readonly GraphNode[], phase: Phase): Sample[] {
-    const chosen = spread(nodes, OPS)
+  #samples(nodes: readonly GraphNode[], phase: Phase, count = OPS): Sample[] {
+    const chosen = spread(nodes, count)
     return chosen.flatMap((node) => this.#positions[phase].flatMap((position) => this.#sample(node, position) ?? []))
   }
 

@@ -36,9 +36,13 @@ export function tolerance(profile: ProfileName, op: Op, layer: number, floors?: 
   return Math.max(LEAST[profile], Number((noiseFloor(profile, op, layer, floors) * MARGINS[profile]).toPrecision(3)))
 }
 
-/** The most NMSE by which a right op may be off from what its own inputs give when it is replayed. */
+/**
+ * The most NMSE by which a right op may be off from what its own inputs give when it is replayed with their rounding. `layer`: behind ops
+ * that were replayed, too, and may have a value on the other side of a tie. `weightsAreRounded`: those of attention, which have ties of their own.
+ * Of honest runs (the worker's fast and exact, llama.cpp, the oracle in every rounding, on six models) the most was 6e-13, 8e-5 and 4e-9.
+ */
 export function replayTolerance(op: Op | 'layer', weightsAreRounded: boolean): number {
-  if (op === 'layer') return 3e-5
+  if (op === 'layer') return 3e-4
   return op === 'attn_kqv' && weightsAreRounded ? 1e-7 : 1e-11
 }
 
