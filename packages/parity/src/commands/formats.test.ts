@@ -44,6 +44,19 @@ it('validate says once where it is that a file is damaged', async () => {
   expect(exitCode).toBe(4)
 })
 
+it('a trace whose manifest states no hash of itself is sound, and told to be unguarded', async () => {
+  const folder = temporaryFolder()
+  writeExampleTrace(folder, exampleMemory())
+  const path = join(folder, 'manifest.json')
+  writeFileSync(path, readFileSync(path, 'utf8').replace(/,"manifest_sha256":"\w+"/, ''))
+  const told = 'unguarded: manifest.json: it states no sha256 of itself'
+  expect(await runParity(['validate', folder])).toMatchObject({
+    exitCode: 0,
+    stdout: `${folder}: sound (plumbline-trace)\n  ${told}\n`,
+  })
+  expect((await runParity(['inspect', folder])).stdout).toContain(told)
+})
+
 it('inspects, converts, and answers SQL over what was converted and what was not', async () => {
   const folder = temporaryFolder()
   const trace = join(folder, 'trace')

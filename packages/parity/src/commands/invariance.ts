@@ -13,7 +13,7 @@ import { runMatrix } from '../invariance/run-matrix.ts'
 import { workerCommand } from '../worker-runs/worker-command.ts'
 import { modelOptions } from './compare.ts'
 import type { CommandContext } from './context.ts'
-import { distinctNumbers, oneOf, option, positiveNumber, tokenIds, wholeNumber } from './option-kinds.ts'
+import { device, distinctNumbers, oneOf, option, positiveNumber, tokenIds, wholeNumber } from './option-kinds.ts'
 import { outFolder } from './out-folder.ts'
 
 interface Given {
@@ -44,13 +44,19 @@ export function addInvarianceCommand(program: Command, context: CommandContext):
     .addOption(option('--prompt-token-ids <IDS>', 'token ids with commas between them (default: a sentence)', tokenIds))
     .addOption(option('--max-tokens <N>', 'tokens to generate greedily', wholeNumber(1)).default(16))
     .addOption(
-      option('--threads <LIST>', 'numbers of threads; the first is the base', distinctNumbers(1)).default([1, 2, 3]),
+      option('--threads <LIST>', 'numbers of threads; the first is the base', distinctNumbers(1)).default(
+        [1, 2, 3],
+        '1,2,3',
+      ),
     )
     .addOption(
-      option('--chunks <LIST>', 'positions of the prompt evaluated at once', distinctNumbers(1)).default([1, 7, 512]),
+      option('--chunks <LIST>', 'positions of the prompt evaluated at once', distinctNumbers(1)).default(
+        [1, 7, 512],
+        '1,7,512',
+      ),
     )
     .addOption(option('--precision <PRECISION>', 'of the ways', oneOf(['fast', 'exact', 'both'])).default('both'))
-    .option('--device <DEVICE>', "the worker's: auto, cpu or cuda:N")
+    .addOption(option('--device <DEVICE>', "the worker's: auto, cpu or cuda:N", device))
     .addOption(option('--level <LEVEL>', 'of the traces', oneOf(TRACED_LEVELS)).default('ops'))
     .option('--worker-command <LINE>', "a command line that starts a worker (default: Plumbline's own)")
     .addOption(option('--timeout-sec <N>', 'how long one trace may take', positiveNumber).default(600))

@@ -2,8 +2,7 @@ import { appendFileSync, closeSync, openSync, writeFileSync, writeSync } from 'n
 import { type ExitCode, PlumblineError, worstExit } from '@plumbline/protocol'
 import type { Command } from 'commander'
 import type { CompareOptions } from '../comparison/compare.ts'
-import { type Comparison, PROFILE_NAMES, type ProfileName } from '../comparison/comparison.ts'
-import type { Recording } from '../recording/recording.ts'
+import { type Judged, PROFILE_NAMES, type ProfileName } from '../comparison/comparison.ts'
 import { commandLine } from '../report/command-line.ts'
 import { csvLines } from '../report/csv.ts'
 import { htmlReport } from '../report/html/html-report.ts'
@@ -26,13 +25,6 @@ export interface ReportOptions {
   readonly markdown?: string
   readonly html?: string
   readonly repro?: string
-}
-
-/** A comparison with the recordings that it is of. */
-export interface Judged {
-  readonly comparison: Comparison
-  readonly candidate: Recording
-  readonly reference: Recording
 }
 
 /** The options that `compare` and `run` share. */

@@ -8,7 +8,6 @@ import { findReferences } from '../reference-logs/find-references.ts'
 import { fileSha256 } from '../reference-logs/manifest.ts'
 import { shortNumber } from '../report/summary.ts'
 import { renderText } from '../report/text.ts'
-import { openOrdered } from '../worker-runs/check-trace.ts'
 import {
   byPrompt,
   compareTrace,
@@ -16,11 +15,12 @@ import {
   type JudgedReference,
   logitsNmse,
 } from '../worker-runs/compare-worker.ts'
+import { openOrdered } from '../worker-runs/open-ordered.ts'
 import { traceWorker } from '../worker-runs/trace-worker.ts'
 import { workerCommand } from '../worker-runs/worker-command.ts'
 import { modelOptions } from './compare.ts'
 import type { CommandContext } from './context.ts'
-import { oneOf, option, positiveNumber, wholeNumber } from './option-kinds.ts'
+import { device, oneOf, option, positiveNumber, wholeNumber } from './option-kinds.ts'
 import { outFolder } from './out-folder.ts'
 import {
   addReportOptions,
@@ -56,7 +56,7 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .requiredOption('--reference <DIR>', 'where recorded references are: those of this model are taken')
     .option('--worker-command <LINE>', "a command line that starts a worker (default: Plumbline's own)")
     .addOption(option('--precision <PRECISION>', "the worker's", oneOf(['fast', 'exact'])).default('fast'))
-    .option('--device <DEVICE>', "the worker's: auto, cpu or cuda:N")
+    .addOption(option('--device <DEVICE>', "the worker's: auto, cpu or cuda:N", device))
     .addOption(option('--threads <N>', "the worker's", wholeNumber(1)))
     .addOption(option('--level <LEVEL>', 'of the traces', oneOf(TRACED_LEVELS)).default('ops'))
     .addOption(option('--max-nmse <LIMIT>', 'the most NMSE of any row of logits, besides the ladder', positiveNumber))

@@ -10,6 +10,8 @@ interface Validation {
   readonly path: string
   readonly format?: FormatName
   readonly faults: readonly Fault[]
+  /** What nothing in the recording guards, though its format could. */
+  readonly unguarded?: readonly string[]
   readonly exitCode: ExitCode
 }
 
@@ -36,7 +38,9 @@ async function validate(path: string, { progress }: CommandContext): Promise<Val
     try {
       const found = checkValues(recording, (done, of) => progress.show('reading values', done, of))
       const faults = [...recording.faults, ...found]
-      return { path, format: recording.format, faults, exitCode: faults.length > 0 ? EXIT.untrusted : EXIT.ok }
+      const { format, unguarded } = recording
+      const exitCode = faults.length > 0 ? EXIT.untrusted : EXIT.ok
+      return { path, format, faults, ...(unguarded && { unguarded }), exitCode }
     } finally {
       recording.close()
     }
@@ -60,9 +64,12 @@ function jsonOf(validation: Validation): string {
   return `${JSON.stringify({ schema: 'plumbline-parity/validate@1', ...validation })}\n`
 }
 
-function textOf({ path, format, faults }: Validation): string {
-  if (faults.length === 0) return `${path}: sound (${format})\n`
-  const lines = faults.map((fault) => `  ${fault.kind}: ${describePlace(fault)}: ${fault.message}`)
+function textOf({ path, format, faults, unguarded = [] }: Validation): string {
+  const lines = [
+    ...faults.map((fault) => `  ${fault.kind}: ${describePlace(fault)}: ${fault.message}`),
+    ...unguarded.map((what) => `  unguarded: ${what}`),
+  ]
+  if (faults.length === 0) return `${[`${path}: sound (${format})`, ...lines].join('\n')}\n`
   const count = faults.length === 1 ? '1 fault' : `${faults.length} faults`
   return `${[`${path}: ${count}`, ...lines].join('\n')}\n`
 }

@@ -1,5 +1,5 @@
 import type { ExitCode, LayerCheckpoint } from '@plumbline/protocol'
-import type { Fault, FormatName, RunIdentity } from '../recording/recording.ts'
+import type { Fault, FormatName, Recording, RunIdentity } from '../recording/recording.ts'
 
 /**
  * What `compare` found, whole: every report (line, JSON, CSV, Markdown, HTML, repro bundle) is made from this and from nothing else
@@ -21,6 +21,13 @@ export interface Comparison {
   readonly coverage: number
   readonly divergence?: Divergence
   readonly greedy?: GreedyFinding
+}
+
+/** A comparison with the recordings that it is of. */
+export interface Judged {
+  readonly comparison: Comparison
+  readonly candidate: Recording
+  readonly reference: Recording
 }
 
 /** `partial`: nothing differs in what both sides hold, which is too little to call them equal. */

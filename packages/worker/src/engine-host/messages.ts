@@ -87,6 +87,8 @@ const tokenizerSchema = z
 /** From the engine process to the front, which trusts nothing that a crashing process may have written. */
 export const engineMessageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('hello'), pid: z.int().min(1) }),
+  /** From now on it is up to the driver. */
+  z.object({ type: z.literal('probing') }),
   /** The device has been probed and will be used. */
   z.object({
     type: z.literal('device'),
