@@ -10,7 +10,7 @@ function findsAll(name: string): void {
   ])('are all found at their op, %s', { timeout: 600_000 }, (_, everywhere) => {
     for (const result of plantUnlisted(SUBJECTS[name]!(), ['ops'], everywhere)) {
       const { mistake, checkpoint, exitCode, found, size } = result
-      expect([exitCode, found], `${mistake}, of NMSE ${size}`).toEqual([1, checkpoint])
+      expect([exitCode > 0, found], `${mistake}, of NMSE ${size}`).toEqual([true, checkpoint])
     }
   })
 }

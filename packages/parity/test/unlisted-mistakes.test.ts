@@ -17,7 +17,7 @@ describe('mistakes that are not in the catalogue, under the noise of 8-bit activ
     for (const { mistake, checkpoint, exitCode, found, size } of plantUnlisted(SUBJECTS['stories260K-f32']!(), [
       'ops',
     ])) {
-      expect([exitCode, found], `${mistake}, of NMSE ${size}`).toEqual([1, checkpoint])
+      expect([exitCode > 0, found], `${mistake}, of NMSE ${size}`).toEqual([true, checkpoint])
     }
   })
 })

@@ -9,9 +9,9 @@ import { alterRun } from './helpers/alter-run.ts'
 import type { Subject } from './planted-mistakes.ts'
 
 export const LEVELS = ['ops', 'layers', 'logits'] as const
-type Level = (typeof LEVELS)[number]
+export type Level = (typeof LEVELS)[number]
 
-const SHOWS: Readonly<Record<Level, RegExp>> = {
+export const SHOWS: Readonly<Record<Level, RegExp>> = {
   ops: /./,
   layers: /^(token_embd|blk\.\d+\.output|output_norm|logits)$/,
   logits: /^logits$/,

@@ -20,6 +20,8 @@ const ROWS = 64
 export interface ReplayedCheckpoint extends LocalErrors {
   readonly node: GraphNode
   readonly positions: Uint32Array
+  /** Whether ops before it that round were replayed, too, for want of a record: their ties blur it. */
+  readonly isBehind: boolean
 }
 
 /**
@@ -38,8 +40,7 @@ export function replayLocally(
   const stored = new StoredTypes(run)
   return nodes.map((node, index) => {
     onProgress?.(index + 1, nodes.length)
-    const positions = positionsOf(run.checkpoints.get(node.name)!)
-    return { node, positions, ...replayCheckpoint({ run, model, inferred, node, stored }, positions) }
+    return replayCheckpoint(run, model, inferred, node, stored)
   })
 }
 
@@ -65,21 +66,33 @@ export function firstFault(
   return undefined
 }
 
+/** The replay of one checkpoint. */
 interface Replay {
   readonly run: RecordedRun
-  readonly model: ReferenceModel
   readonly inferred: Inferred
   readonly node: GraphNode
   readonly stored: StoredTypes
+  /** With the engine's rounding, and what it replays for want of a record. */
+  readonly source: RecordedValues
+  readonly across: readonly GraphNode[]
+  readonly isBehind: boolean
 }
 
-function replayCheckpoint(replay: Replay, positions: Uint32Array): LocalErrors {
-  const { run, model, inferred, node } = replay
+function replayCheckpoint(
+  run: RecordedRun,
+  model: ReferenceModel,
+  inferred: Inferred,
+  node: GraphNode,
+  stored: StoredTypes,
+): ReplayedCheckpoint {
+  const positions = positionsOf(run.checkpoints.get(node.name)!)
   const errors = new Float64Array(positions.length).fill(Number.NaN)
   const tolerances = new Float64Array(positions.length).fill(Number.NaN)
   // A source of its own, so that what it replays on the way is not kept.
   const source = new RecordedValues(run, model, undefined, { arithmetic: inferred.arithmetic })
   const across = source.replayedInputs(node)
+  const isBehind = across.some((before) => inferred.arithmetic.rounds(new OpSite(source, before, 0, 1)))
+  const replay = { run, inferred, node, stored, source, across, isBehind }
   const most = across.length === 0 ? ROWS : Number.POSITIVE_INFINITY
   for (let from = 0; from < positions.length; ) {
     let to = from + 1
@@ -90,83 +103,50 @@ function replayCheckpoint(replay: Replay, positions: Uint32Array): LocalErrors {
     if (recorded !== undefined && replayed !== undefined) {
       const width = recorded.length / site.count
       for (let row = 0; row < site.count; row++) {
-        const [a, b] = [recorded, replayed].map((rows) => rows.subarray(row * width, (row + 1) * width))
-        const judged = new ReplayedRow(replay, source, positions[from + row]!, a!, b!, across)
-        errors[from + row] = judged.error
-        tolerances[from + row] = judged.tolerance
+        const [gave, gives] = [recorded, replayed].map((rows) => rows.subarray(row * width, (row + 1) * width))
+        const { error, tolerance } = judgeRow(replay, positions[from + row]!, gave!, gives!)
+        errors[from + row] = error
+        tolerances[from + row] = tolerance
       }
     }
     from = to
   }
-  return { nmse: errors, tolerances }
+  return { node, positions, nmse: errors, tolerances, isBehind }
 }
 
-/** One row of an op as it was recorded, and as the op gives it on its recorded inputs. */
-class ReplayedRow {
-  error: number
-  tolerance: number
-  readonly #replay: Replay
-  readonly #source: RecordedValues
-  readonly #position: number
-  readonly #recorded: Float64Array
-  readonly #replayed: Float64Array
-  readonly #across: readonly GraphNode[]
-
-  constructor(
-    replay: Replay,
-    source: RecordedValues,
-    position: number,
-    recorded: Float64Array,
-    replayed: Float64Array,
-    across: readonly GraphNode[],
-  ) {
-    this.#across = across
-    this.#replay = replay
-    this.#source = source
-    this.#position = position
-    this.#recorded = recorded
-    this.#replayed = replayed
-    const error = nmse(recorded, replayed)
-    this.error = Number.isNaN(error) ? Number.POSITIVE_INFINITY : error
-    const { op } = replay.node
-    const rounded = across.some((node) => this.#rounds(node)) ? 'layer' : op
-    this.tolerance = replayTolerance(rounded, replay.inferred.arithmetic.attention.weights !== undefined)
-    // What noise this very row may have is worth computing only where it is needed.
-    if (this.error > this.tolerance) this.#excuse()
+/** How far one row of an op as it was recorded is from what the op gives on its recorded inputs, and how far it may be. */
+function judgeRow(
+  replay: Replay,
+  position: number,
+  recorded: Float64Array,
+  replayed: Float64Array,
+): { error: number; tolerance: number } {
+  const { run, node, inferred, stored, source, across, isBehind } = replay
+  const { arithmetic, familyOf } = inferred
+  let error = nmse(recorded, replayed)
+  let tolerance = replayTolerance(isBehind ? 'layer' : node.op, arithmetic.attention.weights !== undefined)
+  // What noise this very row may have is worth computing only where it is needed.
+  if (error <= tolerance) return { error, tolerance }
+  const allow = (noise: number) => {
+    tolerance = Math.max(tolerance, MARGIN * noise)
   }
-
-  /** Whether an op on the way may send values to the other side of a tie. */
-  #rounds(node: GraphNode): boolean {
-    return this.#replay.inferred.arithmetic.rounds(this.#site(node))
-  }
-
-  #site(node = this.#replay.node): OpSite {
-    return new OpSite(this.#source, node, this.#position, 1)
-  }
-
-  #excuse(): void {
-    const { run, node, inferred, stored } = this.#replay
-    const site = this.#site()
-    const linear = site.linear()
-    const family = inferred.familyOf(site, this.#position)
-    const allow = (noise: number) => {
-      this.tolerance = Math.max(this.tolerance, MARGIN * noise)
+  const site = new OpSite(source, node, position, 1)
+  const family = familyOf(site, position)
+  // Each op on the way stored its values, too.
+  allow(storageNoise(stored.of(node.name), replayed) * (1 + MARGIN * across.length))
+  if (node.op === 'attn_q_rope' || node.op === 'attn_k_rope') allow((position * ANGLE) ** 2)
+  if (node.op === 'attn_kqv') allow(attentionNoise(site, family, replayed))
+  const linear = site.linear()
+  if (linear !== undefined) {
+    const input = new OpSite(new RecordedValues(run, site.model), node, position, 1).input()
+    allow(noiseThrough(linear, float32Variances(input), replayed))
+    if (family?.explained === 'noise') allow(noiseThrough(linear, eightBitVariances(input), replayed))
+    const rounding = arithmetic.matrices(weightType(site), position)
+    if (error > tolerance && rounding !== NO_ROUNDING) {
+      error = errorBesideTies(linear, rounding, input, recorded, replayed)
     }
-    // Each op on the way stored its values, too.
-    const storing = storageNoise(stored.of(node.name), this.#replayed)
-    allow(storing * (1 + MARGIN * this.#across.length))
-    if (linear !== undefined) {
-      const input = new OpSite(new RecordedValues(run, site.model), node, this.#position, 1).input()
-      allow(noiseThrough(linear, float32Variances(input), this.#replayed))
-      if (family?.explained === 'noise') allow(noiseThrough(linear, eightBitVariances(input), this.#replayed))
-      const rounding = inferred.arithmetic.matrices(weightType(site), this.#position)
-      if (this.error > this.tolerance && rounding !== NO_ROUNDING) {
-        this.error = errorBesideTies(linear, rounding, input, this.#recorded, this.#replayed)
-      }
-    }
-    if (node.op === 'attn_q_rope' || node.op === 'attn_k_rope') allow((this.#position * ANGLE) ** 2)
-    if (node.op === 'attn_kqv') allow(attentionNoise(site, family, this.#replayed))
   }
+  return { error: Number.isNaN(error) ? Number.POSITIVE_INFINITY : error, tolerance }
 }
 
 /** Noise of one row may be some times what is expected of the usual one. */

@@ -7,6 +7,7 @@ import { StoredTypes } from '../arithmetic/stored-type.ts'
 import type { ProfileName } from '../comparison/comparison.ts'
 import type { RecordedRun } from '../recording/recording.ts'
 import { type ReplayedCheckpoint, replayLocally } from './local-replay.ts'
+import { printedRounding } from './printed-rounding.ts'
 import { coarser, hasNarrowCache, type ProfileChoice, statedProfile } from './profile.ts'
 
 /** What the candidate's ops themselves say: how they round, and whether each gives what its own inputs should. */
@@ -78,7 +79,7 @@ function statedRounding(run: RecordedRun): StatedRounding {
 
 /** Why a run's ops cannot be replayed whatever it recorded. */
 function whyNot(run: RecordedRun, { config, vocabSize }: ReferenceModel): string | undefined {
-  if (run.printedDecimals !== undefined) return 'printed values are too coarse to replay ops on'
+  if (printedRounding(run) > 0) return 'printed values are too coarse to replay ops on'
   const widths = new Map([
     ['token_embd', config.embeddingLength],
     ['output_norm', config.embeddingLength],
@@ -133,8 +134,10 @@ function roundingWords(families: readonly Family[]): string {
 function weigh(replayed: readonly ReplayedCheckpoint[], { families }: Inferred): { isWhole: boolean; words: string } {
   let rows = 0
   let missing = 0
+  let behind = 0
   let most = 0
-  for (const { nmse } of replayed) {
+  for (const { nmse, isBehind } of replayed) {
+    if (isBehind) behind++
     for (const error of nmse) {
       rows++
       if (Number.isNaN(error)) missing++
@@ -144,8 +147,14 @@ function weigh(replayed: readonly ReplayedCheckpoint[], { families }: Inferred):
   const what = families.some(({ kind }) => kind === 'layers') ? 'layer' : 'op'
   const unknown = families.some(({ explained }) => explained !== 'known')
   const how = `${roundingWords(families)}${unknown ? ', held to the noise of 8 bits' : ''}`
-  const part = missing === 0 ? '' : ` (${missing} of ${rows} rows could not be replayed)`
-  const isWhole = what === 'op' && !unknown && missing === 0
+  const parts = [
+    ...(missing === 0 ? [] : [`${missing} of ${rows} rows could not be replayed`]),
+    ...(behind === 0 || what === 'layer'
+      ? []
+      : [`${behind} of ${replayed.length} with others before them that were not recorded`]),
+  ]
+  const part = parts.length === 0 ? '' : ` (${parts.join(', ')})`
+  const isWhole = what === 'op' && !unknown && missing === 0 && behind === 0
   const words = `every ${what} gives what its own inputs should, with ${how}, to NMSE ${most.toPrecision(1)}${part}`
   return { isWhole, words: isWhole ? words : `weaker: ${words}` }
 }

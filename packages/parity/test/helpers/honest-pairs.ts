@@ -99,8 +99,8 @@ export class HonestPairs {
       const ids = transformers.runs[0]!.identity.promptTokenIds!
       const record = (run: RecordedRun) => memoryRecording([run])
       const oracle = record(recordOracle(model, ids, { maxTokens: generated }).run)
-      const add = (kind: string, candidate: Recording, reference: Recording, how = '') =>
-        this.add({ model: subject.name, kind, prompt, how }, { candidate, reference })
+      const add = (kind: string, candidate: Recording, reference: Recording, how = '', loaded?: ReferenceModel) =>
+        this.add({ model: subject.name, kind, prompt, how }, { candidate, reference, ...(loaded && { loaded }) })
       add('oracle against Transformers', oracle, transformers)
       for (const chunk of chunks) {
         const chunked = record(recordOracle(model, ids, { maxTokens: generated, chunk }).run)
@@ -109,8 +109,8 @@ export class HonestPairs {
       const half = alterRun(roundedRun(model, ids, roundToHalf), { identity: { activations: 'F16' } })
       const eighth = alterRun(recordOracle(model, ids, { activations: 'Q8' }).run, { identity: { activations: 'Q8' } })
       add('float32 rounding against the oracle', record(roundedRun(model, ids, Math.fround)), oracle)
-      add('float16 rounding against the oracle', record(half), oracle)
-      add('8-bit activations against the oracle', record(eighth), oracle)
+      add('float16 rounding against the oracle', record(half), oracle, 'replayed', model)
+      add('8-bit activations against the oracle', record(eighth), oracle, 'replayed', model)
       add('8-bit activations against Transformers', record(eighth), transformers)
       transformers.close()
     }
@@ -134,11 +134,11 @@ export class HonestPairs {
       for (const [index, { run, candidate }] of traces.entries()) {
         const who = `worker, ${run.precision},`
         const how = wayOf(run)
-        add(`${who} against Transformers`, how, { candidate, reference: transformers })
+        add(`${who} against Transformers`, how, { candidate, reference: transformers, loaded })
         if (llamaCpp !== undefined) {
           add(`${who} against llama.cpp`, how, { candidate, reference: llamaCpp, whole: false, loaded })
         }
-        add(`${who} against the oracle`, how, { candidate, reference: oracle })
+        add(`${who} against the oracle`, how, { candidate, reference: oracle, loaded })
         for (const other of traces.slice(index + 1)) {
           const precisions = [...new Set([run.precision, other.run.precision])].sort().join(' and ')
           const ways = `${how} | ${wayOf(other.run)}`
