@@ -17,12 +17,13 @@ const ROUNDS = 3
 const folder = mkdtempSync(join(tmpdir(), 'plumbline-bench-'))
 const rows: Row[] = []
 try {
-  for (const [what, write] of [
-    ['9 digits', (value: number) => String(Number(value.toPrecision(9)))],
-    ['17 digits', String],
+  for (const [what, dtype, write] of [
+    ['float32 in 9 digits', 'f32', (value: number) => String(Number(value.toPrecision(9)))],
+    ['float32 in 17 digits', 'f32', String],
+    ['float64 in 17 digits', 'f64', (value: number) => String(Math.sin(value * 1e7) * 10)],
   ] as const) {
-    const { times, cpu } = await measureJsonLines(join(folder, 'x.jsonl'), write, ROUNDS)
-    const is = { what: `JSONL, numbers of ${what}, by JSON.parse of its lines`, target: 2, unit: 'x', least: true }
+    const { times, cpu } = await measureJsonLines(join(folder, 'x.jsonl'), dtype, write, ROUNDS)
+    const is = { what: `JSONL, ${what}, by JSON.parse of its lines`, target: 2, unit: 'x', least: true }
     rows.push({ ...is, median: times, cpu })
   }
 

@@ -6,11 +6,16 @@ const LINES = 2000
 const LINE_VALUES = 4096
 
 /** How many times as fast as JSON.parse of the same lines a file is opened and all its values read: by the clock and by CPU time. */
-export async function measureJsonLines(path: string, write: (value: number) => string, rounds: number) {
+export async function measureJsonLines(
+  path: string,
+  dtype: 'f32' | 'f64',
+  write: (value: number) => string,
+  rounds: number,
+) {
   const file = openSync(path, 'w')
   for (let index = 0; index < LINES; index++) {
     const values = Array.from({ length: LINE_VALUES }, (_, at) => write(Math.fround(Math.sin(index * 7 + at) * 10)))
-    const head = `"checkpoint":"logits","team":"a","token_idx":${index},"dtype":"f32","shape":"[${LINE_VALUES}]"`
+    const head = `"checkpoint":"logits","team":"a","token_idx":${index},"dtype":"${dtype}","shape":"[${LINE_VALUES}]"`
     writeSync(file, `{${head},"values":[${values}]}\n`)
   }
   closeSync(file)
@@ -24,6 +29,7 @@ export async function measureJsonLines(path: string, write: (value: number) => s
     const reading = stopwatch()
     await readWhole(path)
     const read = reading()
+    console.error(parsed.seconds.toFixed(3), read.seconds.toFixed(3))
     times.push(parsed.seconds / read.seconds)
     cpus.push(parsed.cpuSeconds / read.cpuSeconds)
   }

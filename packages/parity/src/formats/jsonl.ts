@@ -113,6 +113,7 @@ export async function openJsonl(file: RecordingFile): Promise<Recording> {
         line,
         byteOffset,
       })
+      if (added === 'added') numbers.expect(values!, n * perRow, dtype)
       if (added === 'added' && coverage === 'columns') table.lineOffsets[table.slabs.length - 1] = byteOffset
       if (added === 'other-width') faults.add('wrong-count', place, `${name} had another width before`)
       if (added === 'out-of-order')
@@ -122,7 +123,7 @@ export async function openJsonl(file: RecordingFile): Promise<Recording> {
   if (tables.length === 0) throw invalid({ file: file.path, line: 1, byteOffset: 0 }, 'its first line names no runs')
   if (closedAt === undefined) faults.add('truncated', { file: file.path }, 'the line that closes the file is not there')
   const runs: RecordedRun[] = tables.map(({ header, slabs }) => ({ ...header, checkpoints: slabs.checkpoints }))
-  return { path: file.path, format: 'jsonl', runs, faults: faults.list(), close: () => file.close() }
+  return { path: file.path, format: 'jsonl', runs, faults: faults.list(), close: () => numbers.close() }
 }
 
 const MAX_COLUMNS_LINE_BYTES = 64 << 20
