@@ -1,6 +1,6 @@
-import { readSync } from 'node:fs'
 import { FREE_FROM, type Kernels, kernelMemory, kernelModule, makeKernels } from '../kernels/kernels.ts'
 import type { Values } from '../recording/recording.ts'
+import { readWhole } from '../threads/read-whole.ts'
 import { POWERS_BYTES, powersOfFive } from './powers-of-five.ts'
 
 /** An array of numbers in a file. */
@@ -88,19 +88,5 @@ export class NumberTasks {
   #head(task: number): Float64Array {
     const { memory, valuesEach } = this.#shared
     return new Float64Array(memory.buffer, TASKS_FROM + task * taskBytes(valuesEach), HEAD_BYTES / 8)
-  }
-}
-
-function readWhole(descriptor: number, into: Uint8Array, offset: number): boolean {
-  try {
-    for (let done = 0; done < into.length; ) {
-      const count = readSync(descriptor, into, done, into.length - done, offset + done)
-      if (count === 0) return false
-      done += count
-    }
-    return true
-  } catch {
-    // Whoever reads it where it is needed says why.
-    return false
   }
 }

@@ -87,6 +87,10 @@ function indexRecords(manifest: TraceManifest, records: RecordingFile, tensors: 
     file: records.path,
     values: ({ dataOffset, dtype, perRow }, first, rows) =>
       reader.read(tensors, dataOffset + first * perRow * DTYPE_SIZES[dtype], dtype, rows * perRow),
+    stored: ({ dataOffset, perRow }, first) => ({
+      descriptor: tensors.descriptor,
+      offset: dataOffset + first * perRow * DTYPE_SIZES.F32,
+    }),
   })
   const layerOf = new Map(checkpointNames(manifest.model.layers).map((name) => [name, layerIn(name)]))
   const promptLength = manifest.prompt_token_ids.length

@@ -12,7 +12,8 @@ export const POWERS_BYTES = Math.ceil(((MOST - LEAST + 1) * 16) / 64) * 64
  * off but 5^-27 to 5^-1, which are rounded up (Lemire, "Number parsing at a gigabyte per second", 2021, appendix B).
  */
 export function powersOfFive(): BigUint64Array {
-  return (made ??= makeTable())
+  made ??= makeTable()
+  return made
 }
 
 let made: BigUint64Array | undefined

@@ -12,8 +12,8 @@ export interface Kernels {
     powers: number,
   ): number
   stoppedAt(): number
+  describeValues(values: number, count: number, out: number): void
   sumRow(x: number, y: number, width: number, out: number): void
-  sizeRow(x: number, width: number, out: number): void
 }
 
 const PAGE_BYTES = 1 << 16
