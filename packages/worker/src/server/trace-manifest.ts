@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import type { TraceLevel, TraceManifest } from '@plumbline/protocol'
+import type { TracedLevel, TraceManifest } from '@plumbline/protocol'
 import type { EngineInfo, EngineJob } from '../engine-host/messages.ts'
 import type { TokenizerMetadata } from '../tokenization/tokenizer-metadata.ts'
 import { COMMIT, VERSION } from '../version.ts'
@@ -10,7 +10,7 @@ export interface TraceSubject {
   readonly info: EngineInfo
   readonly tokenizer: TokenizerMetadata
   readonly job: EngineJob
-  readonly level: Exclude<TraceLevel, 'off'>
+  readonly level: TracedLevel
   /** Whether the unfused twins of fused kernels were asked for. */
   readonly unfused: boolean
 }
