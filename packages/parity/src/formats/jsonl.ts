@@ -5,7 +5,7 @@ import { checkJson, describeIssue } from './json-file.ts'
 import { countNumbers, scanJsonLines } from './json-lines.ts'
 import { JsonNumbers } from './json-numbers.ts'
 import { FaultList, invalid, type RecordingFile } from './recording-file.ts'
-import { sha256OfFile } from './sha256-file.ts'
+import { fileSha256 } from './sha256-file.ts'
 import { SlabTable } from './slab-table.ts'
 
 /*
@@ -77,7 +77,7 @@ export async function openJsonl(file: RecordingFile): Promise<Recording> {
       if (closed.data.closed.records !== count) {
         faults.add('wrong-count', place, `there are ${count} whole records, and must be ${closed.data.closed.records}`)
       }
-      const sha256 = await sha256OfFile(file, byteOffset)
+      const sha256 = await fileSha256(file.path, byteOffset)
       if (sha256 !== closed.data.closed.sha256)
         faults.add('checksum', place, `the sha256 of what stands before is ${sha256}`)
       continue

@@ -59,6 +59,15 @@ export class RecordingFile {
   }
 }
 
+export function withFile<T>(path: string, use: (file: RecordingFile) => T): T {
+  const file = new RecordingFile(path)
+  try {
+    return use(file)
+  } finally {
+    file.close()
+  }
+}
+
 /** Throws UNREADABLE_RECORDING where there is nothing, or links lead nowhere. */
 export function statsOf(path: string): Stats {
   try {
