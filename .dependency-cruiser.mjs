@@ -18,8 +18,8 @@ export default {
     ),
     never(
       'no-unresolved',
-      'An import that leads nowhere. What a bin starts is built, and linting waits for no build.',
-      {},
+      'An import that leads nowhere. What a bin or a bench starts is built, and linting waits for no build.',
+      { pathNot: '^packages/[^/]+/bench/built[.]ts$' },
       { couldNotResolve: true, pathNot: '/dist/cli[.]js$' },
     ),
     never(

@@ -8,6 +8,7 @@ import { findLlamaCpp } from './llama-cpp.ts'
 import { renderBench } from './markdown.ts'
 import { findModels } from './models.ts'
 import { defaultThreadCounts, positiveInteger, precision, rowNames, threadCounts } from './options.ts'
+import { renderParity, runParity } from './parity.ts'
 import { ROWS, type Row } from './rows.ts'
 import { MEASUREMENTS, provenance, writeReport } from './write-report.ts'
 
@@ -59,7 +60,24 @@ const program = new Command('bench')
     const markdown = renderBench(report)
     writeReport(options.out, 'bench', markdown, report)
     process.stdout.write(markdown)
+    // Some rows alone are rows of the worker.
+    if (options.only === ROWS)
+      await benchParity({ rounds: options.rounds ?? (quick ? 3 : 7), out: options.out }, 'bench')
   })
+
+async function benchParity({ rounds, out }: { rounds: number; out: string }, script: string): Promise<void> {
+  const report = { ...provenance(script), ...(await runParity(rounds, log)) }
+  const markdown = renderParity(report)
+  writeReport(out, 'parity', markdown, report)
+  process.stdout.write(markdown)
+}
+
+program
+  .command('parity')
+  .description('how fast parity reads and compares, and in how much memory')
+  .option('--rounds <n>', 'how many', positiveInteger, 7)
+  .option('--out <folder>', 'where parity.md and parity.json are written', MEASUREMENTS)
+  .action((plan: { rounds: number; out: string }) => benchParity(plan, 'bench'))
 
 program
   .command('kernels')

@@ -84,3 +84,25 @@ export interface KernelMeasurement {
   /** Of the int8 peak for quantised weights in `fast`, of the float32 peak for all else. */
   readonly peakShare: number
 }
+
+/** parity.json. */
+export interface ParityReport {
+  readonly schema: 1
+  readonly command: string
+  readonly date: string
+  readonly commit: string
+  readonly machine: MachineDescription
+  readonly rounds: number
+  readonly noise: NoiseVerdict & { readonly rule: string }
+  readonly rows: readonly ParityMeasurement[]
+}
+
+export interface ParityMeasurement {
+  readonly what: string
+  readonly target: number
+  readonly unit: string
+  readonly better: 'higher' | 'lower'
+  readonly measured: Summary
+  /** How many times as good as the target. */
+  readonly ratio: number
+}

@@ -1,2 +1,3 @@
 export { scanNumbers, stoppedAt } from './numbers'
-export { sizeRow, sumRow } from './row-sums'
+export { sumRow } from './row-sums'
+export { describeValues } from './value-statistics'

@@ -1,19 +1,30 @@
+import { fromDecimal } from './decimal'
+
 // The numbers of a JSON array, those of the usual shape: [-] digits [. digits] [e [+-] digits], then a comma or the closing bracket.
 
-const POWERS = memory.data<f64>([
-  1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
-])
-const TENS = memory.data<u64>([
-  1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000, 100000000000, 1000000000000,
-  10000000000000, 100000000000000, 1000000000000000, 10000000000000000,
-])
-/** So many digits of any value fit into 64 bits. */
-const MOST_DIGITS: i32 = 19
-const EXACT: u64 = 1 << 53
-const SMALLEST_NORMAL_FLOAT: f64 = 1.1754943508222875e-38
+/** Bytes that are looked through for a comma at once. */
+const BLOCK: usize = 64
+/** No number whose end is farther is read here. */
+const FARTHEST: usize = 512
+/** What two loads of sixteen bytes hold: digits and the point. */
+const MOST_BYTES: u32 = 32
+/** This and sixteen more digits fit into 64 bits. */
+const MOST_ABOVE_SIXTEEN: u64 = 1843
+
+const ZERO = memory.data<u8>([48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48])
+const NINE = memory.data<u8>([9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9])
+const COMMA = memory.data<u8>([44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44])
+const CLOSE = memory.data<u8>([93, 93, 93, 93, 93, 93, 93, 93, 93, 93, 93, 93, 93, 93, 93, 93])
+const LOW = memory.data<u16>([255, 255, 255, 255, 255, 255, 255, 255])
+const TEN = memory.data<u16>([10, 10, 10, 10, 10, 10, 10, 10])
+const HUNDRED = memory.data<u16>([100, 1, 100, 1, 100, 1, 100, 1])
+const TEN_THOUSAND = memory.data<u16>([10000, 1, 10000, 1, 10000, 1, 10000, 1])
+/** Sixteen bytes of no bits, then 32 of all. */
+const KEPT = memory.data<i64>([0, 0, -1, -1, -1, -1])
 
 let position: usize = 0
-let value: u64 = 0
+let mantissaEnd: usize = 0
+let written: i32 = 0
 
 /** Where `scanNumbers` stopped: at the first byte of what it did not read. */
 export function stoppedAt(): usize {
@@ -22,113 +33,171 @@ export function stoppedAt(): usize {
 
 /**
  * Reads numbers that begin before `safe` into `out` from element `index` up to `end`, and returns the index of the next; it stops
- * before one that is unusual or that could be rounded wrongly here. 32 bytes after `safe` are in memory, whatever they are.
+ * before one that is unusual. Commas are found first: where a number begins is then known before the one before it is read, and the
+ * processor reads several at once. 640 bytes after `safe` and 33 before `start` are in memory, whatever they are. `powers`: the table
+ * that `fromDecimal` needs.
  */
-export function scanNumbers(from: usize, safe: usize, out: usize, index: i32, end: i32, toFloat32: bool): i32 {
-  let at = from
-  while (index < end) {
-    position = at
-    while (load<u8>(at) <= 32 && at < safe) at++
-    if (at >= safe) {
-      position = at
-      break
+export function scanNumbers(
+  start: usize,
+  safe: usize,
+  out: usize,
+  index: i32,
+  end: i32,
+  toFloat32: bool,
+  powers: usize,
+): i32 {
+  let at = start
+  let block = start
+  let ends = endsIn(block)
+  while (index < end && at < safe) {
+    while (ends == 0 && block < at + FARTHEST) {
+      block += BLOCK
+      ends = endsIn(block)
     }
-    const minus = <u64>(load<u8>(at) == 45)
-    at += <usize>minus
+    if (ends == 0) break
+    const after = block + <usize>ctz(ends)
+    ends &= ends - 1
 
-    // Most have one digit before the point.
-    let taken = 1
-    value = <u64>load<u8>(at) - 48
-    if (value > 9) break
-    if (<u32>load<u8>(at, 1) - 48 > 9) at++
-    else {
-      const integerStart = at
-      value = 0
-      at = digits(at)
-      taken = <i32>(at - integerStart)
-    }
+    let first = at
+    while (load<u8>(first) <= 32) first++
+    if (first >= safe) break
+    const minus = <u64>(load<u8>(first) == 45)
+    first += <usize>minus
+    let last = after
     let exponent = 0
-    if (load<u8>(at) == 46) {
-      const fractionStart = ++at
-      if (value == 0) taken = 0
-      at = digits(at)
-      exponent = <i32>(fractionStart - at)
-      if (exponent == 0) break
-      taken -= exponent
+    let bytes = <i32>(last - first)
+    if (<u32>(bytes - 1) >= MOST_BYTES) break
+    let low = v128.load(last - 16)
+    let strange = strangeIn(low, from(16 - bytes))
+    if ((strange & (strange - 1)) != 0) {
+      if (!readExponent(first, last)) break
+      last = mantissaEnd
+      exponent = written
+      bytes = <i32>(last - first)
+      low = v128.load(last - 16)
+      strange = strangeIn(low, from(16 - bytes))
     }
-    let byte = load<u8>(at)
-    if ((byte | 32) == 101) {
-      byte = load<u8>(++at)
-      const down = byte == 45
-      if (down || byte == 43) byte = load<u8>(++at)
-      const exponentStart = at
-      let written = 0
-      while (<u32>byte - 48 <= 9 && at - exponentStart < 6) {
-        written = written * 10 + <i32>byte - 48
-        byte = load<u8>(++at)
+
+    // The point is taken out: what stands before it moves one byte up.
+    let value: u64
+    if (strange != 0) {
+      const point = ctz(strange)
+      if (load<u8>(last - 16 + <usize>point) != 46 || point == 15 || point == 16 - bytes) break
+      exponent -= 15 - point
+      bytes--
+      low = withoutPoint(low, last - 17, point)
+      value = sixteenDigits(low, from(16 - bytes))
+      if (bytes > 16) {
+        const high = v128.load(last - 33)
+        if (strangeIn(high, from(32 - bytes)) != 0) break
+        const above = sixteenDigits(high, from(32 - bytes))
+        if (above > MOST_ABOVE_SIXTEEN) break
+        value += above * 10000000000000000
       }
-      if (at == exponentStart) break
-      exponent += down ? -written : written
+    } else {
+      value = sixteenDigits(low, from(16 - bytes))
+      if (bytes > 16) {
+        let high = v128.load(last - 32)
+        const strangeHigh = strangeIn(high, from(32 - bytes))
+        if (strangeHigh != 0) {
+          const point = ctz(strangeHigh)
+          const one = (strangeHigh & (strangeHigh - 1)) == 0
+          if (!one || load<u8>(last - 32 + <usize>point) != 46 || point == 32 - bytes) break
+          exponent -= 31 - point
+          bytes--
+          high = withoutPoint(high, last - 33, point)
+        }
+        const above = sixteenDigits(high, from(32 - bytes))
+        if (above > MOST_ABOVE_SIXTEEN) break
+        value += above * 10000000000000000
+      }
     }
-    if (taken > MOST_DIGITS || exponent < -44 || exponent > 22) break
 
-    let number = <f64>(<i64>value)
-    if (exponent >= -22) number = exponent <= 0 ? number / power(-exponent) : number * power(exponent)
-    else number = number / 1e22 / power(-exponent - 22)
-    // Where both were exact, that rounded once (Clinger, "How to read floating point numbers accurately", 1990).
-    if (value > EXACT || exponent < -22) {
-      if (!toFloat32 || exponent > 0 || <i64>value < 0) break
-      // Off by at most three roundings. The 29 bits that a float32 has not: are they clear of their half?
-      const rest = <u32>reinterpret<u64>(number) & 0x1fffffff
-      if (rest - 0x0fffffe0 < 0x41 || number < SMALLEST_NORMAL_FLOAT) break
-    }
-
-    // Branches, which are foreseen: the next number then need not wait for this byte.
-    if (byte == 44) at++
-    else {
-      while (load<u8>(at) <= 32 && at < safe) at++
-      byte = load<u8>(at)
-      if (byte == 44) at++
-      else if (byte != 93) break
-    }
-    number = reinterpret<f64>(reinterpret<u64>(number) | (minus << 63))
-    if (toFloat32) store<f32>(out + (<usize>index << 2), <f32>number)
-    else store<f64>(out + (<usize>index << 3), number)
+    const number = fromDecimal(value, exponent, powers)
+    if (number != number) break
+    const signed = reinterpret<f64>(reinterpret<u64>(number) | (minus << 63))
+    if (toFloat32) store<f32>(out + (<usize>index << 2), <f32>signed)
+    else store<f64>(out + (<usize>index << 3), signed)
     index++
-    position = at
+    at = after + <usize>(load<u8>(after) == 44)
   }
+  position = at
   return index
 }
 
+/** A bit for each of the next 64 bytes that is a comma or a closing bracket. */
 // @ts-expect-error: decorator
 @inline
-function power(exponent: i32): f64 {
-  return load<f64>(POWERS + (<usize>exponent << 3))
+function endsIn(block: usize): u64 {
+  return (
+    endsInSixteen(v128.load(block)) |
+    (endsInSixteen(v128.load(block, 16)) << 16) |
+    (endsInSixteen(v128.load(block, 32)) << 32) |
+    (endsInSixteen(v128.load(block, 48)) << 48)
+  )
 }
 
-/**
- * Takes digits into `value`, sixteen at a time, and returns where they end. More than 19 of them overflow. Without branches on how many
- * there are, since that is random.
- */
 // @ts-expect-error: decorator
 @inline
-function digits(from: usize): usize {
-  let at = from
-  while (true) {
-    const digit = i8x16.sub(v128.load(at), i8x16.splat(48))
-    const count = ctz(i8x16.bitmask(i8x16.gt_u(digit, i8x16.splat(9))) | 0x10000)
-    // The last digit last, zeros before the first.
-    const places = i8x16.add(i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), i8x16.splat(<i8>(count - 16)))
-    const aligned = i8x16.swizzle(digit, places)
-    const two = i16x8.add(
-      i16x8.mul(v128.and(aligned, i16x8.splat(0xff)), i16x8.splat(10)),
-      i16x8.shr_u(aligned, 8),
-    )
-    const four = i32x4.dot_i16x8_s(two, i16x8(100, 1, 100, 1, 100, 1, 100, 1))
-    const eight = i32x4.dot_i16x8_s(i16x8.narrow_i32x4_u(four, four), i16x8(10000, 1, 10000, 1, 10000, 1, 10000, 1))
-    const sixteen = <u64>i32x4.extract_lane(eight, 0) * 100000000 + <u64>i32x4.extract_lane(eight, 1)
-    value = value * load<u64>(TENS + (<usize>count << 3)) + sixteen
-    at += <usize>count
-    if (count < 16) return at
+function endsInSixteen(bytes: v128): u64 {
+  return <u64>i8x16.bitmask(v128.or(i8x16.eq(bytes, constant(COMMA)), i8x16.eq(bytes, constant(CLOSE))))
+}
+
+/** A bit for each of the bytes in `kept` that is no digit. */
+// @ts-expect-error: decorator
+@inline
+function strangeIn(bytes: v128, kept: v128): u32 {
+  return i8x16.bitmask(v128.and(i8x16.gt_u(i8x16.sub(bytes, constant(ZERO)), constant(NINE)), kept))
+}
+
+/** All bits of the bytes from `start` on. */
+// @ts-expect-error: decorator
+@inline
+function from(start: i32): v128 {
+  return v128.load(KEPT + <usize>(16 - start))
+}
+
+/** `oneBefore`: the address of the byte before the first one of `bytes`. */
+// @ts-expect-error: decorator
+@inline
+function withoutPoint(bytes: v128, oneBefore: usize, point: i32): v128 {
+  return v128.bitselect(bytes, v128.load(oneBefore), from(point + 1))
+}
+
+/** The digits in `kept`, the last one in the last byte. */
+// @ts-expect-error: decorator
+@inline
+function sixteenDigits(bytes: v128, kept: v128): u64 {
+  const digits = v128.and(i8x16.sub(bytes, constant(ZERO)), kept)
+  const two = i16x8.add(i16x8.mul(v128.and(digits, constant(LOW)), constant(TEN)), i16x8.shr_u(digits, 8))
+  const four = i32x4.dot_i16x8_s(two, constant(HUNDRED))
+  const eight = i32x4.dot_i16x8_s(i16x8.narrow_i32x4_u(four, four), constant(TEN_THOUSAND))
+  const halves = i64x2.extract_lane(eight, 0)
+  return (<u64>halves & 0xffffffff) * 100000000 + (<u64>halves >> 32)
+}
+
+/** From memory: one instruction, where V8 puts a constant together anew each time from its halves. */
+// @ts-expect-error: decorator
+@inline
+function constant(address: usize): v128 {
+  return v128.load(address)
+}
+
+/** e [+-] digits at the end of what stands from `first` to `last`: `written`, and `mantissaEnd` before it. False where there is none. */
+function readExponent(first: usize, last: usize): bool {
+  let at = last - 1
+  let scale = 1
+  let size = 0
+  while (<u32>load<u8>(at) - 48 <= 9 && last - at < 6) {
+    size += (<i32>load<u8>(at) - 48) * scale
+    scale *= 10
+    at--
   }
+  if (scale == 1) return false
+  const sign = load<u8>(at)
+  if (sign == 43 || sign == 45) at--
+  if ((load<u8>(at) | 32) != 101 || at <= first) return false
+  mantissaEnd = at
+  written = sign == 45 ? -size : size
+  return true
 }

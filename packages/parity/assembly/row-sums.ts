@@ -1,4 +1,4 @@
-// One pass over a row of both sides, four values at a time: `compareFloats` of src/metrics/row-metrics.ts with SIMD. `out`: float64s in
+// One pass over a row of both sides, four values at a time: `compareRow` of src/metrics/row-metrics.ts with SIMD. `out`: float64s in
 // the order of SUM there.
 
 const LEAST_NORMAL: f32 = 1.1754943508222875e-38
@@ -86,32 +86,6 @@ export function sumRow(x: usize, y: usize, width: i32, out: usize): void {
   store<f64>(out, <f64>steps, 48)
   store<f64>(out, <f64>xTinies, 56)
   store<f64>(out, <f64>yTinies, 64)
-}
-
-/** One pass over a row of one side: the sum of its squares at `out`, how many values are tiny after it. */
-export function sizeRow(x: usize, width: i32, out: usize): void {
-  let low = f64x2.splat(0)
-  let high = f64x2.splat(0)
-  let tiny = i32x4.splat(0)
-  const least = f32x4.splat(LEAST_NORMAL)
-  let i = 0
-  for (; i + 4 <= width; i += 4) {
-    const a = v128.load(x + (<usize>i << 2))
-    const aLow = f64x2.promote_low_f32x4(a)
-    const aHigh = f64x2.promote_low_f32x4(i32x4.shuffle(a, a, 2, 3, 2, 3))
-    low = f64x2.add(low, f64x2.mul(aLow, aLow))
-    high = f64x2.add(high, f64x2.mul(aHigh, aHigh))
-    tiny = i32x4.sub(tiny, f32x4.lt(f32x4.abs(a), least))
-  }
-  let squares = total(low, high)
-  let tinies = count(tiny)
-  for (; i < width; i++) {
-    const a = load<f32>(x + (<usize>i << 2))
-    squares += <f64>a * <f64>a
-    if (abs<f32>(a) < LEAST_NORMAL) tinies++
-  }
-  store<f64>(out, squares, 0)
-  store<f64>(out, <f64>tinies, 8)
 }
 
 // @ts-expect-error: decorator

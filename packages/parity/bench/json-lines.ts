@@ -1,33 +1,35 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
-import { openRecording } from '../src/formats/open-recording.ts'
-import { median, stopwatch } from './row.ts'
+import { openRecording } from './built.ts'
 
-const LINES = 2000
+const LINES = 3000
 const LINE_VALUES = 4096
 
-/** How many times as fast as JSON.parse of the same lines a file is opened and all its values read: by the clock and by CPU time. */
-export async function measureJsonLines(path: string, write: (value: number) => string, rounds: number) {
+/** How many times as fast as JSON.parse of the same lines a file is opened and all its values read: the best of either. */
+export async function measureJsonLines(
+  path: string,
+  dtype: 'f32' | 'f64',
+  write: (value: number) => string,
+  repetitions: number,
+): Promise<number> {
   const file = openSync(path, 'w')
   for (let index = 0; index < LINES; index++) {
     const values = Array.from({ length: LINE_VALUES }, (_, at) => write(Math.fround(Math.sin(index * 7 + at) * 10)))
-    const head = `"checkpoint":"logits","team":"a","token_idx":${index},"dtype":"f32","shape":"[${LINE_VALUES}]"`
+    const head = `"checkpoint":"logits","team":"a","token_idx":${index},"dtype":"${dtype}","shape":"[${LINE_VALUES}]"`
     writeSync(file, `{${head},"values":[${values}]}\n`)
   }
   closeSync(file)
   const lines = readFileSync(path, 'latin1').trimEnd().split('\n')
-  const times: number[] = []
-  const cpus: number[] = []
-  for (let round = 0; round < rounds; round++) {
-    const parsing = stopwatch()
+  let parsing = Number.POSITIVE_INFINITY
+  let reading = Number.POSITIVE_INFINITY
+  for (let repetition = 0; repetition <= repetitions; repetition++) {
+    let begun = performance.now()
     for (const line of lines) JSON.parse(line)
-    const parsed = parsing()
-    const reading = stopwatch()
+    parsing = Math.min(parsing, performance.now() - begun)
+    begun = performance.now()
     await readWhole(path)
-    const read = reading()
-    times.push(parsed.seconds / read.seconds)
-    cpus.push(parsed.cpuSeconds / read.cpuSeconds)
+    reading = Math.min(reading, performance.now() - begun)
   }
-  return { times: median(times), cpu: median(cpus) }
+  return parsing / reading
 }
 
 async function readWhole(path: string): Promise<void> {

@@ -4,7 +4,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openRecording } from '../src/formats/open-recording.ts'
-import { fileSha256, type ReferenceLog } from '../src/reference-logs/manifest.ts'
+import { fileSha256 } from '../src/formats/sha256-file.ts'
+import type { ReferenceLog } from '../src/reference-logs/manifest.ts'
 
 const path = fileURLToPath(new URL('../../../reference-logs/manifest.json', import.meta.url))
 const folder = dirname(path)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { committedAsset } from '@plumbline/protocol/testing'
 import { afterAll, describe, expect, test, vi } from 'vitest'
-import { fileSha256 } from '../src/reference-logs/manifest.ts'
+import { fileSha256 } from '../src/formats/sha256-file.ts'
 import { jsonReportSchema } from '../src/report/json-report.ts'
 import { runParity } from './helpers/run-parity.ts'
 

@@ -1,10 +1,8 @@
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { basename } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { checkpointNames, TRACED_LEVELS, type TracedLevel } from '@plumbline/protocol'
 import { loadModel, loadTokenizer, readGguf } from '@plumbline/reference'
 import type { Command } from 'commander'
+import { fileSha256 } from '../formats/sha256-file.ts'
 import { runOracle } from '../oracle/oracle.ts'
 import { oracleManifest } from '../oracle/oracle-manifest.ts'
 import { parsePlanting } from '../oracle/planting.ts'
@@ -61,7 +59,7 @@ async function writeOracle(given: Given, progress: Progress): Promise<object> {
   const eosIds = gguf.metadata.has('tokenizer.ggml.model') ? loadTokenizer(gguf).eosIds : new Set<number>()
 
   const names = new Set(checkpointNames(model.config.layers, level))
-  const modelSha256 = await sha256OfFile(given.model)
+  const modelSha256 = await fileSha256(given.model)
   const modelName = basename(given.model, '.gguf')
   const writer = new TraceWriter(
     given.out,
@@ -86,10 +84,4 @@ async function writeOracle(given: Given, progress: Progress): Promise<object> {
     writer.discard()
     throw error
   }
-}
-
-async function sha256OfFile(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(path), hash)
-  return hash.digest('hex')
 }

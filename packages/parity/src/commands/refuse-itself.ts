@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { PlumblineError } from '@plumbline/protocol'
+import { fileSha256 } from '../formats/sha256-file.ts'
 import type { Recording } from '../recording/recording.ts'
-import { fileSha256 } from '../reference-logs/manifest.ts'
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 

@@ -136,6 +136,11 @@ export class Fitness {
         return false
       }
     }
+    // Memory that was never written: there may be gigabytes of it.
+    if (squares === 0 && isConstant(row)) {
+      tell({ kind: 'constant-row', message: `all ${row.length} values are ${row[0]}` })
+      return false
+    }
     let largest = 0
     for (const value of row) largest = Math.max(largest, Math.abs(value))
     if (largest > kind.largest) {

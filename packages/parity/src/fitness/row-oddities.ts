@@ -97,7 +97,11 @@ function pointerLike(row: Float32Array): number {
 
 /** Every value the same. */
 export function isConstant(row: Values): boolean {
-  return row.length >= 8 && row.every((value) => value === row[0])
+  if (row.length < 8 || row[0] !== row[1]) return false
+  const bytes = Buffer.from(row.buffer, row.byteOffset, row.byteLength)
+  // Moved by one value it is itself; only where it holds both 0 and -0 is it looked at one by one.
+  const { BYTES_PER_ELEMENT: size } = row
+  return bytes.subarray(size).equals(bytes.subarray(0, -size)) || row.every((value) => value === row[0])
 }
 
 /** How many words of a row are looked at. */

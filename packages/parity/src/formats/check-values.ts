@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { type TraceNumber, type TraceRecord, traceRecordSchema } from '@plumbline/protocol'
+import { ValueStatistics } from '../metrics/value-statistics.ts'
 import type { Checkpoint, Fault, RecordedRun, Recording, Slab, Values } from '../recording/recording.ts'
 import { type JsonLine, scanJsonLines } from './json-lines.ts'
 import { NumberScanner } from './number-scanner.ts'
@@ -134,23 +135,9 @@ function lieOf({ stats }: TraceRecord, { values }: JsonLine, slab: Slab, scanner
 }
 
 function statisticsLie(stats: TraceRecord['stats'], slab: Slab): string | undefined {
-  const found = { min: Number.NaN, max: Number.NaN, mean: 0, rms: 0, nonfinite: 0 }
-  let finite = 0
-  for (const chunk of chunksOf(slab)) {
-    for (const value of chunk.values) {
-      if (!Number.isFinite(value)) {
-        found.nonfinite++
-        continue
-      }
-      if (!(value >= found.min)) found.min = value
-      if (!(value <= found.max)) found.max = value
-      found.mean += value
-      found.rms += value * value
-      finite++
-    }
-  }
-  found.mean /= finite
-  found.rms = Math.sqrt(found.rms / finite)
+  const statistics = new ValueStatistics()
+  for (const { values } of chunksOf(slab)) statistics.add(values)
+  const found = statistics.result()
   for (const [name, number] of Object.entries(found)) {
     const said = Number(stats[name as keyof typeof stats] satisfies TraceNumber)
     const exact = name !== 'mean' && name !== 'rms'

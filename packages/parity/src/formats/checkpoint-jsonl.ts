@@ -151,6 +151,7 @@ export function openCheckpointJsonl(file: RecordingFile, dialect: Dialect): Reco
         line,
         byteOffset,
       })
+      if (added === 'added') numbers.expect(scanned.values!, there, dtype)
       if (added === 'other-width') faults.add('wrong-count', place, `${checkpoint} had another width before`)
       if (added === 'out-of-order')
         faults.add('duplicate', place, `${checkpoint} at token ${checked.index} was there before`)
@@ -174,7 +175,7 @@ export function openCheckpointJsonl(file: RecordingFile, dialect: Dialect): Reco
       },
     ),
     faults: faults.list(),
-    close: () => file.close(),
+    close: () => numbers.close(),
   }
 }
 

@@ -1,5 +1,7 @@
-import type { Values } from '../recording/recording.ts'
+import type { RecordedDtype, Values } from '../recording/recording.ts'
+import type { NumbersInFile } from './json-lines.ts'
 import { NumberScanner } from './number-scanner.ts'
+import { NumbersAhead } from './numbers-ahead.ts'
 import { invalid, type RecordingFile } from './recording-file.ts'
 import type { SlabEntry } from './slab-table.ts'
 
@@ -9,6 +11,7 @@ const SKIPPED_AT_ONCE = 4096
 export class JsonNumbers {
   readonly #file: RecordingFile
   readonly #scanner: NumberScanner
+  readonly #ahead: NumbersAhead
   #values: Values = new Float32Array(0)
   readonly #skipped = new Float32Array(SKIPPED_AT_ONCE)
   #entry = -1
@@ -18,11 +21,24 @@ export class JsonNumbers {
   constructor(file: RecordingFile) {
     this.#file = file
     this.#scanner = new NumberScanner(file)
+    this.#ahead = new NumbersAhead(file.descriptor)
+  }
+
+  /** Arrays that may be asked for, in the order of the file. */
+  expect({ offset, bytes }: NumbersInFile, count: number, dtype: RecordedDtype): void {
+    this.#ahead.add({ offset, bytes, count, toFloat32: dtype !== 'F64' })
+  }
+
+  close(): void {
+    this.#ahead.close()
+    this.#file.close()
   }
 
   read({ index, dataOffset, perRow, count, dtype }: SlabEntry, first: number, rows: number): Values {
     const from = first * perRow
     const length = rows * perRow
+    const ready = this.#ahead.values(dataOffset)
+    if (ready?.length === count * perRow) return ready.subarray(from, from + length)
     if (this.#entry !== index || this.#element > from) {
       this.#scanner.seek(dataOffset)
       this.#element = 0

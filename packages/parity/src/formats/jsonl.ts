@@ -5,7 +5,7 @@ import { checkJson, describeIssue } from './json-file.ts'
 import { countNumbers, scanJsonLines } from './json-lines.ts'
 import { JsonNumbers } from './json-numbers.ts'
 import { FaultList, invalid, type RecordingFile } from './recording-file.ts'
-import { sha256OfFile } from './sha256-file.ts'
+import { fileSha256 } from './sha256-file.ts'
 import { SlabTable } from './slab-table.ts'
 
 /*
@@ -77,7 +77,7 @@ export async function openJsonl(file: RecordingFile): Promise<Recording> {
       if (closed.data.closed.records !== count) {
         faults.add('wrong-count', place, `there are ${count} whole records, and must be ${closed.data.closed.records}`)
       }
-      const sha256 = await sha256OfFile(file, byteOffset)
+      const sha256 = await fileSha256(file.path, byteOffset)
       if (sha256 !== closed.data.closed.sha256)
         faults.add('checksum', place, `the sha256 of what stands before is ${sha256}`)
       continue
@@ -113,6 +113,7 @@ export async function openJsonl(file: RecordingFile): Promise<Recording> {
         line,
         byteOffset,
       })
+      if (added === 'added') numbers.expect(values!, n * perRow, dtype)
       if (added === 'added' && coverage === 'columns') table.lineOffsets[table.slabs.length - 1] = byteOffset
       if (added === 'other-width') faults.add('wrong-count', place, `${name} had another width before`)
       if (added === 'out-of-order')
@@ -122,7 +123,7 @@ export async function openJsonl(file: RecordingFile): Promise<Recording> {
   if (tables.length === 0) throw invalid({ file: file.path, line: 1, byteOffset: 0 }, 'its first line names no runs')
   if (closedAt === undefined) faults.add('truncated', { file: file.path }, 'the line that closes the file is not there')
   const runs: RecordedRun[] = tables.map(({ header, slabs }) => ({ ...header, checkpoints: slabs.checkpoints }))
-  return { path: file.path, format: 'jsonl', runs, faults: faults.list(), close: () => file.close() }
+  return { path: file.path, format: 'jsonl', runs, faults: faults.list(), close: () => numbers.close() }
 }
 
 const MAX_COLUMNS_LINE_BYTES = 64 << 20

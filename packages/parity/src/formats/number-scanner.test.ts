@@ -73,6 +73,25 @@ const literal = fc.oneof(
   fc
     .tuple(fc.float({ noNaN: true, min: -1e6, max: 1e6 }), fc.constantFrom(0, 1, -1))
     .map(([value, beside]) => String(value * (1 + 2 ** -24) * (1 + beside * 2 ** -52))),
+  // As many digits as 64 bits hold, with every power of ten.
+  fc
+    .tuple(fc.bigInt({ min: 0n, max: 10n ** 19n - 1n }), fc.integer({ min: -345, max: 310 }))
+    .map(([value, exponent]) => `${value}e${exponent}`),
+  // Halfway between two float64, to the last digit, and a little beside.
+  fc
+    .tuple(
+      fc.bigInt({ min: 1n << 52n, max: (1n << 53n) - 1n }),
+      fc.integer({ min: 0, max: 10 }),
+      fc.constantFrom(-1n, 0n, 1n),
+    )
+    .map(([mantissa, shift, beside]) => String((2n * mantissa + 1n) * (1n << BigInt(shift)) + beside)),
+  fc
+    .tuple(
+      fc.bigInt({ min: 1n << 52n, max: (1n << 53n) - 1n }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.constantFrom(-1n, 0n, 1n),
+    )
+    .map(([mantissa, halvings, beside]) => `${(2n * mantissa + 1n) * 5n ** BigInt(halvings) + beside}e-${halvings}`),
   fc
     .tuple(
       fc.constantFrom('', '-'),

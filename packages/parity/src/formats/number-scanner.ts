@@ -1,13 +1,15 @@
 import { FREE_FROM, kernelMemory, makeKernels } from '../kernels/kernels.ts'
+import { POWERS_BYTES, powersOfFive } from './powers-of-five.ts'
 import type { RecordingFile } from './recording-file.ts'
 import { invalid } from './recording-file.ts'
 
 const WINDOW_BYTES = 1 << 18
 /** Longer than any number that a program prints. */
 const MAX_NUMBER_BYTES = 512
-/** After the window: a zero, which ends every number, and what the kernel loads along with the last bytes. */
-const SPARE_BYTES = 64
-const VALUES_FROM = FREE_FROM + WINDOW_BYTES + SPARE_BYTES
+/** After what was read: zeros, in which no number ends, for what the kernel loads along with the last bytes. */
+const SPARE_BYTES = 1024
+const WINDOW_FROM = FREE_FROM + POWERS_BYTES
+const VALUES_FROM = WINDOW_FROM + WINDOW_BYTES + SPARE_BYTES
 /** That the kernel reads at once. */
 const VALUES = 1 << 14
 const [COMMA, CLOSE] = [44, 93]
@@ -30,9 +32,10 @@ export class NumberScanner {
 
   constructor(file: RecordingFile) {
     this.#file = file
-    const memory = kernelMemory(WINDOW_BYTES + SPARE_BYTES + VALUES * Float64Array.BYTES_PER_ELEMENT)
+    const memory = kernelMemory(VALUES_FROM - FREE_FROM + VALUES * Float64Array.BYTES_PER_ELEMENT)
+    new BigUint64Array(memory.buffer, FREE_FROM).set(powersOfFive())
     this.#kernels = makeKernels(memory)
-    this.#window = Buffer.from(memory.buffer, FREE_FROM, WINDOW_BYTES + SPARE_BYTES)
+    this.#window = Buffer.from(memory.buffer, WINDOW_FROM, WINDOW_BYTES + SPARE_BYTES)
     this.#floats = new Float32Array(memory.buffer, VALUES_FROM, VALUES)
     this.#doubles = new Float64Array(memory.buffer, VALUES_FROM, VALUES)
   }
@@ -64,10 +67,11 @@ export class NumberScanner {
       for (let index = 0; index < count; ) {
         this.#fill()
         // A number that begins before it is in the window whole.
-        const safe = FREE_FROM + (this.#ended ? this.#size : this.#size - MAX_NUMBER_BYTES)
-        index = this.#kernels.scanNumbers(FREE_FROM + this.#at, safe, VALUES_FROM, index, count, toFloat32 ? 1 : 0)
+        const safe = WINDOW_FROM + (this.#ended ? this.#size : this.#size - MAX_NUMBER_BYTES)
+        const [at, width] = [WINDOW_FROM + this.#at, toFloat32 ? 1 : 0]
+        index = this.#kernels.scanNumbers(at, safe, VALUES_FROM, index, count, width, FREE_FROM)
         const stopped = this.#kernels.stoppedAt()
-        this.#at = stopped - FREE_FROM
+        this.#at = stopped - WINDOW_FROM
         if (index < count && (stopped < safe || this.#ended)) values[index++] = this.#readUnusual()
       }
       into.set(values.subarray(0, count), done)
@@ -110,7 +114,7 @@ export class NumberScanner {
     const count = this.#file.readSome(this.#window.subarray(rest, WINDOW_BYTES), this.#windowStart + rest)
     this.#size = rest + count
     this.#ended = this.#size < WINDOW_BYTES
-    this.#window[this.#size] = 0
+    this.#window.fill(0, this.#size, this.#size + SPARE_BYTES)
   }
 
   #broken(at: number) {

@@ -15,7 +15,7 @@ import { openNpz } from './npz.ts'
 import { openParquet } from './parquet.ts'
 import { openPlumblineTrace } from './plumbline-trace.ts'
 import { openRawF32, RAW_F32_FORMAT } from './raw-f32.ts'
-import { RecordingFile, statsOf, unreadable, unreadableAt } from './recording-file.ts'
+import { RecordingFile, statsOf, unreadable, unreadableAt, withFile } from './recording-file.ts'
 import { openSafetensors } from './safetensors.ts'
 import { looksLikeSafetensors } from './safetensors-header.ts'
 
@@ -160,13 +160,4 @@ function wholeOf(file: RecordingFile): z.output<typeof wholeSchema> {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null
-}
-
-function withFile<T>(path: string, use: (file: RecordingFile) => T): T {
-  const file = new RecordingFile(path)
-  try {
-    return use(file)
-  } finally {
-    file.close()
-  }
 }

@@ -10,7 +10,7 @@ import type { Recording, RunIdentity } from '../recording/recording.ts'
 import { checkJson, describeIssue, readText } from './json-file.ts'
 import { scanJsonLines } from './json-lines.ts'
 import { FaultList, RecordingFile } from './recording-file.ts'
-import { sha256OfFile } from './sha256-file.ts'
+import { fileSha256 } from './sha256-file.ts'
 import { SlabTable } from './slab-table.ts'
 import { DTYPE_SIZES, TensorReader } from './tensor-values.ts'
 
@@ -34,7 +34,7 @@ export async function openPlumblineTrace(directory: string): Promise<Recording> 
   const faults = new FaultList()
   let table: ReturnType<typeof indexRecords>
   // Without `closed` there is nothing to hold them against.
-  const hashes = Promise.all(manifest.closed ? [sha256OfFile(records), sha256OfFile(tensors)] : [])
+  const hashes = Promise.all(manifest.closed ? [fileSha256(records.path), fileSha256(tensors.path)] : [])
   try {
     table = indexRecords(manifest, records, tensors, faults)
     checkClosing(manifest, manifestPath, table.records, await hashes, records, tensors, faults)
@@ -97,6 +97,10 @@ function indexRecords(manifest: TraceManifest, records: RecordingFile, tensors: 
     file: records.path,
     values: ({ dataOffset, dtype, perRow }, first, rows) =>
       reader.read(tensors, dataOffset + first * perRow * DTYPE_SIZES[dtype], dtype, rows * perRow),
+    stored: ({ dataOffset, perRow }, first) => ({
+      descriptor: tensors.descriptor,
+      offset: dataOffset + first * perRow * DTYPE_SIZES.F32,
+    }),
   })
   const layerOf = new Map(checkpointNames(manifest.model.layers).map((name) => [name, layerIn(name)]))
   const promptLength = manifest.prompt_token_ids.length

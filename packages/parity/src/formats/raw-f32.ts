@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Recording } from '../recording/recording.ts'
 import { readJsonFile } from './json-file.ts'
 import { FaultList, invalid, RecordingFile } from './recording-file.ts'
-import { sha256OfFile } from './sha256-file.ts'
+import { fileSha256 } from './sha256-file.ts'
 import { sidecarSchema } from './sidecar.ts'
 import { type NamedTensor, runOfTensors } from './tensor-run.ts'
 
@@ -54,7 +54,7 @@ export async function openRawF32(manifestPath: string): Promise<Recording> {
   if (end < file.size)
     faults.add('wrong-count', { file: file.path, byteOffset: end }, `its last ${file.size - end} bytes are no tensor's`)
   if (manifest.sha256 !== undefined) {
-    const sha256 = await sha256OfFile(file)
+    const sha256 = await fileSha256(file.path)
     if (sha256 !== manifest.sha256) faults.add('checksum', { file: file.path }, `its sha256 is ${sha256}`)
   }
   const run = runOfTensors(manifest.engine ?? RAW_F32_FORMAT, tensors, manifest, faults)

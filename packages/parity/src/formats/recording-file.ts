@@ -7,7 +7,8 @@ export class RecordingFile {
   readonly path: string
   /** In bytes, when it was opened. */
   readonly size: number
-  readonly #descriptor: number
+  /** Threads share it. */
+  readonly descriptor: number
 
   /** Throws UNREADABLE_RECORDING. */
   constructor(path: string) {
@@ -15,11 +16,11 @@ export class RecordingFile {
     // Before it is opened: a pipe without a writer would never be.
     if (!statsOf(path).isFile()) throw unreadable(path, 'is neither a file nor a folder')
     try {
-      this.#descriptor = openSync(path, 'r')
+      this.descriptor = openSync(path, 'r')
     } catch (error) {
       throw unreadable(path, `cannot be opened: ${(error as Error).message}`, error)
     }
-    this.size = fstatSync(this.#descriptor).size
+    this.size = fstatSync(this.descriptor).size
   }
 
   /** Fills `into` from `offset`. Throws INVALID_RECORDING where the file ends before. */
@@ -37,7 +38,7 @@ export class RecordingFile {
     while (done < into.length) {
       let count: number
       try {
-        count = readSync(this.#descriptor, into, done, into.length - done, offset + done)
+        count = readSync(this.descriptor, into, done, into.length - done, offset + done)
       } catch (error) {
         throw unreadable(this.path, `cannot be read: ${(error as Error).message}`, error)
       }
@@ -54,7 +55,16 @@ export class RecordingFile {
   }
 
   close(): void {
-    closeSync(this.#descriptor)
+    closeSync(this.descriptor)
+  }
+}
+
+export function withFile<T>(path: string, use: (file: RecordingFile) => T): T {
+  const file = new RecordingFile(path)
+  try {
+    return use(file)
+  } finally {
+    file.close()
   }
 }
 

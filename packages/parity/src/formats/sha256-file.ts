@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
-import type { RecordingFile } from './recording-file.ts'
-import { unreadable } from './recording-file.ts'
+import { statsOf, unreadable, withFile } from './recording-file.ts'
 
 const CHUNK_BYTES = 1 << 20
 
@@ -21,14 +20,21 @@ for (let at = 0, count = 0; at < workerData.end; at += count) {
 parentPort.postMessage(hash.digest('hex'))
 `
 
-/** Lower-case hexadecimal, over the bytes before `end`. Small files here, larger ones on a thread of their own. */
-export async function sha256OfFile(file: RecordingFile, end = file.size): Promise<string> {
-  if (end <= CHUNK_BYTES) return createHash('sha256').update(file.bytes(0, end)).digest('hex')
+/**
+ * Lower-case hexadecimal, over the bytes before `end`. Small files here, larger ones on a thread of their own. Throws
+ * UNREADABLE_RECORDING where there is no file that can be read.
+ */
+export async function fileSha256(path: string, end?: number): Promise<string> {
+  const stats = statsOf(path)
+  if (!stats.isFile()) throw unreadable(path, 'is no file')
+  const size = end ?? stats.size
+  if (size <= CHUNK_BYTES)
+    return withFile(path, (file) => createHash('sha256').update(file.bytes(0, size)).digest('hex'))
   return new Promise((resolve, reject) => {
-    const thread = new Worker(HASH_IN_THREAD, { eval: true, execArgv: [], workerData: { path: file.path, end } })
+    const thread = new Worker(HASH_IN_THREAD, { eval: true, execArgv: [], workerData: { path, end: size } })
     thread.once('message', resolve)
     // After a message this changes nothing.
-    thread.once('exit', (code) => reject(unreadable(file.path, `cannot be hashed: the thread ended with code ${code}`)))
-    thread.once('error', (error) => reject(unreadable(file.path, `cannot be hashed: ${error.message}`, error)))
+    thread.once('exit', (code) => reject(unreadable(path, `cannot be hashed: the thread ended with code ${code}`)))
+    thread.once('error', (error) => reject(unreadable(path, `cannot be hashed: ${error.message}`, error)))
   })
 }

@@ -1,4 +1,4 @@
-import type { Checkpoint, Coverage, Place, RecordedDtype, Slab, Values } from '../recording/recording.ts'
+import type { Checkpoint, Coverage, Place, RecordedDtype, Slab, StoredRows, Values } from '../recording/recording.ts'
 
 /** What a reader tells of one slab: numbers only, so that millions of them are columns. */
 export interface SlabEntry {
@@ -32,6 +32,8 @@ export interface SlabSource {
   /** The file that places name. */
   readonly file: string
   values(entry: SlabEntry, first: number, rows: number): Values
+  /** Where F32 rows lie as they are, one after another, from row `first` on. */
+  stored?(entry: SlabEntry, first: number): StoredRows
   /** The column ids of one row; only where there is coverage `columns`. */
   columns?(entry: SlabEntry, row: number): ArrayLike<number>
 }
@@ -109,6 +111,14 @@ export class SlabTable {
       ...(line > 0 && { line }),
       byteOffset: this.#byteOffset.at(index),
     }
+    const read = (first = 0, rows = count - first) => {
+      if (!(first >= 0 && rows >= 0 && first + rows <= count)) {
+        throw new RangeError(`rows ${first} to ${first + rows} of ${count}`)
+      }
+      return source.values(entry, first, rows)
+    }
+    const stored =
+      source.stored === undefined || dtype !== 'F32' ? undefined : (at: number) => source.stored!(entry, at)
     return {
       ...(phase !== undefined && { phase }),
       pos,
@@ -117,12 +127,7 @@ export class SlabTable {
       coverage: kind === 'columns' ? { kind, perRow, columns: (row) => source.columns!(entry, row) } : { kind, perRow },
       order: this.#order.at(index),
       place,
-      read: (first = 0, rows = count - first) => {
-        if (!(first >= 0 && rows >= 0 && first + rows <= count)) {
-          throw new RangeError(`rows ${first} to ${first + rows} of ${count}`)
-        }
-        return source.values(entry, first, rows)
-      },
+      read: Object.assign(read, stored && { stored }),
     }
   }
 }

@@ -2,10 +2,18 @@ import { KERNELS_WASM } from './kernels-wasm.ts'
 
 /** Addresses are bytes of the memory that the kernels were made with. What each does is told in assembly/. */
 export interface Kernels {
-  scanNumbers(from: number, safe: number, out: number, index: number, end: number, toFloat32: number): number
+  scanNumbers(
+    from: number,
+    safe: number,
+    out: number,
+    index: number,
+    end: number,
+    toFloat32: number,
+    powers: number,
+  ): number
   stoppedAt(): number
+  describeValues(values: number, count: number, out: number): void
   sumRow(x: number, y: number, width: number, out: number): void
-  sizeRow(x: number, width: number, out: number): void
 }
 
 const PAGE_BYTES = 1 << 16
@@ -21,8 +29,14 @@ export function kernelMemory(bytes: number): WebAssembly.Memory {
   return new WebAssembly.Memory({ initial: pages, maximum: MOST_PAGES, shared: true })
 }
 
-const compiled = new WebAssembly.Module(Buffer.from(KERNELS_WASM, 'base64'))
+let compiled: WebAssembly.Module | undefined
 
-export function makeKernels(memory: WebAssembly.Memory): Kernels {
-  return new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as Kernels
+/** For threads: compiled and optimised once for all of them. */
+export function kernelModule(): WebAssembly.Module {
+  compiled ??= new WebAssembly.Module(Buffer.from(KERNELS_WASM, 'base64'))
+  return compiled
+}
+
+export function makeKernels(memory: WebAssembly.Memory, module = kernelModule()): Kernels {
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels
 }

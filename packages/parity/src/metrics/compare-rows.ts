@@ -10,10 +10,10 @@ import {
 } from '../comparison/comparison.ts'
 import type { Fitness } from '../fitness/fitness.ts'
 import type { RecordedDtype, Slab, Values } from '../recording/recording.ts'
-import { emptyLogitColumns, logitMetrics, lostLead, sameLogits } from './logit-metrics.ts'
-import { PairOfBlocks, SUM, SUMS, sizeRow } from './row-metrics.ts'
+import { emptyLogitColumns, logitNumbers } from './logit-metrics.ts'
+import { compareRow, SUM, sizeRow } from './row-metrics.ts'
 import { RowSums } from './row-sums.ts'
-import { READ_VALUES } from './shared-blocks.ts'
+import { LOGITS_AT, READ_VALUES, ROW_NUMBERS } from './row-tasks.ts'
 
 /** From so many values on a second thread pays. */
 const MANY_VALUES = 16 * 1024 * 1024
@@ -84,6 +84,7 @@ export function compareRows(
     onProgress?.(rows, ofRows)
   }
   sums.finish()
+  sums.end()
   return common.map(({ name, width }, index) => {
     const place = checkpointPlace(name)!
     return { name, layer: place.layer, op: place.op, width, ...columns[index]! }
@@ -128,100 +129,56 @@ function compareStretch(
   const xWidth = a.coverage.perRow
   const yWidth = b.coverage.perRow
   const step = Math.max(1, Math.floor(READ_VALUES / Math.max(xWidth, yWidth)))
+  const logits = columns.logits === undefined ? 'none' : xWidth === width ? 'whole' : 'part'
   for (let position = start; position < end; position += step) {
     const count = Math.min(step, end - position)
-    const [x, y] = readBoth(a, b, position, count)
     const row = firstRow + position - start
     if (gather === undefined) {
-      sums.add(x, y, count, xWidth, sameBytes(x, y), (x, y, sums) => {
+      sums.add({ a, b, position, count, logits }, (x, y, numbers) => {
         for (let index = 0; index < count; index++) {
-          for (let i = 0; i < SUMS; i++) rowSums[i] = sums[index * SUMS + i]!
-          const from = index * xWidth
-          write(columns, row + index, position + index, rowSums, xWidth, ulpSize)
-          if (columns.logits !== undefined) {
-            const xRow = x.subarray(from, from + xWidth)
-            writeLogits(columns, row + index, xRow, y.subarray(from, from + xWidth), rowSums, width)
-          }
-          show(fitness.candidate, name, a, position + index, x, from, xWidth, rowSums, CANDIDATE)
-          show(fitness.reference, name, b, position + index, y, from, xWidth, rowSums, REFERENCE)
+          rowNumbers.set(numbers.subarray(index * ROW_NUMBERS, (index + 1) * ROW_NUMBERS))
+          const [at, from] = [position + index, index * xWidth]
+          write(columns, row + index, at, rowNumbers, xWidth, ulpSize)
+          if (columns.logits !== undefined) writeLogits(columns, row + index, rowNumbers.subarray(LOGITS_AT))
+          const [squares, tiny] = [rowNumbers[SUM.candidateSquares]!, rowNumbers[SUM.candidateTiny]!]
+          fitness.candidate.row(name, a, at, x, from, xWidth, squares, tiny)
+          const [theirs, theirTiny] = [rowNumbers[SUM.referenceSquares]!, rowNumbers[SUM.referenceTiny]!]
+          fitness.reference.row(name, b, at, y, from, xWidth, theirs, theirTiny)
         }
       })
       continue
     }
+    const x = a.read(position - a.pos, count).slice()
+    const y = b.read(position - b.pos, count)
     for (let index = 0; index < count; index++) {
       const at = position + index
       const xRow = x.subarray(index * xWidth, (index + 1) * xWidth)
       const yRow = y.subarray(index * yWidth, (index + 1) * yWidth)
       const [xPart, yPart] = gather(xRow, yRow, at - a.pos, at - b.pos)
-      new PairOfBlocks(xPart, yPart).compare(0, 0, yPart.length, rowSums)
-      write(columns, row + index, at, rowSums, yPart.length, ulpSize)
-      if (yPart.length > 0) writeLogits(columns, row + index, xPart, yPart, rowSums, width)
-      showAlone(fitness.candidate, name, a, at, x, index * xWidth, xWidth)
-      showAlone(fitness.reference, name, b, at, y, index * yWidth, yWidth)
+      compareRow(xPart, yPart, rowNumbers)
+      write(columns, row + index, at, rowNumbers, yPart.length, ulpSize)
+      if (columns.logits !== undefined && yPart.length > 0) {
+        const same = rowNumbers[SUM.ulp] === 0 && rowNumbers[SUM.maxDifference] === 0
+        writeLogits(columns, row + index, logitNumbers(xPart, yPart, yPart.length === width, same))
+      }
+      showAlone(fitness.candidate, name, a, at, xRow)
+      showAlone(fitness.reference, name, b, at, yRow)
     }
   }
 }
 
-/** Two runs of one recording may share the memory that values are read into. */
-function readBoth(a: Slab, b: Slab, position: number, count: number): [Values, Values] {
-  const x = a.read(position - a.pos, count)
-  const y = b.read(position - b.pos, count)
-  if (a === b || x.buffer !== y.buffer || x.byteOffset !== y.byteOffset) return [x, y]
-  return [a.read(position - a.pos, count).slice(), b.read(position - b.pos, count)]
-}
-
 /** Written anew for each row. */
-const rowSums = new Float64Array(SUMS)
+const rowNumbers = new Float64Array(ROW_NUMBERS)
 
-function writeLogits(
-  { logits, lostLeads }: Columns,
-  row: number,
-  x: Values,
-  y: Values,
-  sums: Float64Array,
-  width: number,
-): void {
+function writeLogits({ logits, lostLeads }: Columns, row: number, numbers: ArrayLike<number>): void {
   if (logits === undefined || lostLeads === undefined) return
-  const whole = y.length === width
-  const metrics = sums[SUM.ulp] === 0 && sums[SUM.maxDifference] === 0 ? sameLogits(whole) : logitMetrics(x, y, whole)
-  for (const metric of LOGIT_METRIC_NAMES) logits[metric][row] = metrics[metric]
-  if (metrics.top1 === 0) lostLeads[row] = lostLead(x, y)
+  for (const [at, metric] of LOGIT_METRIC_NAMES.entries()) logits[metric][row] = numbers[at]!
+  lostLeads[row] = numbers[LOGIT_METRIC_NAMES.length]!
 }
 
-type Where = readonly [squares: number, tiny: number]
-const CANDIDATE: Where = [SUM.candidateSquares, SUM.candidateTiny]
-const REFERENCE: Where = [SUM.referenceSquares, SUM.referenceTiny]
-
-/** Shows fitness a row that `sums` are of. */
-function show(
-  fitness: Fitness,
-  name: string,
-  slab: Slab,
-  position: number,
-  values: Values,
-  start: number,
-  width: number,
-  sums: Float64Array,
-  [squares, tiny]: Where,
-): void {
-  fitness.row(name, slab, position, values, start, width, sums[squares]!, sums[tiny]!)
-}
-
-/** Written anew for each row that is shown alone. */
-const aloneSums = new Float64Array(SUMS)
-
-function showAlone(
-  fitness: Fitness,
-  name: string,
-  slab: Slab,
-  position: number,
-  values: Values,
-  start: number,
-  width: number,
-): void {
-  const sums = aloneSums
-  sizeRow(values, start, width, sums)
-  show(fitness, name, slab, position, values, start, width, sums, REFERENCE)
+function showAlone(fitness: Fitness, name: string, slab: Slab, position: number, row: Values): void {
+  const { squares, tiny } = sizeRow(row)
+  fitness.row(name, slab, position, row, 0, row.length, squares, tiny)
 }
 
 /** Fitness of the rows of one side that are compared with nothing. */
@@ -232,7 +189,7 @@ export function showRows(fitness: Fitness, name: string, slab: Slab, start: numb
     const count = Math.min(step, end - position)
     const values = slab.read(position - slab.pos, count)
     for (let index = 0; index < count; index++) {
-      showAlone(fitness, name, slab, position + index, values, index * perRow, perRow)
+      showAlone(fitness, name, slab, position + index, values.subarray(index * perRow, (index + 1) * perRow))
     }
   }
 }
@@ -289,12 +246,3 @@ function indexBy(ids: ArrayLike<number> | undefined, length: number): (id: numbe
   const places = new Map(Array.from(ids, (id, index) => [id, index]))
   return (id) => places.get(id)
 }
-
-function sameBytes(a: Values, b: Values): boolean {
-  if (a.length !== b.length || a.BYTES_PER_ELEMENT !== b.BYTES_PER_ELEMENT || a[0] !== b[0] || a.at(-1) !== b.at(-1)) {
-    return false
-  }
-  return Buffer.compare(bytesOf(a), bytesOf(b)) === 0
-}
-
-const bytesOf = (values: Values) => Buffer.from(values.buffer, values.byteOffset, values.byteLength)

@@ -25,13 +25,20 @@ export function logitMetrics(x: Values, y: Values, whole: boolean): Record<Logit
   }
 }
 
+/** The metrics in the order of LOGIT_METRIC_NAMES, then `lostLead`. `same`: both rows are the same, bit for bit. */
+export function logitNumbers(x: Values, y: Values, whole: boolean, same: boolean): number[] {
+  const metrics = same ? sameLogits(whole) : logitMetrics(x, y, whole)
+  const numbers = LOGIT_METRIC_NAMES.map((name) => metrics[name])
+  return [...numbers, metrics.top1 === 0 ? lostLead(x, y) : 0]
+}
+
 /** By how much the reference's first token leads the candidate's, in the reference's logits; 0 where they are one. */
-export function lostLead(x: Values, y: Values): number {
+function lostLead(x: Values, y: Values): number {
   return y[firstMaximum(y)]! - y[firstMaximum(x)]!
 }
 
 /** The same where both rows are the same, bit for bit. */
-export function sameLogits(whole: boolean): Record<LogitMetricName, number> {
+function sameLogits(whole: boolean): Record<LogitMetricName, number> {
   return { kl: whole ? 0 : NaN, top1: 1, top5: 1, rank: 0 }
 }
 

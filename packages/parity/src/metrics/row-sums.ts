@@ -1,79 +1,127 @@
-import { Worker } from 'node:worker_threads'
-import type { Values } from '../recording/recording.ts'
-import { PairOfBlocks, SUMS } from './row-metrics.ts'
+import type { Slab, Values } from '../recording/recording.ts'
+import { TaskRing, threadProgram } from '../threads/task-ring.ts'
+import { logitNumbers } from './logit-metrics.ts'
+import { compareRow, SUM } from './row-metrics.ts'
 import {
   BLOCK_ROWS,
   BLOCK_VALUES,
-  BlockSums,
-  collect,
-  makeBlockMemory,
-  queue,
-  type SharedBlock,
-  viewBlocks,
-} from './shared-blocks.ts'
+  describe,
+  isComputed,
+  LOGITS_AT,
+  makeRowMemory,
+  ROW_NUMBERS,
+  RowTasks,
+} from './row-tasks.ts'
 
-/** Called with the values of a block, which stay as they are until it returns, and SUMS numbers for each row. */
-export type BlockDone = (x: Values, y: Values, sums: Float64Array) => void
+/** Rows that both sides hold whole: `count` from `position` on. */
+export interface RowsOfBoth {
+  readonly a: Slab
+  readonly b: Slab
+  readonly position: number
+  readonly count: number
+  readonly logits: 'none' | 'whole' | 'part'
+}
 
-/** The sums of rows, block by block: here, or half of them on a thread beside. */
+/** Called with the values of a block, which stay as they are until it returns, and ROW_NUMBERS for each row. */
+export type BlockDone = (x: Values, y: Values, numbers: Float64Array) => void
+
+/** The numbers of rows, block by block: here, or about half of them on a thread beside, which reads files by itself. */
 export class RowSums {
-  readonly #blocks: readonly SharedBlock[]
-  readonly #blockSums: BlockSums
-  /** Grows with each block that is queued; -1 at the end. */
-  readonly #ticket = new Int32Array(new SharedArrayBuffer(4))
+  readonly #tasks: RowTasks
+  readonly #ring: TaskRing
   /** Blocks that are on their way, the oldest first. */
-  readonly #pending: { block: SharedBlock; done: BlockDone }[] = []
+  readonly #pending: { task: number; rows: RowsOfBoth; done: BlockDone }[] = []
   #next = 0
 
   constructor({ threaded }: { readonly threaded: boolean }) {
-    const memory = makeBlockMemory()
-    this.#blocks = viewBlocks(memory).slice(0, threaded ? undefined : 1)
-    this.#blockSums = new BlockSums(memory)
-    if (!threaded) return
-    const program = import.meta.url.endsWith('.ts') ? './row-sums-thread.ts' : './row-sums-thread.js'
-    const workerData = { memory, ticket: this.#ticket.buffer }
-    // Whatever becomes of it: what it does not compute is computed here.
-    new Worker(new URL(program, import.meta.url), { workerData }).on('error', () => {}).unref()
+    const memory = makeRowMemory()
+    this.#tasks = new RowTasks(memory)
+    this.#ring = new TaskRing(this.#tasks.blocks.length, (task) => this.#tasks.compute(task))
+    if (threaded) this.#ring.share(threadProgram('./row-tasks-thread', import.meta.url), { memory })
   }
 
-  /** `same`: both sides are equal, bit for bit. `done` is called now or at a later call. */
-  add(x: Values, y: Values, count: number, width: number, same: boolean, done: BlockDone): void {
-    const floats = x instanceof Float32Array && y instanceof Float32Array
-    if (!floats || count > BLOCK_ROWS || count * width > BLOCK_VALUES) {
-      done(x, y, sumRows(x, y, count, width))
+  /** `done` is called now or at a later call. */
+  add(rows: RowsOfBoth, done: BlockDone): void {
+    const { a, b, position, count, logits } = rows
+    const width = a.coverage.perRow
+    const fits = count <= BLOCK_ROWS && count * width <= BLOCK_VALUES
+    const x = fits ? a.read.stored?.(position - a.pos) : undefined
+    const y = fits ? b.read.stored?.(position - b.pos) : undefined
+    if (x !== undefined && y !== undefined) {
+      const task = this.#free()
+      describe(this.#tasks.blocks[task]!, count, width, logits, x, y)
+      this.#queue(task, rows, done)
       return
     }
-    if (this.#pending.length === this.#blocks.length) this.#finishOldest()
-    const block = this.#blocks[this.#next]!
-    this.#next = (this.#next + 1) % this.#blocks.length
-    block.x.set(x)
-    block.y.set(y)
-    queue(block, count, width, same)
-    Atomics.add(this.#ticket, 0, 1)
-    Atomics.notify(this.#ticket, 0)
-    this.#pending.push({ block, done })
+    const [left, right] = readBoth(rows)
+    if (!fits || !(left instanceof Float32Array) || !(right instanceof Float32Array)) {
+      done(left, right, numbersOf(left, right, rows))
+      return
+    }
+    const task = this.#free()
+    const block = this.#tasks.blocks[task]!
+    block.x.set(left)
+    block.y.set(right)
+    describe(block, count, width, logits, undefined, undefined)
+    this.#queue(task, rows, done)
   }
 
-  /** Until every `done` has been called. The thread ends. */
+  /** Until every `done` has been called. */
   finish(): void {
     while (this.#pending.length > 0) this.#finishOldest()
-    Atomics.store(this.#ticket, 0, -1)
-    Atomics.notify(this.#ticket, 0)
+  }
+
+  /** The thread ends. */
+  end(): void {
+    this.#ring.end()
+  }
+
+  #free(): number {
+    const { length } = this.#tasks.blocks
+    if (this.#pending.length === length) this.#finishOldest()
+    const task = this.#next
+    this.#next = (task + 1) % length
+    return task
+  }
+
+  #queue(task: number, rows: RowsOfBoth, done: BlockDone): void {
+    this.#pending.push({ task, rows, done })
+    this.#ring.queue(task)
   }
 
   #finishOldest(): void {
-    const { block, done } = this.#pending.shift()!
-    this.#blockSums.computeIfQueued(block)
-    collect(block)
-    done(block.x, block.y, block.sums)
+    const { task, rows, done } = this.#pending.shift()!
+    this.#ring.finish(task)
+    const block = this.#tasks.blocks[task]!
+    if (isComputed(block)) {
+      const values = rows.count * rows.a.coverage.perRow
+      done(block.x.subarray(0, values), block.y.subarray(0, values), block.numbers)
+    } else {
+      // Throws where the file cannot be read.
+      const [x, y] = readBoth(rows)
+      done(x, y, numbersOf(x, y, rows))
+    }
   }
 }
 
-function sumRows(x: Values, y: Values, count: number, width: number): Float64Array {
-  const pair = new PairOfBlocks(x, y)
-  const sums = new Float64Array(count * SUMS)
+/** Two runs of one recording may share the memory that values are read into. */
+function readBoth({ a, b, position, count }: RowsOfBoth): [Values, Values] {
+  const x = a.read(position - a.pos, count)
+  const y = b.read(position - b.pos, count)
+  if (a === b || x.buffer !== y.buffer || x.byteOffset !== y.byteOffset) return [x, y]
+  return [a.read(position - a.pos, count).slice(), b.read(position - b.pos, count)]
+}
+
+function numbersOf(x: Values, y: Values, { a, count, logits }: RowsOfBoth): Float64Array {
+  const width = a.coverage.perRow
+  const numbers = new Float64Array(count * ROW_NUMBERS)
   for (let row = 0; row < count; row++) {
-    pair.compare(row * width, row * width, width, sums.subarray(row * SUMS, (row + 1) * SUMS))
+    const [start, end] = [row * width, (row + 1) * width]
+    const [xRow, yRow] = [x.subarray(start, end), y.subarray(start, end)]
+    const rowNumbers = numbers.subarray(row * ROW_NUMBERS, (row + 1) * ROW_NUMBERS)
+    compareRow(xRow, yRow, rowNumbers)
+    const same = rowNumbers[SUM.ulp] === 0 && rowNumbers[SUM.maxDifference] === 0
+    if (logits !== 'none') rowNumbers.set(logitNumbers(xRow, yRow, logits === 'whole', same), LOGITS_AT)
   }
-  return sums
+  return numbers
 }

@@ -133,11 +133,27 @@ export interface Slab {
   /** How many records of the file came before: what drifts with time rather than position is seen by it. */
   readonly order: number
   readonly place: Place
+  readonly read: ReadRows
+}
+
+export interface ReadRows {
   /**
    * Rows [first, first + rows) with coverage.perRow values each, row-major. A fresh array or one that the next read of this
    * recording overwrites: use it before reading on. Throws a PlumblineError where the file cannot be read.
    */
-  read(first?: number, rows?: number): Values
+  (first?: number, rows?: number): Values
+  /**
+   * Where the rows from `first` on are, for whoever reads them on another thread: only where they lie in a file as little-endian F32,
+   * one after another. A part of the function, so that whoever reads otherwise does not leave it behind.
+   */
+  readonly stored?: (first: number) => StoredRows
+}
+
+export interface StoredRows {
+  /** Of the file, which stays open as long as the recording does. */
+  readonly descriptor: number
+  /** In bytes. */
+  readonly offset: number
 }
 
 export type Values = Float32Array | Float64Array

@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto'
-import { createReadStream, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { PlumblineError } from '@plumbline/protocol'
 import { z } from 'zod'
 import { statsOf, unreadable } from '../formats/recording-file.ts'
+import { fileSha256 } from '../formats/sha256-file.ts'
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 /** NMSE. */
@@ -55,15 +54,4 @@ export async function verifyFiles(manifestPath: string, { files }: ReferenceLog)
     const message = `UNTRUSTED REFERENCE: ${path} was changed since it was recorded: its sha256 is ${actual}, and ${manifestPath} says ${expected}`
     throw new PlumblineError('CHECKSUM_MISMATCH', message, { path, actual, expected })
   }
-}
-
-export async function fileSha256(path: string): Promise<string> {
-  if (!statsOf(path).isFile()) throw unreadable(path, 'is no file')
-  const hash = createHash('sha256')
-  try {
-    await pipeline(createReadStream(path), hash)
-  } catch (error) {
-    throw new PlumblineError('UNREADABLE_RECORDING', `${path} cannot be read: ${(error as Error).message}`, { path })
-  }
-  return hash.digest('hex')
 }
