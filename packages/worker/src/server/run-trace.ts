@@ -72,7 +72,7 @@ async function generate(worker: Worker, job: EngineJob, trace: TraceRequest): Pr
         onTokens: (tokens) => {
           for (const { id } of tokens) {
             ids.push(id)
-            answer += text.push(worker.tokenizer!.decodeBytes(id)).t
+            answer += text.push(worker.tokenizer!.textOf(id)).t
           }
         },
         onDone: resolve,

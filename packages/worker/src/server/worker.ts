@@ -61,10 +61,8 @@ export class Worker {
         log.error({ code: reason.code, restarts: this.engine.restarts }, reason.message)
     })
     this.engine.on('output', (line) => log.warn({ engine_output: line }, 'the engine process printed something'))
-    this.engine.on('idle', () => {
-      void this.freshMemory()
-      void this.hashModel()
-    })
+    this.engine.once('idle', () => void this.freshMemory())
+    this.engine.on('idle', () => void this.hashModel())
     this.metrics.observe({
       queueActive: () => this.queue.active,
       queueWaiting: () => this.queue.waiting,

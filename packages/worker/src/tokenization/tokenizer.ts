@@ -1,4 +1,5 @@
 import { type ChatMessage, PlumblineError } from '@plumbline/protocol'
+import { type TokenText, tokenText } from '../streaming/utf8-assembler.ts'
 import { BytePairEncoding } from './byte-pair-encoding.ts'
 import { ChatTemplate, messagesError } from './chat-template.ts'
 import { SentencePiece } from './sentencepiece.ts'
@@ -27,6 +28,8 @@ export interface Tokenizer {
   encodeChat(messages: readonly ChatMessage[]): Uint32Array
   /** The bytes that a token adds to an answer: none for control tokens, maybe a part of a UTF-8 character. */
   decodeBytes(id: number): Uint8Array
+  /** The same as text, remembered: answers are made of few different tokens. */
+  textOf(id: number): TokenText
 }
 
 /**
@@ -44,6 +47,7 @@ class GgufTokenizer implements Tokenizer {
   readonly endOfGenerationIds: readonly number[]
   readonly #tokens: readonly string[]
   readonly #tokenTypes: Int32Array
+  readonly #texts = new Map<number, TokenText>()
   readonly #model: TokenModel
   readonly #special: SpecialTokens
   readonly #control: SpecialTokenSplitter
@@ -102,6 +106,14 @@ class GgufTokenizer implements Tokenizer {
     const type = this.#tokenTypes[id]!
     if (type === TOKEN_TYPE.normal || type === TOKEN_TYPE.byte) return this.#model.bytesOf(id)
     return type === TOKEN_TYPE.userDefined ? utf8.encode(token) : NO_BYTES
+  }
+
+  textOf(id: number): TokenText {
+    const known = this.#texts.get(id)
+    if (known !== undefined) return known
+    const text = tokenText(this.decodeBytes(id))
+    this.#texts.set(id, text)
+    return text
   }
 
   #encode(fragments: readonly Fragment[]): number[] {
