@@ -21,6 +21,7 @@ const bundle = await rolldown({
     'engine-process': path('src/engine-host/engine-process.ts'),
     'inspect-process': path('src/engine-host/inspect-process.ts'),
     'encoding-thread': path('src/tokenization/encoding-thread.ts'),
+    'template-thread': path('src/tokenization/template-thread.ts'),
   },
   platform: 'node',
   resolve: { conditionNames: ['source', 'import', 'node', 'default'] },

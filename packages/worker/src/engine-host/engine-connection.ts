@@ -9,6 +9,8 @@ import { decodeTokenBatch, type SampledToken } from './token-batch.ts'
 export interface EngineConnectionListener {
   onMessage(message: EngineMessage): void
   onTokens(job: number, tokens: readonly SampledToken[]): void
+  /** The tokenizer's metadata, as JSON that nobody has looked at. */
+  onTokenizer(json: SharedArrayBuffer): void
   /** A line that the process wrote on its stdout or stderr. */
   onOutput(line: string): void
   /** The process is gone; called exactly once, after everything else. */
@@ -70,6 +72,13 @@ export class EngineConnection {
       // The line where tokens leave the pipe.
       const { job, tokens } = decodeTokenBatch(payload)
       this.#listener.onTokens(job, tokens)
+      return
+    }
+    if (kind === FRAME_KIND.tokenizer) {
+      // For another thread: it may be megabytes, and to read them takes a while.
+      const json = new SharedArrayBuffer(payload.length)
+      new Uint8Array(json).set(payload)
+      this.#listener.onTokenizer(json)
       return
     }
     const parsed = engineMessageSchema.safeParse(parseJson(payload))

@@ -47,11 +47,14 @@ async function load(options: EngineOptions, sendTokenizer: boolean): Promise<voi
         loading = { fraction, stage }
       },
     })
+    if (sendTokenizer) {
+      const json = JSON.stringify(plainArrays(engine.tokenizerMetadata()))
+      pipe.write(encodeFrame(FRAME_KIND.tokenizer, Buffer.from(json)))
+    }
     send({
       type: 'loaded',
       info: engine.info,
       memory: engine.memoryUsed(),
-      ...(sendTokenizer && { tokenizer: plainArrays(engine.tokenizerMetadata()) }),
     })
   } catch (thrown) {
     send({ type: 'load_failed', error: errorOf(thrown) })
@@ -92,7 +95,7 @@ function generate(number: number, request: EngineJob): void {
         onTokens: ({ tokens }) => {
           // The line where tokens leave the engine process.
           pipe.write(encodeFrame(FRAME_KIND.tokens, encodeTokenBatch(number, tokens)))
-          gatherer.sent()
+          gatherer.sent(tokens.length, request.maxTokens - 1 - tokens.at(-1)!.index)
         },
         onDone: ({ tokens, stopReason, prefillMs, decodeMs, error }) =>
           done({ tokens, stopReason, prefillMs, decodeMs, ...(error && { error: errorOf(error) }) }),
@@ -107,18 +110,21 @@ function generate(number: number, request: EngineJob): void {
 /**
  * Lets fast tokens gather in the ring. Each waking of this process, the front and the client costs 50 to 100 microseconds, which the
  * threads that compute lose where there is no core to spare. So after tokens that came quickly this thread sleeps: nothing wakes it, and
- * what it can miss (a cancellation, a heartbeat) can wait for five milliseconds.
+ * what it can miss (a cancellation, a heartbeat) can wait for five milliseconds. The last token is waited for no longer than it takes.
  */
 class TokenGatherer {
   readonly #nothing = new Int32Array(new SharedArrayBuffer(4))
   #lastAt = Number.NEGATIVE_INFINITY
 
-  sent(): void {
+  /** @param count how many tokens have just been sent, @param left how many may follow */
+  sent(count: number, left: number): void {
     const now = performance.now()
-    const quick = now - this.#lastAt < 2 * GATHER_MS
+    const sinceLast = now - this.#lastAt
     this.#lastAt = now
+    if (sinceLast >= 2 * GATHER_MS) return
+    const wait = Math.min(GATHER_MS, (left * sinceLast) / count)
     // In a turn of its own: if the job is over by now, its end must not wait.
-    if (quick) setImmediate(() => active && Atomics.wait(this.#nothing, 0, 0, GATHER_MS))
+    setImmediate(() => active && Atomics.wait(this.#nothing, 0, 0, wait))
   }
 }
 const gatherer = new TokenGatherer()

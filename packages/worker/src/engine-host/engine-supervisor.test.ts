@@ -30,7 +30,7 @@ function loadedSupervisor(): EngineSupervisor {
   const supervisor = new EngineSupervisor({
     engine: { modelPath: '/nowhere', device: 'cpu', precision: 'fast' },
     stallMs: 10_000,
-    adopt: () => undefined,
+    adoptTokenizer: async () => undefined,
   })
   supervisor.start()
   load()

@@ -30,7 +30,7 @@ export function readHealth(worker: Worker): Health {
     resident: engine.state === 'ready' || engine.state === 'stalled',
     memory_bytes_used: worker.frontMemory.bytes + worker.engineMemory.bytes,
     vram_bytes_used: worker.vramBytes,
-    tokenizer_kind: worker.tokenizer?.kind ?? null,
+    tokenizer_kind: worker.vocabulary?.kind ?? null,
     vocab_size: info?.vocabSize ?? null,
     context_length: info?.contextLength ?? null,
     uptime_seconds: (performance.now() - worker.startedAt) / 1_000,
