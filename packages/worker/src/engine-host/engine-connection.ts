@@ -1,7 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { PlumblineError } from '@plumbline/protocol'
-import { programPath } from '../package-files.ts'
 import { type EngineMessage, engineMessageSchema, type FrontMessage } from './messages.ts'
 import { encodeFrame, FRAME_KIND, type FrameKind, PIPE_FD, PipeFrameReader, PipeGarbageError } from './pipe-frame.ts'
 import { decodeTokenBatch, type SampledToken } from './token-batch.ts'
@@ -26,11 +25,9 @@ export class EngineConnection {
   #killedFor: PlumblineError | undefined
   #closed = false
 
-  constructor(listener: EngineConnectionListener) {
+  constructor(listener: EngineConnectionListener, child: ChildProcess) {
     this.#listener = listener
-    this.#child = spawn(process.execPath, [...process.execArgv, engineProgram()], {
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-    })
+    this.#child = child
     this.#pipe = this.#child.stdio[PIPE_FD] as Socket
     const reader = new PipeFrameReader((kind, payload) => this.#onFrame(kind, payload))
     this.#pipe.on('data', (chunk: Buffer) => {
@@ -49,6 +46,13 @@ export class EngineConnection {
       })
     }
     this.#child.on('error', (error) => this.#close(`could not be started: ${error.message}`))
+    // One that was spawned a while ago may be gone already.
+    const { exitCode, signalCode, pid } = child
+    if (pid === undefined || exitCode !== null || signalCode !== null) {
+      queueMicrotask(() =>
+        this.#close(pid === undefined ? 'could not be started' : 'ended before it was told anything'),
+      )
+    }
     // 'close' comes after 'exit', when all that the process wrote has been read.
     this.#child.on('close', (code, signal) => this.#close(signal ? `was ended by ${signal}` : `exited with ${code}`))
   }
@@ -100,9 +104,4 @@ function parseJson(payload: Buffer): unknown {
   } catch {
     return undefined
   }
-}
-
-/** For tests only: PLUMBLINE_ENGINE_PROCESS names another program that speaks the pipe, to inject faults. */
-function engineProgram(): string {
-  return process.env.PLUMBLINE_ENGINE_PROCESS || programPath('engine-host/engine-process')
 }

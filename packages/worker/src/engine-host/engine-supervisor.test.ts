@@ -16,6 +16,8 @@ vi.mock('./engine-connection.ts', () => ({
   },
 }))
 
+vi.mock('./spawn-engine.ts', () => ({ spawnEngine: () => undefined }))
+
 beforeEach(() => {
   started.length = 0
   vi.useFakeTimers()

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs'
 import { PlumblineError } from '@plumbline/protocol'
 import { EngineConnection } from './engine-connection.ts'
 import type { EngineInfo, EngineJob, EngineMemory, EngineMessage, EngineOptions } from './messages.ts'
+import { spawnEngine } from './spawn-engine.ts'
 import { StallWatch } from './stall-watch.ts'
 import type { SampledToken } from './token-batch.ts'
 
@@ -88,7 +89,8 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
     this.#options = options
   }
 
-  start(): void {
+  /** @param child an engine process that has been spawned already */
+  start(child = spawnEngine()): void {
     const { engine } = this.#options
     const modelFile = fileIdentity(engine.modelPath)
     this.#phase = 'starting'
@@ -96,23 +98,26 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
     this.#loading = { fraction: 0, stage: '' }
     this.#loadStartedAt = performance.now()
     let tokenizer: Promise<void> | undefined
-    const connection = new EngineConnection({
-      onMessage: (message) => {
-        if (message.type !== 'loaded') this.#onMessage(message, connection)
-        else if (!tokenizer) this.#onLoaded(connection, modelFile, message)
-        else void tokenizer.then(() => this.#onLoaded(connection, modelFile, message), ignore)
+    const connection = new EngineConnection(
+      {
+        onMessage: (message) => {
+          if (message.type !== 'loaded') this.#onMessage(message, connection)
+          else if (!tokenizer) this.#onLoaded(connection, modelFile, message)
+          else void tokenizer.then(() => this.#onLoaded(connection, modelFile, message), ignore)
+        },
+        onTokens: (job, tokens) => {
+          this.#watch.news()
+          if (this.#active?.number === job) this.#active.sink.onTokens(tokens)
+        },
+        onTokenizer: (json) => {
+          tokenizer = this.#options.adoptTokenizer(json)
+          tokenizer.catch((error) => connection.kill(PlumblineError.from(error)))
+        },
+        onOutput: (line) => this.emit('output', line),
+        onClose: (reason) => this.#onClose(reason),
       },
-      onTokens: (job, tokens) => {
-        this.#watch.news()
-        if (this.#active?.number === job) this.#active.sink.onTokens(tokens)
-      },
-      onTokenizer: (json) => {
-        tokenizer = this.#options.adoptTokenizer(json)
-        tokenizer.catch((error) => connection.kill(PlumblineError.from(error)))
-      },
-      onOutput: (line) => this.emit('output', line),
-      onClose: (reason) => this.#onClose(reason),
-    })
+      child,
+    )
     this.#connection = connection
     connection.send({ type: 'load', options: engine, sendTokenizer: modelFile !== this.#loadedFile })
     this.#probed = false
