@@ -33,6 +33,8 @@ export class Worker {
   /** Of the model file; null until it has been read through. */
   modelSha256: string | null = null
   #hashing: Promise<void> | undefined
+  /** Its thread starts while the engine does. */
+  #nextEncoder: ReturnType<typeof nextEncoder> | undefined = nextEncoder()
 
   constructor(options: OptionValues, modelFile: ModelFile, log: Logger) {
     this.options = options
@@ -97,11 +99,19 @@ export class Worker {
 
   /** The model has been loaded for the first time, or its file is another one than before. */
   async #adoptTokenizer(json: SharedArrayBuffer): Promise<void> {
-    const encoder = new PromptEncoder(json)
+    const { encoder, give } = this.#nextEncoder ?? nextEncoder()
+    this.#nextEncoder = undefined
+    give(json)
     this.encoder?.dispose()
     this.encoder = encoder
     this.vocabulary = await encoder.vocabulary
     this.modelSha256 = null
     this.#hashing = undefined
   }
+}
+
+function nextEncoder(): { encoder: PromptEncoder; give: (metadata: SharedArrayBuffer) => void } {
+  let give!: (metadata: SharedArrayBuffer) => void
+  const metadata = new Promise<SharedArrayBuffer>((resolve) => (give = resolve))
+  return { encoder: new PromptEncoder(metadata), give }
 }

@@ -1,5 +1,5 @@
 // The thread that has the tokenizer (prompt-encoder.ts).
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import { PlumblineError } from '@plumbline/protocol/errors'
 import type { EncoderAnswer, EncoderGreeting, EncoderRequest } from './prompt-encoder.ts'
 import { buildTokenizer, type Tokenizer } from './tokenizer.ts'
@@ -10,11 +10,11 @@ const port = parentPort!
 const post = (message: EncoderGreeting | EncoderAnswer, transfer: ArrayBuffer[] = []) =>
   port.postMessage(message, transfer)
 
-function start(): void {
+function start(json: SharedArrayBuffer): void {
   let metadata: TokenizerMetadata
   let tokenizer: Tokenizer
   try {
-    metadata = parseTokenizerMetadata(Buffer.from(workerData as SharedArrayBuffer).toString('utf8'))
+    metadata = parseTokenizerMetadata(Buffer.from(json).toString('utf8'))
     tokenizer = buildTokenizer(metadata)
     const vocabulary = describeVocabulary(tokenizer)
     post({ vocabulary }, [vocabulary.bytes.buffer as ArrayBuffer, vocabulary.ends.buffer as ArrayBuffer])
@@ -37,4 +37,4 @@ function start(): void {
   tokenizer.prepare() // before the first prompt asks for it
 }
 
-start()
+port.once('message', start)

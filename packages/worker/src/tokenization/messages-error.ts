@@ -1,4 +1,4 @@
-import { InvalidRequestError } from '@plumbline/protocol'
+import { InvalidRequestError } from '@plumbline/protocol/errors'
 
 /** @param constraint what of the model's template stands against the messages */
 export function messagesError(constraint: string, message: string): InvalidRequestError {

@@ -10,7 +10,7 @@ const tokenizer = buildTokenizer(metadata)
 const encodePrompt = ({ prompt, messages }: Prompt) =>
   messages ? tokenizer.encodeChat(messages) : tokenizer.encodePrompt(prompt!)
 /** As the engine process sends it. */
-function asSent(metadata: TokenizerMetadata): SharedArrayBuffer {
+async function asSent(metadata: TokenizerMetadata): Promise<SharedArrayBuffer> {
   const json = Buffer.from(JSON.stringify({ ...metadata, tokenTypes: [...metadata.tokenTypes!] }))
   const shared = new SharedArrayBuffer(json.length)
   new Uint8Array(shared).set(json)

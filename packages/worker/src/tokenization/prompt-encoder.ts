@@ -1,5 +1,5 @@
-import { type ChatMessage, type FieldError, InvalidRequestError, PlumblineError } from '@plumbline/protocol'
-import type { ErrorCode } from '@plumbline/protocol/errors'
+import type { ChatMessage } from '@plumbline/protocol'
+import { type ErrorCode, type FieldError, InvalidRequestError, PlumblineError } from '@plumbline/protocol/errors'
 import type { ChatTemplateTokens } from './chat-template.ts'
 import { messagesError, noTemplate } from './messages-error.ts'
 import type { Fragment } from './special-tokens.ts'
@@ -43,10 +43,10 @@ export class PromptEncoder {
   readonly #encoder: ThreadQueue<EncoderGreeting, EncoderRequest, EncoderAnswer>
   #templates: ThreadQueue<true, readonly ChatMessage[], TemplateAnswer> | undefined
 
-  /** @param metadata the tokenizer's, as JSON (tokenizer-metadata.ts) */
-  constructor(metadata: SharedArrayBuffer, timeLimitMs = TIME_LIMIT_MS) {
+  /** @param metadata the tokenizer's, as JSON (tokenizer-metadata.ts); the thread starts before it is there */
+  constructor(metadata: Promise<SharedArrayBuffer>, timeLimitMs = TIME_LIMIT_MS) {
     this.#timeLimitMs = timeLimitMs
-    this.#encoder = new ThreadQueue({ program: 'tokenization/encoding-thread', workerData: metadata })
+    this.#encoder = new ThreadQueue({ program: 'tokenization/encoding-thread', first: metadata })
     this.vocabulary = this.#meet()
     this.vocabulary.catch(() => undefined) // whoever waits for it hears of it
   }
@@ -82,7 +82,7 @@ export class PromptEncoder {
     if (chatTemplate) {
       this.#templates = new ThreadQueue({
         program: 'tokenization/template-thread',
-        workerData: chatTemplate satisfies TemplateData,
+        first: Promise.resolve<TemplateData>(chatTemplate),
         memoryLimitMiB: MEMORY_LIMIT_MIB,
         timeLimitMs: this.#timeLimitMs,
       })

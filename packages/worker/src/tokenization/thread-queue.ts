@@ -2,9 +2,10 @@ import { Worker as Thread } from 'node:worker_threads'
 import { programPath } from '../package-files.ts'
 
 export interface ThreadOptions {
-  /** As programPath has it. It posts one message when it is ready, and then one for each that it gets, in their order. */
+  /** As programPath has it. It posts a greeting for the first message that it gets, and then one answer for each, in their order. */
   readonly program: string
-  readonly workerData: unknown
+  /** What each such thread gets first; it starts meanwhile. */
+  readonly first: Promise<unknown>
   readonly memoryLimitMiB?: number
   /** For one request, once the thread is ready. */
   readonly timeLimitMs?: number
@@ -65,8 +66,10 @@ export class ThreadQueue<Greeting, Request, Answer> {
     this.#active = this.#waiting.shift()
     if (!this.#active) return
     this.#thread ??= this.#start()
-    this.#thread.postMessage(this.#active.request)
-    if (this.#ready) this.#startClock(this.#thread)
+    const thread = this.#thread
+    const { request } = this.#active
+    void this.#options.first.then(() => thread.postMessage(request))
+    if (this.#ready) this.#startClock(thread)
   }
 
   #startClock(thread: Thread): void {
@@ -80,11 +83,10 @@ export class ThreadQueue<Greeting, Request, Answer> {
   }
 
   #start(): Thread {
-    const { program, workerData, memoryLimitMiB } = this.#options
-    const thread = new Thread(programPath(program), {
-      workerData,
-      ...(memoryLimitMiB !== undefined && { resourceLimits: { maxOldGenerationSizeMb: memoryLimitMiB } }),
-    })
+    const { program, first, memoryLimitMiB } = this.#options
+    const resourceLimits = memoryLimitMiB === undefined ? {} : { maxOldGenerationSizeMb: memoryLimitMiB }
+    const thread = new Thread(programPath(program), { resourceLimits })
+    void first.then((message) => thread.postMessage(message))
     thread.unref()
     thread.on('message', (message) => this.#onMessage(thread, message))
     thread.on('error', (error) => this.#onEnd(thread, error.message))
