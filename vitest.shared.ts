@@ -1,5 +1,5 @@
-import { basename } from 'node:path'
 import { defineConfig } from 'vitest/config'
+import { reportName } from './scripts/report-name.ts'
 import { SkippedReporter } from './scripts/skipped-reporter.ts'
 
 // The tier of this run (docs/decisions/0003-test-tiers.md):
@@ -28,6 +28,6 @@ export default defineConfig({
     passWithNoTests: true,
     maxWorkers: 2,
     reporters: ['default', new SkippedReporter(), ...(reports === undefined ? [] : ['junit'])],
-    ...(reports === undefined ? {} : { outputFile: { junit: `${reports}/${basename(process.cwd())}.${tier}.xml` } }),
+    ...(reports === undefined ? {} : { outputFile: { junit: `${reports}/${reportName(process.cwd(), tier)}` } }),
   },
 })

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   checkpointNames,
+  manifestSha256,
   type TraceLevel,
   type TraceManifest,
   type TraceRecord,
@@ -50,6 +51,7 @@ const manifest: TraceManifest = {
 interface Trace extends Generated {
   readonly manifest: TraceManifest
   readonly records: TraceRecord[]
+  readonly manifestText: string
   readonly tensors: Buffer
   readonly jsonl: Buffer
 }
@@ -89,9 +91,11 @@ async function traced(
   })
   const jsonl = readFileSync(join(directory, 'trace.jsonl'))
   const lines = jsonl.toString('utf8').trimEnd().split('\n')
+  const manifestText = readFileSync(join(directory, 'manifest.json'), 'utf8')
   return {
     ...generated,
-    manifest: traceManifestSchema.parse(JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8'))),
+    manifest: traceManifestSchema.parse(JSON.parse(manifestText)),
+    manifestText,
     records: lines.map((line) => traceRecordSchema.parse(JSON.parse(line))),
     tensors: readFileSync(join(directory, 'tensors.bin')),
     jsonl,
@@ -158,6 +162,7 @@ describe('a trace of a generation', () => {
       stop_reason: 'MAX_TOKENS',
       trace_sha256: sha256(trace.jsonl),
       tensors_sha256: sha256(trace.tensors),
+      manifest_sha256: manifestSha256(trace.manifestText),
     })
   })
 })

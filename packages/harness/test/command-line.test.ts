@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { readProcessFacts } from '../src/probes/process-facts.ts'
 import { waitUntil } from '../src/worker-process/process-identity.ts'
 import { WorkerProcess } from '../src/worker-process/worker-process.ts'
-import { fixtureCommand, fixtureWorker, runHarness, startHarness } from './helpers/run-harness.ts'
+import { childrenOf, fixtureCommand, fixtureWorker, runHarness, startHarness } from './helpers/run-harness.ts'
 
 const model = committedAsset('stories260K/stories260K-f32.gguf')
 const haiku = (fixture: string, ...args: string[]) => [
@@ -174,15 +174,3 @@ test('haiku-rate with answers that never end could not run: exit 5', { timeout: 
   expect(exitCode).toBe(EXIT.couldNotRun)
   expect(JSON.parse(stdout)).toMatchObject({ challenges: 1, unfinished: 1, words: null })
 })
-
-async function childrenOf(pid: number): Promise<number[]> {
-  const children = () =>
-    readdirSync(`/proc/${pid}/task`)
-      .flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(' '))
-      .filter((child) => child !== '')
-      .map(Number)
-  await waitUntil(() => children().length > 0, 30_000)
-  // Its ready line comes a moment later.
-  await sleep(500)
-  return children()
-}

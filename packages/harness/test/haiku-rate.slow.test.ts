@@ -1,13 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { findInCorpora } from '@plumbline/haiku-nano/training-corpora'
-import { EXIT } from '@plumbline/protocol'
 import { expect, test } from 'vitest'
-import { runHarness } from './helpers/run-harness.ts'
+import { rateHaiku } from './helpers/rate-haiku.ts'
 
 test('haiku-nano on 200 fresh challenges, through the worker', { timeout: 600_000 }, async () => {
-  const { stdout, exitCode } = await runHarness(['haiku-rate', '--challenges', '200'])
-  expect(exitCode).toBe(EXIT.ok)
-  const { words, three_lines, five_seven_five, distinct, answers } = JSON.parse(stdout)
+  const { words, three_lines, five_seven_five, distinct, texts } = await rateHaiku(200)
   // The challenges are drawn anew each time. By the binomial distribution, a model as good as the card says (96.1 %, 100 %, 79.8 %)
   // falls below these bounds once in 3 million runs (words), 5 million (lines, if it is right 99.8 % of the time) and 80 million.
   expect(words).toBeGreaterThanOrEqual(0.88)
@@ -15,10 +11,5 @@ test('haiku-nano on 200 fresh challenges, through the worker', { timeout: 600_00
   expect(five_seven_five).toBeGreaterThanOrEqual(0.63)
   expect(distinct).toBeGreaterThanOrEqual(190)
   // Of each training corpus an eighth; the nightly test looks through all of it.
-  const texts = readFileSync(answers, 'utf8')
-    .trimEnd()
-    .split('\n')
-    .map((line) => (JSON.parse(line) as { text: string }).text)
-  expect(texts).toHaveLength(200)
   expect(findInCorpora(texts, 4)).toEqual([])
 })

@@ -7,8 +7,10 @@ import { asset, committedAsset, describeWithAssets } from '@plumbline/protocol/t
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { CheckResult } from '../src/checkers/check.ts'
 import { LOGIT_NOISE } from '../src/evidence/logit-noise.ts'
+import { readProcessFacts } from '../src/probes/process-facts.ts'
+import { waitUntil } from '../src/worker-process/process-identity.ts'
 import { exchangeTensors } from './helpers/exchange-tensors.ts'
-import { fixtureCommand, runHarness } from './helpers/run-harness.ts'
+import { childrenOf, fixtureCommand, runHarness, startHarness } from './helpers/run-harness.ts'
 
 // Plumbline's own worker, built, on its own engine.
 
@@ -51,6 +53,16 @@ describe('the worker is genuine', { timeout: 300_000 }, () => {
     // All that is told of them, for whoever finds this failed.
     expect(runs.flatMap(({ genuine }) => genuine.filter((check) => check.verdict !== 'pass'))).toEqual([])
   })
+})
+
+test.skipIf(process.platform !== 'linux')('kill -9 of the harness leaves no worker and no engine running', async () => {
+  const harness = startHarness(['haiku'])
+  const [front] = await childrenOf(harness.pid)
+  const [engine] = await childrenOf(front!)
+  harness.kill('SIGKILL')
+  for (const pid of [front!, engine!]) {
+    expect(await waitUntil(async () => (await readProcessFacts(pid)) === undefined, 20_000)).toBe(true)
+  }
 })
 
 describeWithAssets(describe, 'the worker is genuine with stories15M', () => {

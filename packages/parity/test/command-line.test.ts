@@ -120,9 +120,14 @@ describe('compare', () => {
       },
     ],
   ])('a recording compared with itself, %s, shows nothing', async (_, path) => {
-    const { exitCode, stdout, stderr } = await runParity(['compare', path(), right])
+    const same = path()
+    const { exitCode, stdout, stderr } = await runParity(['compare', same, right])
     expect(stderr).toContain('NOTHING COMPARED: a recording compared with itself: ')
     expect([exitCode, stdout]).toEqual([4, ''])
+    const { exit_code, refusal } = jsonReportSchema.parse(
+      JSON.parse((await runParity(['compare', same, right, '--json'])).stdout),
+    )
+    expect([exit_code, refusal!.message]).toEqual([4, expect.stringContaining('NOTHING COMPARED')])
   })
 
   test.skipIf(process.platform === 'win32')('neither a pipe nor links in a circle keep it waiting', async () => {

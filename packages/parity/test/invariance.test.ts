@@ -46,7 +46,17 @@ test('a worker that computes otherwise on two threads is found out: which ways, 
   expect(exitCode).toBe(1)
 })
 
+test('a prompt that repeats a token is evaluated as it was given', async () => {
+  const ways = ['--prompt-token-ids', '1,403,1,403,403', '--threads', '1', '--chunks', '2,2', '--level', 'logits']
+  const { stdout } = await invariance('--precision', 'exact', ...ways, '--json')
+  const { prompt_token_ids, cells } = invarianceJsonSchema.parse(JSON.parse(stdout))
+  expect(prompt_token_ids).toEqual([1, 403, 1, 403, 403])
+  expect(cells.filter(({ how }) => how === 'chunks of 2')).toHaveLength(1)
+})
+
 test.each([
+  ['--prompt-token-ids', '1,,2', "--prompt-token-ids is '1,,2', must be token ids with commas between them"],
+  ['--level', 'all', "--level is 'all', must be logits, layers, ops"],
   ['--chunks', '0', 'must be whole numbers of 1 or more'],
   ['--threads', 'two', 'must be whole numbers of 1 or more'],
   ['--max-tokens', '0', 'must be a whole number of 1 or more'],

@@ -32,10 +32,11 @@ describe('run', () => {
     const out = join(folder, 'kept')
     const { exitCode, stdout } = await run('--reference', references, '--precision', 'exact', '--out', out)
     const [first, ...rest] = stdout.trimEnd().split('\n')
-    const unverified = rest.filter((line) => line.startsWith('  unverified: '))
+    const unverified = rest.filter((line) => /^ {2}un(verified|checked): /.test(line))
     expect(rest.slice(0, unverified.length)).toEqual(unverified)
     expect(unverified).toContain("  unverified: hashes of the reference's files: no manifest.json lists them")
-    const lines = rest.filter((line) => !line.startsWith('  unverified: '))
+    expect(unverified).toContain("  unchecked: the reference's sums and activations: none was recorded with its inputs")
+    const lines = rest.slice(unverified.length)
     expect(first).toMatch(
       /^SAME: stories260K-f32\.gguf \(exact\) against 3 of 6 references, of 3 only a part; the most NMSE of logits is /,
     )
@@ -103,14 +104,15 @@ describe('run with a worker that', () => {
     expect(await runParity(['oracle', ...ids])).toMatchObject({ exitCode: 0 })
     const worker = oddWorker(`hands-back '${reference}'`)
     const { exitCode, stdout, stderr } = await run('--reference', reference, '--precision', 'exact', ...worker)
-    expect(stderr).toContain('UNTRUSTED CANDIDATE: the trace that the worker left is not what was asked for: ')
-    expect(stderr).toMatch(
-      /it was recorded at .*, not in this run; its run .* is that of a reference; plumbline-reference made/,
+    expect(stdout).toMatch(
+      /^UNTRUSTED CANDIDATE: the trace that the worker left is not what was asked for \(it was recorded at .*, not in this run; its run .* is that of a reference; plumbline-reference made/,
     )
-    expect([exitCode, stdout]).toEqual([4, ''])
-    const other = await run('--reference', few, ...worker)
-    expect(other.stderr).toContain('it is of another prompt; its precision is exact, and fast was asked for; ')
-    expect(other.exitCode).toBe(4)
+    expect([exitCode, stderr]).toEqual([4, ''])
+    const other = await run('--reference', few, '--json', ...worker)
+    const { exit_code, comparisons } = jsonReportSchema.parse(JSON.parse(other.stdout))
+    expect(comparisons.map(({ verdict }) => verdict.outcome)).toEqual(['untrusted', 'untrusted'])
+    expect(comparisons[0]!.verdict.line).toMatch(/it is of another prompt; its precision is exact, and fast was asked/)
+    expect([exit_code, other.exitCode]).toEqual([4, 4])
   })
 
   test('is not there could not be run', async () => {
@@ -145,10 +147,15 @@ test.each(['SIGINT', 'SIGTERM'] as const)('run that is ended by %s takes the wor
 
 describe('run finds no reference to trust', () => {
   test('where there is none of this model: nothing compared is no pass', async () => {
-    const { exitCode, stdout } = await runParity(['run', '--model', otherModel, '--reference', few])
+    const args = ['run', '--model', otherModel, '--reference', few]
+    const { exitCode, stdout } = await runParity(args)
     expect(stdout).toMatch(/^NOTHING COMPARED: .* holds no reference of /)
     expect(stdout).toContain('passed over prompt-0.safetensors: of another model')
     expect(exitCode).toBe(4)
+    const { exit_code, comparisons, refusal } = jsonReportSchema.parse(
+      JSON.parse((await runParity([...args, '--json'])).stdout),
+    )
+    expect([exit_code, comparisons, refusal!.code]).toEqual([4, [], 'INVALID_RECORDING'])
   })
 
   test('where a file was changed since it was recorded: it is named, with both hashes', async () => {

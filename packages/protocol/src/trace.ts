@@ -1,7 +1,9 @@
 import { z } from 'zod'
 
 /** `ops` holds every checkpoint, `layers` the residual stream after each layer and what follows it, `logits` the logits alone. */
-export const TRACE_LEVELS = ['off', 'logits', 'layers', 'ops'] as const
+export const TRACED_LEVELS = ['logits', 'layers', 'ops'] as const
+export type TracedLevel = (typeof TRACED_LEVELS)[number]
+export const TRACE_LEVELS = ['off', ...TRACED_LEVELS] as const
 export type TraceLevel = (typeof TRACE_LEVELS)[number]
 
 /** The checkpoints of one layer, in the order of computation, named as `blk.N.<name>`. */
@@ -30,7 +32,7 @@ export const LAYER_CHECKPOINTS = [
 export type LayerCheckpoint = (typeof LAYER_CHECKPOINTS)[number]
 
 /** Every checkpoint of a model with that many layers, in the order of computation. */
-export function checkpointNames(layers: number, level: Exclude<TraceLevel, 'off'> = 'ops'): string[] {
+export function checkpointNames(layers: number, level: TracedLevel = 'ops'): string[] {
   if (level === 'logits') return ['logits']
   const ofLayer = level === 'layers' ? (['output'] as const) : LAYER_CHECKPOINTS
   const blocks = Array.from({ length: layers }, (_, layer) => ofLayer.map((name) => `blk.${layer}.${name}`))
@@ -80,7 +82,7 @@ export type TraceRecord = z.output<typeof traceRecordSchema>
 export const traceManifestSchema = z.strictObject({
   v: z.literal(1),
   run: z.string(),
-  level: z.enum(TRACE_LEVELS).exclude(['off']),
+  level: z.enum(TRACED_LEVELS),
   model: z.strictObject({
     name: z.string(),
     sha256: sha256.nullable(),
@@ -122,6 +124,8 @@ export const traceManifestSchema = z.strictObject({
       generated_token_ids: z.array(z.int().min(0)),
       trace_sha256: sha256,
       tensors_sha256: sha256,
+      /** Of this file without this member (`manifestSha256`); older traces have none. */
+      manifest_sha256: sha256.optional(),
     })
     .optional(),
 })

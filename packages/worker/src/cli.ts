@@ -6,10 +6,15 @@ import { addModelCommands } from './cli/model-commands.ts'
 import { addTraceCommand } from './cli/trace-command.ts'
 import { describeConfiguration, resolveConfiguration } from './config/configuration.ts'
 import { OPTIONS } from './config/options.ts'
+import { endWithStdin } from './end-with-stdin.ts'
 import { VERSION } from './version.ts'
+
+const STDIN_HELP = `With PLUMBLINE_END_WITH_STDIN=1 and a pipe for stdin: ends when the other end is closed, as it is when whoever
+holds it is killed.`
 
 /** Runs `plumbline-worker` with these arguments and returns its exit code. */
 export async function run(argv: readonly string[]): Promise<number> {
+  endWithStdin()
   let exitCode: number = EXIT.ok
   const program = commandLine((code) => {
     exitCode = code
@@ -60,6 +65,6 @@ function commandLine(exitWith: (code: number) => void): Command {
     })
   addTraceCommand(program)
   addModelCommands(program, exitWith)
-  program.addHelpText('after', () => `\n${serve.helpInformation()}`)
+  program.addHelpText('after', () => `\n${serve.helpInformation()}\n${STDIN_HELP}`)
   return program
 }

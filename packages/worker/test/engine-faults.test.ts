@@ -1,10 +1,10 @@
 import { renameSync } from 'node:fs'
-import type { Health } from '@plumbline/protocol'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Health, healthSchema } from '@plumbline/protocol'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { FakeScript } from './fixtures/fake-script.ts'
 import { FAKE_REQUESTS, killAgainAndAgain } from './helpers/engine-kills.ts'
 import { Execution, fakeRequest } from './helpers/execute.ts'
-import { fakeWorker, isAlive, type SpawnedWorker, spawnFakeWorker, until } from './helpers/spawn-worker.ts'
+import { FROM_SOURCE, fakeWorker, isAlive, type SpawnedWorker, spawnFakeWorker, until } from './helpers/spawn-worker.ts'
 
 const FAST_STALL = ['--engine-stall-sec', '1.5']
 
@@ -155,3 +155,33 @@ test('no engine process is left when the front process is killed', async () => {
   await worker.exited
   await until(() => !isAlive(engine.pid!))
 })
+
+/** Starts a worker as the harness does, and says its pid. */
+const STARTER = `
+const { spawn } = require('node:child_process')
+const env = { ...process.env, PLUMBLINE_END_WITH_STDIN: '1' }
+const worker = spawn(process.execPath, process.argv.slice(1), { env, detached: true, stdio: ['pipe', 'inherit', 'inherit'] })
+console.log(JSON.stringify({ pid: worker.pid }))
+setInterval(() => {}, 1_000)
+`
+
+test.each(['while it loads', 'while it answers'])(
+  'no worker and no engine process is left when whoever started the worker is killed outright, %s',
+  async (when) => {
+    const loads = when === 'while it loads'
+    const starter = spawnFakeWorker([], {
+      load: loads ? { ms: 600_000 } : {},
+      program: ['-e', STARTER, '--', ...FROM_SOURCE],
+    })
+    onTestFinished(() => void starter.child.kill('SIGKILL'))
+    await until(() => starter.stdout.includes(loads ? '"listening"' : '"ready"'))
+    const [{ pid }, { url }] = starter.stdout
+      .split('\n')
+      .slice(0, 2)
+      .map((line) => JSON.parse(line))
+    const { engine } = healthSchema.parse(await (await fetch(`${url}/health`)).json())
+    if (!loads) await (await Execution.start(url, fakeRequest({ tokens: 1, ending: 'go-on' }))).untilTokens(1)
+    starter.child.kill('SIGKILL')
+    await until(() => !isAlive(pid) && !isAlive(engine.pid!))
+  },
+)

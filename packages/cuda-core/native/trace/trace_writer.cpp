@@ -185,6 +185,11 @@ void TraceWriter::close(std::span<const std::uint32_t> generated_token_ids, std:
                std::vector<std::uint64_t>(generated_token_ids.begin(), generated_token_ids.end()));
   closed.add("trace_sha256", std::string_view(records_file_->sha256()))
       .add("tensors_sha256", std::string_view(tensors_file_->sha256()));
+  // Of the file without this member (packages/protocol/src/trace-manifest.ts).
+  Sha256 hash;
+  const std::string unsealed = manifest_with(text + '}');
+  hash.update(std::as_bytes(std::span(unsealed)));
+  closed.add("manifest_sha256", std::string_view(hash.hex_digest()));
   text += '}';
   try {
     write_manifest(text);
@@ -205,10 +210,14 @@ void TraceWriter::stop(const std::string& why) {
   }
 }
 
-void TraceWriter::write_manifest(const std::string& last_members) const {
+std::string TraceWriter::manifest_with(const std::string& last_members) const {
   std::string text = options_.manifest;
   if (!last_members.empty()) text.insert(text.rfind('}'), "," + last_members);
-  text += '\n';
+  return text += '\n';
+}
+
+void TraceWriter::write_manifest(const std::string& last_members) const {
+  const std::string text = manifest_with(last_members);
   const auto path = options_.directory / "manifest.json";
   const auto unfinished = options_.directory / "manifest.json.tmp";
   TraceFile(unfinished).append(std::as_bytes(std::span(text)));

@@ -45,6 +45,7 @@ class TraceWriter final : public Observer {
 
  private:
   void stop(const std::string& why);
+  std::string manifest_with(const std::string& last_members) const;
   void write_manifest(const std::string& last_members) const;
 
   TraceOptions options_;

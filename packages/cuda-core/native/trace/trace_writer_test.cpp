@@ -118,18 +118,22 @@ TEST_F(TraceWriterTest, IsTruncatedUntilItIsClosed) {
   writer.observe(observation(std::vector<float>{1.0f}));
   EXPECT_EQ(text("manifest.json"), "{\"v\":1,\"run\":\"x\"}\n");
   writer.close(std::vector<std::uint32_t>{7, 8}, "EOS");
-  const auto sha256 = [&](const std::string& name) {
-    const std::string bytes = text(name);
+  const auto sha256_of = [](const std::string& bytes) {
     Sha256 hash;
     hash.update(std::as_bytes(std::span(bytes)));
     return hash.hex_digest();
   };
+  const auto sha256 = [&](const std::string& name) { return sha256_of(text(name)); };
   const std::string manifest = text("manifest.json");
   EXPECT_EQ(manifest.find(R"({"v":1,"run":"x","closed":{"ended_at":"20)"), 0u) << manifest;
   EXPECT_NE(manifest.find(R"(Z","stop_reason":"EOS","records":1,"generated_token_ids":[7,8],"trace_sha256":")" + sha256("trace.jsonl") +
-                          R"(","tensors_sha256":")" + sha256("tensors.bin") + "\"}}\n"),
+                          R"(","tensors_sha256":")" + sha256("tensors.bin") + "\",\"manifest_sha256\":\""),
             std::string::npos)
       << manifest;
+  const std::size_t member = manifest.find(R"(,"manifest_sha256":")");
+  ASSERT_NE(member, std::string::npos);
+  const std::string unsealed = manifest.substr(0, member) + "}}\n";
+  EXPECT_EQ(manifest, manifest.substr(0, member) + R"(,"manifest_sha256":")" + sha256_of(unsealed) + "\"}}\n");
 }
 
 TEST_F(TraceWriterTest, AFullDiskStopsTheTraceAndNothingElse) {

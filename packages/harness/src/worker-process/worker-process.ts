@@ -97,9 +97,10 @@ export class WorkerProcess {
     const log = new WorkerLog(options.logPath)
     const mark = randomUUID()
     const child = spawn(options.command.program, argv, {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // Its stdin ends with this process, and by the variable Plumbline's own worker ends with its stdin: even after a `kill -9`.
+      stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
-      env: { ...process.env, [FAMILY_VARIABLE]: mark },
+      env: { ...process.env, [FAMILY_VARIABLE]: mark, PLUMBLINE_END_WITH_STDIN: '1' },
     })
     try {
       await once(child, 'spawn')

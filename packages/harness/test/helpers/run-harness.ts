@@ -1,10 +1,12 @@
 // Runs the harness's command line, and the misbehaving workers, from their sources.
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
+import { waitUntil } from '../../src/worker-process/process-identity.ts'
 import type { WorkerCommand } from '../../src/worker-process/worker-command.ts'
 
 const pathOf = (path: string) => fileURLToPath(new URL(path, import.meta.url))
@@ -70,4 +72,16 @@ export function fixtureWorker(name: string): WorkerCommand {
 export function fixtureCommand(name: string): string {
   const { program, args } = fixtureWorker(name)
   return [program, ...args].map((part) => `'${part}'`).join(' ')
+}
+
+/** Once there are any, and what they print at once is printed. */
+export async function childrenOf(pid: number): Promise<number[]> {
+  const children = () =>
+    readdirSync(`/proc/${pid}/task`)
+      .flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(' '))
+      .filter((child) => child !== '')
+      .map(Number)
+  await waitUntil(() => children().length > 0, 30_000)
+  await sleep(500)
+  return children()
 }

@@ -232,6 +232,10 @@ describe('runs', () => {
     const named = compare(memoryRecording([run]), memoryRecording([run, extra])).verdict
     expect(named.exitCode).toBe(0)
     expect(named.line).toMatch(/; compared with nothing: the reference's run extra$/)
+    const part = alterRun(run, { values: (name) => name === 'output_norm' })
+    const allowed = compare(memoryRecording([part]), memoryRecording([run, extra]), { allowPartial: true }).verdict
+    expect(allowed).toMatchObject({ outcome: 'partial', exitCode: 0 })
+    expect(allowed.line).toMatch(/; compared with nothing: the reference's run extra$/)
     const rubbish = alterRun(extra, { values: (name, values) => void (name === 'blk.1.output' && values.fill(NaN)) })
     const { verdict, reference } = compare(memoryRecording([run]), memoryRecording([run, rubbish]))
     expect(verdict).toMatchObject({ outcome: 'untrusted', exitCode: 4 })

@@ -9,10 +9,12 @@ import type { CommandContext } from './context.ts'
 import { refuseItself } from './refuse-itself.ts'
 import {
   addReportOptions,
+  compareOptions,
   exitOf,
   type JudgingOptions,
   judgingWords,
   type ReportOptions,
+  tellingJson,
   worstFirst,
   writeReports,
 } from './report-options.ts'
@@ -30,7 +32,7 @@ export function addCompareCommand(program: Command, context: CommandContext): vo
     .argument('<reference>', 'what it is judged by')
     .option('--model <GGUF>', 'the model: tokens as text, replayed ops, likely causes')
   addReportOptions(compare).action(async (candidate: string, reference: string, given: Given) => {
-    context.exitWith(await compareCommand(candidate, reference, given, context))
+    context.exitWith(await tellingJson(given, () => compareCommand(candidate, reference, given, context)))
   })
 }
 
@@ -40,13 +42,8 @@ async function compareCommand(
   given: Given,
   { progress }: CommandContext,
 ): Promise<ExitCode> {
-  const options: CompareOptions = {
-    ...modelOptions(given.model),
-    ...(given.profile !== undefined && { profile: given.profile }),
-    strictIdentity: given.strictIdentity,
-    allowPartial: given.allowPartial,
-    onProgress: (rows, ofRows) => progress.show('comparing', rows, ofRows),
-  }
+  const onProgress = (rows: number, ofRows: number) => progress.show('comparing', rows, ofRows)
+  const options = compareOptions(given, modelOptions(given.model), onProgress)
   const [candidate, reference] = await openBoth(candidatePath, referencePath)
   try {
     await refuseItself(candidate, reference)

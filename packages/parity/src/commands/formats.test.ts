@@ -26,7 +26,35 @@ it('validates: 0 for sound, 4 with what is wrong, 5 for what cannot be read', as
       { kind: 'statistics', line: 2 },
     ],
   })
-  expect(await runParity(['validate', join(folder, 'nothing')])).toMatchObject({ exitCode: 5 })
+  const nothing = join(folder, 'nothing')
+  expect(await runParity(['validate', nothing])).toMatchObject({
+    exitCode: 5,
+    stdout: `${nothing}: 1 fault\n  malformed: ${nothing}: is not there\n`,
+  })
+})
+
+it('validate says once where it is that a file is damaged', async () => {
+  const folder = temporaryFolder()
+  writeExampleTrace(folder, exampleMemory())
+  const manifest = join(folder, 'manifest.json')
+  writeFileSync(manifest, '{"v":1')
+  const { exitCode, stdout } = await runParity(['validate', folder])
+  expect(stdout.split(manifest)).toHaveLength(2)
+  expect(stdout).toContain(`  malformed: ${manifest}: is not JSON: `)
+  expect(exitCode).toBe(4)
+})
+
+it('a trace whose manifest states no hash of itself is sound, and told to be unguarded', async () => {
+  const folder = temporaryFolder()
+  writeExampleTrace(folder, exampleMemory())
+  const path = join(folder, 'manifest.json')
+  writeFileSync(path, readFileSync(path, 'utf8').replace(/,"manifest_sha256":"\w+"/, ''))
+  const told = 'unguarded: manifest.json: it states no sha256 of itself'
+  expect(await runParity(['validate', folder])).toMatchObject({
+    exitCode: 0,
+    stdout: `${folder}: sound (plumbline-trace)\n  ${told}\n`,
+  })
+  expect((await runParity(['inspect', folder])).stdout).toContain(told)
 })
 
 it('inspects, converts, and answers SQL over what was converted and what was not', async () => {

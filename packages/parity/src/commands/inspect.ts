@@ -32,6 +32,7 @@ function summaryOf(recording: Recording) {
     path: recording.path,
     format: recording.format,
     faults: recording.faults,
+    ...(recording.unguarded && { unguarded: recording.unguarded }),
     runs: recording.runs.map(runSummary),
   }
 }
@@ -72,11 +73,12 @@ function checkpointSummary(checkpoint: Checkpoint) {
 
 const SHOWN_IDS = 12
 
-function textOf({ path, format, runs, faults }: Summary): string {
+function textOf({ path, format, runs, faults, unguarded = [] }: Summary): string {
   const lines = [`${path}: ${format}, ${runs.length} ${runs.length === 1 ? 'run' : 'runs'}`]
-  for (const { id, identity, checkpoints } of runs) {
+  for (const { id, identity, printedDecimals, checkpoints } of runs) {
     lines.push('', `run ${id}`)
     for (const [name, value] of Object.entries(identity)) lines.push(`  ${name.padEnd(20)} ${shown(value)}`)
+    if (printedDecimals !== undefined) lines.push(`  values were printed with ${printedDecimals} decimals`)
     lines.push(`  ${checkpoints.length} checkpoints:`)
     for (const { name, width, dtype, positions, coverage } of checkpoints) {
       const ranges = positions.slice(0, 4).map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`))
@@ -87,6 +89,7 @@ function textOf({ path, format, runs, faults }: Summary): string {
       )
     }
   }
+  if (unguarded.length > 0) lines.push('', ...unguarded.map((what) => `unguarded: ${what}`))
   if (faults.length > 0) lines.push('', 'faults:')
   for (const fault of faults) lines.push(`  ${fault.kind}: ${describePlace(fault)}: ${fault.message}`)
   return `${lines.join('\n')}\n`

@@ -1,7 +1,7 @@
 import { appendFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { PlumblineError } from '@plumbline/protocol'
-import { type Command, Option } from 'commander'
+import { PlumblineError, TRACED_LEVELS, type TracedLevel } from '@plumbline/protocol'
+import type { Command } from 'commander'
 import {
   invarianceExit,
   invarianceJson,
@@ -13,7 +13,8 @@ import { runMatrix } from '../invariance/run-matrix.ts'
 import { workerCommand } from '../worker-runs/worker-command.ts'
 import { modelOptions } from './compare.ts'
 import type { CommandContext } from './context.ts'
-import { outFolder, positiveNumber, wholeNumber, wholeNumbers } from './worker-options.ts'
+import { device, distinctNumbers, oneOf, option, positiveNumber, tokenIds, wholeNumber } from './option-kinds.ts'
+import { outFolder } from './out-folder.ts'
 
 interface Given {
   readonly model: string
@@ -23,7 +24,7 @@ interface Given {
   readonly chunks: number[]
   readonly precision: 'fast' | 'exact' | 'both'
   readonly device?: string
-  readonly level: 'logits' | 'layers' | 'ops'
+  readonly level: TracedLevel
   readonly workerCommand?: string
   readonly timeoutSec: number
   readonly json: boolean
@@ -40,15 +41,25 @@ export function addInvarianceCommand(program: Command, context: CommandContext):
     .command('invariance')
     .description('run the worker over the same tokens in many ways, and say which of them differ, and by how much')
     .requiredOption('--model <GGUF>', 'the model file')
-    .option('--prompt-token-ids <IDS>', 'token ids with commas between them (default: a sentence)', wholeNumbers(0))
-    .option('--max-tokens <N>', 'tokens to generate greedily', wholeNumber(1), 16)
-    .option('--threads <LIST>', 'numbers of threads; the first is the base', wholeNumbers(1), [1, 2, 3])
-    .option('--chunks <LIST>', 'positions of the prompt evaluated at once', wholeNumbers(1), [1, 7, 512])
-    .addOption(new Option('--precision <PRECISION>', 'of the ways').choices(['fast', 'exact', 'both']).default('both'))
-    .option('--device <DEVICE>', "the worker's: auto, cpu or cuda:N")
-    .addOption(new Option('--level <LEVEL>', 'of the traces').choices(['logits', 'layers', 'ops']).default('ops'))
+    .addOption(option('--prompt-token-ids <IDS>', 'token ids with commas between them (default: a sentence)', tokenIds))
+    .addOption(option('--max-tokens <N>', 'tokens to generate greedily', wholeNumber(1)).default(16))
+    .addOption(
+      option('--threads <LIST>', 'numbers of threads; the first is the base', distinctNumbers(1)).default(
+        [1, 2, 3],
+        '1,2,3',
+      ),
+    )
+    .addOption(
+      option('--chunks <LIST>', 'positions of the prompt evaluated at once', distinctNumbers(1)).default(
+        [1, 7, 512],
+        '1,7,512',
+      ),
+    )
+    .addOption(option('--precision <PRECISION>', 'of the ways', oneOf(['fast', 'exact', 'both'])).default('both'))
+    .addOption(option('--device <DEVICE>', "the worker's: auto, cpu or cuda:N", device))
+    .addOption(option('--level <LEVEL>', 'of the traces', oneOf(TRACED_LEVELS)).default('ops'))
     .option('--worker-command <LINE>', "a command line that starts a worker (default: Plumbline's own)")
-    .option('--timeout-sec <N>', 'how long one trace may take', positiveNumber, 600)
+    .addOption(option('--timeout-sec <N>', 'how long one trace may take', positiveNumber).default(600))
     .option('--json', 'the matrix as JSON on stdout; the verdict goes to stderr', false)
     .option('--markdown <FILE>', 'for a GitHub job summary')
     .option('--out <DIR>', 'keep the traces here (default: they are removed)')

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { EXIT, PlumblineError } from '@plumbline/protocol'
 import { loadModel, loadTokenizer, type ReferenceModel, readGguf } from '@plumbline/reference'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { align } from '../alignment/align.ts'
 import { matchRuns } from '../alignment/match-runs.ts'
 import { measureRows } from '../comparison/compare.ts'
@@ -37,7 +37,12 @@ export function addNoiseFloorCommand(program: Command, context: CommandContext):
     .description('measure how far honest runs are from each other, op by op: what the tolerances are made of')
     .option('--model <GGUF...>', 'models to run in the arithmetic of each profile, against float64', [])
     .option('--pair <CANDIDATE=REFERENCE...>', 'recordings of honest runs of one computation', [])
-    .option('--prompt <TEXT...>', 'what the models are given', [...PROMPTS])
+    .addOption(
+      new Option('--prompt <TEXT...>', 'what the models are given').default(
+        [...PROMPTS],
+        'a story, a question and others',
+      ),
+    )
     .option('--out <FILE>', 'write the floors as JSON (default: stdout)')
     .action(async (given: Given) => {
       const text = await measure(given, context)

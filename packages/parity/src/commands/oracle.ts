@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { basename } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { checkpointNames, PlumblineError, TRACE_LEVELS, type TraceLevel } from '@plumbline/protocol'
+import { checkpointNames, TRACED_LEVELS, type TracedLevel } from '@plumbline/protocol'
 import { loadModel, loadTokenizer, readGguf } from '@plumbline/reference'
 import type { Command } from 'commander'
 import { runOracle } from '../oracle/oracle.ts'
@@ -11,6 +11,18 @@ import { parsePlanting } from '../oracle/planting.ts'
 import { TraceWriter } from '../oracle/trace-writer.ts'
 import type { Progress } from '../progress.ts'
 import type { CommandContext } from './context.ts'
+import { oneOf, option, tokenIds, wholeNumber } from './option-kinds.ts'
+
+interface Given {
+  readonly model: string
+  readonly promptTokenIds: readonly number[]
+  readonly out: string
+  readonly maxTokens: number
+  readonly level: TracedLevel
+  readonly chunk: number
+  readonly activations: 'F64' | 'Q8'
+  readonly mistake?: string
+}
 
 /** `oracle`: the reference's forward pass as a trace, right or with a mistake. */
 export function addOracleCommand(program: Command, { progress }: CommandContext): void {
@@ -18,37 +30,41 @@ export function addOracleCommand(program: Command, { progress }: CommandContext)
     .command('oracle')
     .description("write the reference's own forward pass as a trace, right or with a mistake in it")
     .requiredOption('--model <GGUF>', 'the model file')
-    .requiredOption('--prompt-token-ids <IDS>', 'token ids with commas between them')
+    .addOption(option('--prompt-token-ids <IDS>', 'token ids with commas between them', tokenIds).makeOptionMandatory())
     .requiredOption('--out <DIR>', 'folder for the trace: made if it is not there')
-    .option('--max-tokens <N>', 'tokens to generate greedily; 0 = evaluate the prompt only', '0')
-    .option('--level <LEVEL>', 'logits, layers or ops', 'ops')
-    .option('--chunk <N>', 'how many tokens of the prompt are evaluated at once; 0 = all', '0')
-    .option('--activations <TYPE>', 'F64, or Q8 for the noise of 8-bit activations', 'F64')
+    .addOption(
+      option('--max-tokens <N>', 'tokens to generate greedily; 0 = evaluate the prompt only', wholeNumber(0)).default(
+        0,
+      ),
+    )
+    .addOption(option('--level <LEVEL>', 'of the trace', oneOf(TRACED_LEVELS)).default('ops'))
+    .addOption(
+      option('--chunk <N>', 'how many tokens of the prompt are evaluated at once; 0 = all', wholeNumber(0)).default(0),
+    )
+    .addOption(
+      option('--activations <TYPE>', 'Q8 has the noise of 8-bit activations', oneOf(['F64', 'Q8'])).default('F64'),
+    )
     .option(
       '--mistake <NAME[@PLACE][:PHASE]>',
       'a mistake to make; PLACE is a layer (2), an op (ffn_norm) or both (2.ffn_norm), PHASE prefill or decode',
     )
-    .action(async (given: Record<string, string>) => {
+    .action(async (given: Given) => {
       process.stdout.write(`${JSON.stringify(await writeOracle(given, progress))}\n`)
     })
 }
 
-async function writeOracle(given: Record<string, string>, progress: Progress): Promise<object> {
-  const level = oneOf('--level', given.level!, TRACE_LEVELS.slice(1)) as Exclude<TraceLevel, 'off'>
-  const activations = oneOf('--activations', given.activations!, ['F64', 'Q8'] as const)
-  const maxTokens = wholeNumber('--max-tokens', given.maxTokens!)
-  const chunk = wholeNumber('--chunk', given.chunk!)
-  const promptTokenIds = tokenIds(given.promptTokenIds!)
-  const gguf = readGguf(given.model!)
+async function writeOracle(given: Given, progress: Progress): Promise<object> {
+  const { level, activations, maxTokens, chunk, promptTokenIds } = given
+  const gguf = readGguf(given.model)
   const model = loadModel(gguf)
   const planting = given.mistake === undefined ? undefined : parsePlanting(given.mistake, model)
   const eosIds = gguf.metadata.has('tokenizer.ggml.model') ? loadTokenizer(gguf).eosIds : new Set<number>()
 
   const names = new Set(checkpointNames(model.config.layers, level))
-  const modelSha256 = await sha256OfFile(given.model!)
-  const modelName = basename(given.model!, '.gguf')
+  const modelSha256 = await sha256OfFile(given.model)
+  const modelName = basename(given.model, '.gguf')
   const writer = new TraceWriter(
-    given.out!,
+    given.out,
     oracleManifest({ model, modelName, modelSha256, level, promptTokenIds, maxTokens, activations }),
   )
   try {
@@ -76,24 +92,4 @@ async function sha256OfFile(path: string): Promise<string> {
   const hash = createHash('sha256')
   await pipeline(createReadStream(path), hash)
   return hash.digest('hex')
-}
-
-function tokenIds(text: string): number[] {
-  if (/^\d+(,\d+)*$/.test(text)) return text.split(',').map(Number)
-  throw invalidOption('--prompt-token-ids', text, 'must be token ids with commas between them: 1,2,3')
-}
-
-function wholeNumber(flag: string, text: string): number {
-  if (/^\d+$/.test(text)) return Number(text)
-  throw invalidOption(flag, text, 'must be a whole number of 0 or more')
-}
-
-function oneOf<Choice extends string>(flag: string, text: string, choices: readonly Choice[]): Choice {
-  const chosen = choices.find((choice) => choice === text)
-  if (chosen === undefined) throw invalidOption(flag, text, `must be ${choices.join(', ')}`)
-  return chosen
-}
-
-function invalidOption(flag: string, value: string, must: string): PlumblineError {
-  return new PlumblineError('INVALID_OPTION', `${flag} is '${value}', ${must}`, { option: flag })
 }

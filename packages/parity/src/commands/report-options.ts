@@ -1,15 +1,15 @@
 import { appendFileSync, closeSync, openSync, writeFileSync, writeSync } from 'node:fs'
-import { type ExitCode, worstExit } from '@plumbline/protocol'
-import { type Command, Option } from 'commander'
+import { type ExitCode, PlumblineError, worstExit } from '@plumbline/protocol'
+import type { Command } from 'commander'
 import type { CompareOptions } from '../comparison/compare.ts'
-import { type Comparison, PROFILE_NAMES, type ProfileName } from '../comparison/comparison.ts'
-import type { Recording } from '../recording/recording.ts'
+import { type Judged, PROFILE_NAMES, type ProfileName } from '../comparison/comparison.ts'
 import { commandLine } from '../report/command-line.ts'
 import { csvLines } from '../report/csv.ts'
 import { htmlReport } from '../report/html/html-report.ts'
-import { jsonReport } from '../report/json-report.ts'
+import { type JsonReport, jsonRefusal, jsonReport } from '../report/json-report.ts'
 import { renderMarkdown } from '../report/markdown.ts'
 import { makeBundle } from '../report/repro/make-bundle.ts'
+import { oneOf, option } from './option-kinds.ts'
 
 /** How two recordings are to be judged. */
 export interface JudgingOptions {
@@ -27,19 +27,10 @@ export interface ReportOptions {
   readonly repro?: string
 }
 
-/** A comparison with the recordings that it is of. */
-export interface Judged {
-  readonly comparison: Comparison
-  readonly candidate: Recording
-  readonly reference: Recording
-}
-
 /** The options that `compare` and `run` share. */
 export function addReportOptions(command: Command): Command {
   return command
-    .addOption(
-      new Option('--profile <NAME>', 'what is noise (default: by what the recordings say)').choices([...PROFILE_NAMES]),
-    )
+    .addOption(option('--profile <NAME>', 'what is noise (default: by what the recordings say)', oneOf(PROFILE_NAMES)))
     .option('--strict-identity', 'what one side leaves out of its identity makes it not comparable', false)
     .option('--allow-partial', 'exit 0 where nothing differs in a part, though equality is not shown by it', false)
     .option('--json', 'the comparison as JSON on stdout; the verdict goes to stderr', false)
@@ -76,7 +67,7 @@ export async function writeReports(
     else writeFileSync(markdown, summary)
   }
   if (json) {
-    process.stdout.write(`${JSON.stringify(jsonReport(comparisons, exitOf(judged)), null, 2)}\n`)
+    writeJson(jsonReport(comparisons, exitOf(judged)))
     for (const { comparison } of sorted) process.stderr.write(`${comparison.verdict.line}\n`)
   } else process.stdout.write(`${text}\n`)
   const [worst, ...others] = sorted
@@ -94,6 +85,28 @@ export async function writeReports(
     if (bundle !== undefined) writeFileSync(repro, bundle)
     else process.stderr.write(`${repro} was not written: there is no divergence whose values are at hand\n`)
   }
+}
+
+/** Where nothing was compared, `--json` prints a document that says why. */
+export async function tellingJson({ json }: ReportOptions, work: () => Promise<ExitCode>): Promise<ExitCode> {
+  try {
+    return await work()
+  } catch (error) {
+    if (json && error instanceof PlumblineError) writeJson(jsonRefusal(error))
+    throw error
+  }
+}
+
+function writeJson(report: JsonReport): void {
+  process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
+}
+
+export function compareOptions(
+  { profile, strictIdentity, allowPartial }: JudgingOptions,
+  models: Pick<CompareOptions, 'model' | 'tokenizer'>,
+  onProgress: (rows: number, ofRows: number) => void,
+): CompareOptions {
+  return { ...models, ...(profile !== undefined && { profile }), strictIdentity, allowPartial, onProgress }
 }
 
 /** As words of a command line, for whoever wants to make the comparison again. */

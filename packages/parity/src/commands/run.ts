@@ -1,15 +1,13 @@
 import { rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { EXIT, type ExitCode } from '@plumbline/protocol'
-import { type Command, Option } from 'commander'
-import type { CompareOptions } from '../comparison/compare.ts'
-import { openRecording } from '../formats/open-recording.ts'
+import { EXIT, type ExitCode, PlumblineError, TRACED_LEVELS, type TracedLevel } from '@plumbline/protocol'
+import type { Command } from 'commander'
+import type { Comparison } from '../comparison/comparison.ts'
 import type { Recording } from '../recording/recording.ts'
 import { findReferences } from '../reference-logs/find-references.ts'
 import { fileSha256 } from '../reference-logs/manifest.ts'
 import { shortNumber } from '../report/summary.ts'
 import { renderText } from '../report/text.ts'
-import { checkTrace } from '../worker-runs/check-trace.ts'
 import {
   byPrompt,
   compareTrace,
@@ -17,20 +15,24 @@ import {
   type JudgedReference,
   logitsNmse,
 } from '../worker-runs/compare-worker.ts'
+import { openOrdered } from '../worker-runs/open-ordered.ts'
 import { traceWorker } from '../worker-runs/trace-worker.ts'
 import { workerCommand } from '../worker-runs/worker-command.ts'
 import { modelOptions } from './compare.ts'
 import type { CommandContext } from './context.ts'
+import { device, oneOf, option, positiveNumber, wholeNumber } from './option-kinds.ts'
+import { outFolder } from './out-folder.ts'
 import {
   addReportOptions,
+  compareOptions,
   exitOf,
   type JudgingOptions,
   judgingWords,
   type ReportOptions,
+  tellingJson,
   worstFirst,
   writeReports,
 } from './report-options.ts'
-import { outFolder, positiveNumber } from './worker-options.ts'
 
 interface Given extends JudgingOptions, ReportOptions {
   readonly model: string
@@ -38,8 +40,8 @@ interface Given extends JudgingOptions, ReportOptions {
   readonly workerCommand?: string
   readonly precision: 'fast' | 'exact'
   readonly device?: string
-  readonly threads?: string
-  readonly level: 'logits' | 'layers' | 'ops'
+  readonly threads?: number
+  readonly level: TracedLevel
   readonly maxNmse?: number
   readonly timeoutSec: number
   readonly out?: string
@@ -53,15 +55,15 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .requiredOption('--model <GGUF>', 'the model file')
     .requiredOption('--reference <DIR>', 'where recorded references are: those of this model are taken')
     .option('--worker-command <LINE>', "a command line that starts a worker (default: Plumbline's own)")
-    .addOption(new Option('--precision <PRECISION>', "the worker's").choices(['fast', 'exact']).default('fast'))
-    .option('--device <DEVICE>', "the worker's: auto, cpu or cuda:N")
-    .option('--threads <N>', "the worker's")
-    .addOption(new Option('--level <LEVEL>', 'of the traces').choices(['logits', 'layers', 'ops']).default('ops'))
-    .option('--max-nmse <LIMIT>', 'the most NMSE of any row of logits, besides the ladder', positiveNumber)
-    .option('--timeout-sec <N>', 'how long one trace may take', positiveNumber, 600)
+    .addOption(option('--precision <PRECISION>', "the worker's", oneOf(['fast', 'exact'])).default('fast'))
+    .addOption(option('--device <DEVICE>', "the worker's: auto, cpu or cuda:N", device))
+    .addOption(option('--threads <N>', "the worker's", wholeNumber(1)))
+    .addOption(option('--level <LEVEL>', 'of the traces', oneOf(TRACED_LEVELS)).default('ops'))
+    .addOption(option('--max-nmse <LIMIT>', 'the most NMSE of any row of logits, besides the ladder', positiveNumber))
+    .addOption(option('--timeout-sec <N>', 'how long one trace may take', positiveNumber).default(600))
     .option('--out <DIR>', 'keep the traces here (default: they are removed)')
   addReportOptions(run).action(async (given: Given) => {
-    context.exitWith(await runCommand(given, context))
+    context.exitWith(await tellingJson(given, () => runCommand(given, context)))
   })
 }
 
@@ -89,20 +91,14 @@ async function runCommand(given: Given, context: CommandContext): Promise<ExitCo
         timeoutMs: given.timeoutSec * 1_000,
       })
       const order = { ...given, promptTokenIds, out, modelSha256, startedMs }
-      checkTrace(
+      const trace = await openOrdered(
         order,
         found.references.map(({ run }) => run),
       )
-      const trace = await openRecording(out)
       recordings.push(trace)
-      const options: CompareOptions = {
-        ...models,
-        ...(given.profile !== undefined && { profile: given.profile }),
-        strictIdentity: given.strictIdentity,
-        allowPartial: given.allowPartial,
-        onProgress: (rows, ofRows) =>
-          context.progress.show(`prompt ${index + 1} of ${prompts.length}: comparing`, rows, ofRows),
-      }
+      const options = compareOptions(given, models, (rows, ofRows) =>
+        context.progress.show(`prompt ${index + 1} of ${prompts.length}: comparing`, rows, ofRows),
+      )
       judged.push(...compareTrace(trace, references, options, { precision: given.precision, limit: given.maxNmse }))
     }
     context.progress.done()
@@ -116,9 +112,13 @@ async function runCommand(given: Given, context: CommandContext): Promise<ExitCo
   }
 }
 
-function nothingFound({ model, reference }: Given, passedOver: readonly string[]): ExitCode {
-  process.stdout.write(`NOTHING COMPARED: ${reference} holds no reference of ${model}\n`)
-  for (const what of passedOver) process.stdout.write(`  passed over ${what}\n`)
+function nothingFound({ model, reference, json }: Given, passedOver: readonly string[]): ExitCode {
+  const lines = [
+    `NOTHING COMPARED: ${reference} holds no reference of ${model}`,
+    ...passedOver.map((what) => `  passed over ${what}`),
+  ]
+  if (json) throw new PlumblineError('INVALID_RECORDING', lines.join('\n'), { file: reference })
+  process.stdout.write(`${lines.join('\n')}\n`)
   return EXIT.untrusted
 }
 
@@ -128,9 +128,12 @@ function textOf(judged: readonly JudgedReference[], { model, precision }: Given)
   const bad = sorted.filter(({ comparison }) => comparison.verdict.exitCode !== EXIT.ok)
   const partial = judged.filter(isPartial)
   const subject = `${basename(model)} (${precision})`
-  const unverified = new Set(judged.flatMap(({ comparison }) => comparison.alignment.unverified))
+  const each = (of: (comparison: Comparison) => readonly string[]) => [
+    ...new Set(judged.flatMap(({ comparison }) => of(comparison))),
+  ]
   const lines = [
-    ...[...unverified].map((what) => `  unverified: ${what}`),
+    ...each(({ alignment }) => alignment.unverified).map((what) => `  unverified: ${what}`),
+    ...each(({ unchecked }) => unchecked).map((what) => `  unchecked: ${what}`),
     ...judged.map((one) => `  ${markOf(one).padEnd(8)}${one.name}${logitsOf(one)}: ${one.comparison.verdict.line}`),
   ]
   const [worst] = bad
@@ -166,7 +169,7 @@ function commandWords({ model, reference, precision, level, device, threads, max
     ...(given.workerCommand === undefined ? [] : ['--worker-command', given.workerCommand]),
     ...['--precision', precision, '--level', level],
     ...(device === undefined ? [] : ['--device', device]),
-    ...(threads === undefined ? [] : ['--threads', threads]),
+    ...(threads === undefined ? [] : ['--threads', `${threads}`]),
     ...(maxNmse === undefined ? [] : ['--max-nmse', `${maxNmse}`]),
     ...judgingWords(given),
   ]

@@ -3,13 +3,15 @@ import type { Command } from 'commander'
 import { checkValues } from '../formats/check-values.ts'
 import { openRecording } from '../formats/open-recording.ts'
 import { describePlace } from '../formats/recording-file.ts'
-import type { Fault, FormatName } from '../recording/recording.ts'
+import type { Fault, FormatName, Place } from '../recording/recording.ts'
 import type { CommandContext } from './context.ts'
 
 interface Validation {
   readonly path: string
   readonly format?: FormatName
   readonly faults: readonly Fault[]
+  /** What nothing in the recording guards, though its format could. */
+  readonly unguarded?: readonly string[]
   readonly exitCode: ExitCode
 }
 
@@ -36,28 +38,38 @@ async function validate(path: string, { progress }: CommandContext): Promise<Val
     try {
       const found = checkValues(recording, (done, of) => progress.show('reading values', done, of))
       const faults = [...recording.faults, ...found]
-      return { path, format: recording.format, faults, exitCode: faults.length > 0 ? EXIT.untrusted : EXIT.ok }
+      const { format, unguarded } = recording
+      const exitCode = faults.length > 0 ? EXIT.untrusted : EXIT.ok
+      return { path, format, faults, ...(unguarded && { unguarded }), exitCode }
     } finally {
       recording.close()
     }
   } catch (error) {
     if (!(error instanceof PlumblineError)) throw error
-    const place = error.fields as { file?: string; line?: number; byteOffset?: number }
+    const place = { file: path, ...(error.fields as Partial<Place>) }
     return {
       path,
-      faults: [{ kind: 'malformed', message: error.message, ...place, file: place.file ?? path }],
+      faults: [{ kind: 'malformed', message: withoutPlace(error.message, describePlace(place)), ...place }],
       exitCode: ERRORS[error.code].exitCode,
     }
   }
+}
+
+/** Messages of errors begin with their place, which a fault states beside its message. */
+function withoutPlace(message: string, place: string): string {
+  return message.startsWith(place) ? message.slice(place.length).replace(/^:? /, '') : message
 }
 
 function jsonOf(validation: Validation): string {
   return `${JSON.stringify({ schema: 'plumbline-parity/validate@1', ...validation })}\n`
 }
 
-function textOf({ path, format, faults }: Validation): string {
-  if (faults.length === 0) return `${path}: sound (${format})\n`
-  const lines = faults.map((fault) => `  ${fault.kind}: ${describePlace(fault)}: ${fault.message}`)
+function textOf({ path, format, faults, unguarded = [] }: Validation): string {
+  const lines = [
+    ...faults.map((fault) => `  ${fault.kind}: ${describePlace(fault)}: ${fault.message}`),
+    ...unguarded.map((what) => `  unguarded: ${what}`),
+  ]
+  if (faults.length === 0) return `${[`${path}: sound (${format})`, ...lines].join('\n')}\n`
   const count = faults.length === 1 ? '1 fault' : `${faults.length} faults`
   return `${[`${path}: ${count}`, ...lines].join('\n')}\n`
 }

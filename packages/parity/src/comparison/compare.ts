@@ -5,7 +5,7 @@ import { matchRuns, type RunPair } from '../alignment/match-runs.ts'
 import { stretchAt, without } from '../alignment/row-cover.ts'
 import { forceTeacher } from '../alignment/teacher-forcing.ts'
 import { diagnose } from '../diagnosis/diagnose.ts'
-import { contradictions } from '../fitness/contradictions.ts'
+import { contradictions, uncheckedSums } from '../fitness/contradictions.ts'
 import { driftAcrossRuns } from '../fitness/drift-across-runs.ts'
 import { Fitness } from '../fitness/fitness.ts'
 import { unfitRuns } from '../fitness/unmatched-runs.ts'
@@ -16,7 +16,7 @@ import { coverageOf, layerCount, tooLittle } from '../verdict/coverage.ts'
 import { firstDivergence, judge } from '../verdict/divergence.ts'
 import { compareGreedy, firstUnfavoured } from '../verdict/greedy.ts'
 import { greedyNoise } from '../verdict/ladder.ts'
-import { printedRounding } from '../verdict/printed-rounding.ts'
+import { disbelievedDecimals, printedRounding } from '../verdict/printed-rounding.ts'
 import { chooseProfile } from '../verdict/profile.ts'
 import { decideVerdict } from '../verdict/verdict.ts'
 import type { Comparison, Divergence, GreedyFinding, ProfileName, Side, UnfitFinding } from './comparison.ts'
@@ -113,7 +113,18 @@ function comparePair(
   const first = firstDivergence(checkpoints, profile, layers)
   const divergence = first === undefined ? undefined : explain(first, aligned, candidate, options)
   const decode = tokenizer === undefined ? {} : { decode: (id: number) => tokenizer.decodeText([id]) }
-  const { alignment } = aligned
+  const alignment = {
+    ...aligned.alignment,
+    unverified: [
+      ...aligned.alignment.unverified,
+      ...ofEach(candidate.unguarded ?? [], reference.unguarded ?? []),
+      ...ofEach([disbelievedDecimals(pair.candidate)], [disbelievedDecimals(pair.reference)]),
+    ],
+  }
+  const unchecked = ofEach(
+    [uncheckedSums(aligned.candidate.run, aligned.candidate.covers)],
+    [uncheckedSums(aligned.reference.run, aligned.reference.covers)],
+  )
   const comparable = alignment.refusals.length === 0
   const greedy =
     known ??
@@ -156,11 +167,17 @@ function comparePair(
     profileReason: reason,
     ...sides,
     alignment,
+    unchecked,
     checkpoints,
     coverage,
     ...(divergence !== undefined && { divergence }),
     ...(greedy !== undefined && { greedy }),
   }
+}
+
+function ofEach(candidate: readonly (string | undefined)[], reference: readonly (string | undefined)[]): string[] {
+  const of = (side: string, what: string | undefined) => (what === undefined ? [] : [`the ${side}'s ${what}`])
+  return [...candidate.flatMap((what) => of('candidate', what)), ...reference.flatMap((what) => of('reference', what))]
 }
 
 interface Looked {

@@ -1,5 +1,5 @@
 import type { ExitCode, LayerCheckpoint } from '@plumbline/protocol'
-import type { Fault, FormatName, RunIdentity } from '../recording/recording.ts'
+import type { Fault, FormatName, Recording, RunIdentity } from '../recording/recording.ts'
 
 /**
  * What `compare` found, whole: every report (line, JSON, CSV, Markdown, HTML, repro bundle) is made from this and from nothing else
@@ -13,12 +13,21 @@ export interface Comparison {
   readonly candidate: Side
   readonly reference: Side
   readonly alignment: Alignment
+  /** What of the sides' own soundness could not be checked: nothing that equality rests on. */
+  readonly unchecked: readonly string[]
   /** In the order of computation; empty where nothing may be compared. */
   readonly checkpoints: readonly ComparedCheckpoint[]
   /** How much of what either side computed both sides hold, by values: 1 is everything. */
   readonly coverage: number
   readonly divergence?: Divergence
   readonly greedy?: GreedyFinding
+}
+
+/** A comparison with the recordings that it is of. */
+export interface Judged {
+  readonly comparison: Comparison
+  readonly candidate: Recording
+  readonly reference: Recording
 }
 
 /** `partial`: nothing differs in what both sides hold, which is too little to call them equal. */

@@ -31,9 +31,7 @@ export function contradictions(run: RecordedRun, covers: ReadonlyMap<string, Row
   if (!PLAIN.has(run.identity.architecture)) return []
   const rounding = printedRounding(run)
   const findings: UnfitFinding[] = []
-  const sites = sitesOf(run, covers)
-  const values = sites.reduce((sum, { name, inputs }) => sum + rowsOf(covers, name) * widthOf(run, name, inputs), 0)
-  const step = Math.max(1, Math.ceil(values / MOST_VALUES))
+  const { sites, step } = planOf(run, covers)
   for (const { name, inputs, product } of sites) {
     if (findings.length >= MOST_FINDINGS) break
     for (const position of positionsOf(covers.get(name)!, step)) {
@@ -52,6 +50,22 @@ export function contradictions(run: RecordedRun, covers: ReadonlyMap<string, Row
   }
   const embedding = twoEmbeddings(run, covers)
   return embedding === undefined ? findings : [embedding, ...findings]
+}
+
+/** What `contradictions` does not look at, in words; undefined where that is nothing. */
+export function uncheckedSums(run: RecordedRun, covers: ReadonlyMap<string, RowCover>): string | undefined {
+  const { architecture } = run.identity
+  if (!PLAIN.has(architecture)) return `sums and activations: what they must be in ${architecture} is not known`
+  const { sites, step } = planOf(run, covers)
+  if (sites.length === 0) return 'sums and activations: none was recorded with its inputs'
+  return step === 1 ? undefined : `sums and activations at ${step - 1} of ${step} positions, since there are so many`
+}
+
+/** What can be computed again from what was recorded with it, and at each how many-th position it is. */
+function planOf(run: RecordedRun, covers: ReadonlyMap<string, RowCover>) {
+  const sites = sitesOf(run, covers)
+  const values = sites.reduce((sum, { name, inputs }) => sum + rowsOf(covers, name) * widthOf(run, name, inputs), 0)
+  return { sites, step: Math.max(1, Math.ceil(values / MOST_VALUES)) }
 }
 
 function sitesOf(run: RecordedRun, covers: ReadonlyMap<string, RowCover>) {

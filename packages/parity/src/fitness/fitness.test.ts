@@ -257,3 +257,17 @@ test('what is wrong is told three times a checkpoint, then counted', () => {
 test('a checkpoint of many slabs is covered once', () => {
   expect(coverRows(honest.checkpoints.get('logits')!).stretches).toHaveLength(24)
 })
+
+test('what a side recorded that nothing it recorded could contradict is named, and no reason to refuse', () => {
+  const both = (altered: RecordedRun) => compare(memoryRecording([altered]), memoryRecording([altered]))
+  expect(both(honest).unchecked).toEqual([])
+  const logits = both(alterRun(honest, { values: (name) => name === 'logits' }))
+  expect(logits.verdict.exitCode).toBe(0)
+  expect(logits.unchecked).toEqual([
+    "the candidate's sums and activations: none was recorded with its inputs",
+    "the reference's sums and activations: none was recorded with its inputs",
+  ])
+  expect(both(alterRun(honest, { identity: { architecture: 'gemma2' } })).unchecked[0]).toBe(
+    "the candidate's sums and activations: what they must be in gemma2 is not known",
+  )
+})

@@ -6,19 +6,28 @@ const MAX_JSON_BYTES = 32 << 20
 
 /** Throws UNREADABLE_RECORDING or INVALID_RECORDING. */
 export function readJsonFile<Schema extends z.ZodType>(path: string, schema: Schema): z.output<Schema> {
+  return checkJson({ file: path }, readText(path), schema)
+}
+
+/** Of a file of JSON. Throws as `readJsonFile` does. */
+export function readText(path: string): string {
   const file = new RecordingFile(path)
   try {
-    return parseJson(file, schema)
+    return textOf(file)
   } finally {
     file.close()
   }
 }
 
 export function parseJson<Schema extends z.ZodType>(file: RecordingFile, schema: Schema): z.output<Schema> {
+  return checkJson({ file: file.path }, textOf(file), schema)
+}
+
+function textOf(file: RecordingFile): string {
   if (file.size > MAX_JSON_BYTES) {
     throw invalid({ file: file.path }, `has ${file.size} bytes of JSON; at most ${MAX_JSON_BYTES} are read`)
   }
-  return checkJson({ file: file.path }, file.bytes(0, file.size).toString('utf8'), schema)
+  return file.bytes(0, file.size).toString('utf8')
 }
 
 /** `text` parsed and checked, or what is wrong with its first wrong member. */

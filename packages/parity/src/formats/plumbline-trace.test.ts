@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { appendFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { manifestText } from '@plumbline/protocol'
 import { expect, it } from 'vitest'
 import { exampleMemory, writeExampleTrace } from '../../test/helpers/example-recordings.ts'
 import { flatten, temporaryFolder } from '../../test/helpers/recordings.ts'
@@ -14,10 +15,12 @@ interface Change {
   manifest?: (manifest: Record<string, unknown>) => void
   /** Makes the manifest's hashes right again, so that only what the records say is wrong. */
   seal?: boolean
+  /** As if its writer had written the manifest so. */
+  sealManifest?: boolean
 }
 
 /** The faults of an example trace after a change, those of reading every value among them. */
-async function faultsAfter(folder: string, { lines, manifest, seal }: Change): Promise<string[]> {
+async function faultsAfter(folder: string, { lines, manifest, seal, sealManifest = true }: Change): Promise<string[]> {
   writeExampleTrace(folder, exampleMemory())
   const [recordsPath, manifestPath] = [join(folder, 'trace.jsonl'), join(folder, 'manifest.json')]
   const text = readFileSync(recordsPath, 'utf8').split('\n')
@@ -26,7 +29,7 @@ async function faultsAfter(folder: string, { lines, manifest, seal }: Change): P
   const told = JSON.parse(readFileSync(manifestPath, 'utf8'))
   if (seal) told.closed.trace_sha256 = createHash('sha256').update(text.join('\n')).digest('hex')
   manifest?.(told)
-  writeFileSync(manifestPath, JSON.stringify(told))
+  writeFileSync(manifestPath, sealManifest ? manifestText(told) : JSON.stringify(told))
   return faultsOf(folder)
 }
 
@@ -112,6 +115,28 @@ it.each<[string, Change, string[]]>([
 ])('sees %s', async (_, change, faults) => {
   const folder = temporaryFolder()
   expect(await faultsAfter(folder, change)).toEqual(faults)
+})
+
+it('a manifest that was changed by hand since its trace was closed is found out', async () => {
+  for (const manifest of [
+    (told: Record<string, unknown>) => Object.assign(told, { precision: 'fast' }),
+    (told: Record<string, unknown>) => Object.assign(told.closed as object, { generated_token_ids: [5, 3] }),
+  ]) {
+    expect(await faultsAfter(temporaryFolder(), { manifest, sealManifest: false })).toEqual(['checksum'])
+  }
+})
+
+it('a trace of before manifests had a hash of themselves is read, and its manifest is unverified', async () => {
+  const [folder, other] = [temporaryFolder(), temporaryFolder()]
+  writeExampleTrace(other, exampleMemory())
+  const manifest = (told: Record<string, unknown>) => delete (told.closed as Record<string, unknown>).manifest_sha256
+  expect(await faultsAfter(folder, { manifest, sealManifest: false })).toEqual([])
+  const [old, sealed] = [await openRecording(folder), await openRecording(other)]
+  const told = "the candidate's manifest.json: it states no sha256 of itself"
+  expect(compare(old, sealed).alignment.unverified).toContain(told)
+  expect(compare(sealed, sealed).alignment.unverified.join()).not.toContain('manifest')
+  old.close()
+  sealed.close()
 })
 
 it('sees that tensors were cut, and that there are more than the records tell of', async () => {

@@ -1,7 +1,13 @@
 import { join } from 'node:path'
-import { checkpointNames, type TraceManifest, traceManifestSchema, traceRecordSchema } from '@plumbline/protocol'
+import {
+  checkpointNames,
+  manifestSha256,
+  type TraceManifest,
+  traceManifestSchema,
+  traceRecordSchema,
+} from '@plumbline/protocol'
 import type { Recording, RunIdentity } from '../recording/recording.ts'
-import { describeIssue, readJsonFile } from './json-file.ts'
+import { checkJson, describeIssue, readText } from './json-file.ts'
 import { scanJsonLines } from './json-lines.ts'
 import { FaultList, RecordingFile } from './recording-file.ts'
 import { sha256OfFile } from './sha256-file.ts'
@@ -11,7 +17,8 @@ import { DTYPE_SIZES, TensorReader } from './tensor-values.ts'
 /** The worker's trace folder (DESIGN.md 3.4). Only a missing file or an unreadable manifest throws; all else is a fault. */
 export async function openPlumblineTrace(directory: string): Promise<Recording> {
   const manifestPath = join(directory, 'manifest.json')
-  const manifest = readJsonFile(manifestPath, traceManifestSchema)
+  const manifestText = readText(manifestPath)
+  const manifest = checkJson({ file: manifestPath }, manifestText, traceManifestSchema)
   const records = new RecordingFile(join(directory, 'trace.jsonl'))
   let tensors: RecordingFile
   try {
@@ -31,6 +38,7 @@ export async function openPlumblineTrace(directory: string): Promise<Recording> 
   try {
     table = indexRecords(manifest, records, tensors, faults)
     checkClosing(manifest, manifestPath, table.records, await hashes, records, tensors, faults)
+    checkManifest(manifest, manifestPath, manifestText, faults)
   } catch (error) {
     await hashes.catch(() => undefined)
     close()
@@ -51,6 +59,8 @@ export async function openPlumblineTrace(directory: string): Promise<Recording> 
       },
     ],
     faults: faults.list(),
+    ...(manifest.closed &&
+      manifest.closed.manifest_sha256 === undefined && { unguarded: ['manifest.json: it states no sha256 of itself'] }),
     close,
   }
 }
@@ -167,4 +177,13 @@ function checkClosing(
   }
   check(records, traceSha256, closed.trace_sha256)
   check(tensors, tensorsSha256, closed.tensors_sha256)
+}
+
+/** Changed by hand since it was closed, it may tell of another prompt, model or precision. */
+function checkManifest({ closed }: TraceManifest, path: string, text: string, faults: FaultList): void {
+  const must = closed?.manifest_sha256
+  if (must === undefined) return
+  const is = manifestSha256(text)
+  if (is !== must)
+    faults.add('checksum', { file: path }, `without what it says of itself its sha256 is ${is}, not ${must}`)
 }

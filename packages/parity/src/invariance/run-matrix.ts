@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import type { TracedLevel } from '@plumbline/protocol'
 import { openRecording } from '../formats/open-recording.ts'
 import type { Recording } from '../recording/recording.ts'
 import { ServedWorker } from '../worker-runs/served-worker.ts'
@@ -13,7 +14,7 @@ export interface MatrixOrder {
   readonly device: string | undefined
   readonly promptTokenIds: readonly number[]
   readonly maxTokens: number
-  readonly level: 'logits' | 'layers' | 'ops'
+  readonly level: TracedLevel
   /** The base is the first thread count, exact, with the worker's own chunks. */
   readonly threads: readonly number[]
   readonly chunks: readonly number[]
@@ -85,7 +86,7 @@ async function trace(
 ): Promise<string> {
   const { command, model, device, level, folder, timeoutMs } = order
   const out = join(folder, `${precision}-${threads}-${how.replaceAll(/[^a-z0-9]+/g, '-')}`)
-  const settings: WorkerSettings = { model, device, precision, threads: `${threads}` }
+  const settings: WorkerSettings = { model, device, precision, threads }
   const prefill = prefillChunk === undefined ? {} : { prefillChunk }
   await traceWorker(command, { ...settings, promptTokenIds, maxTokens, level, out, timeoutMs, ...prefill })
   return out
@@ -97,7 +98,7 @@ async function serve(order: MatrixOrder, precision: Way['precision']): Promise<{
   const threads = order.threads.at(-1)!
   const traces = join(folder, `${precision}-served`)
   mkdirSync(traces)
-  const settings: WorkerSettings = { model, device, precision, threads: `${threads}` }
+  const settings: WorkerSettings = { model, device, precision, threads }
   const worker = await ServedWorker.start(command, settings, traces, timeoutMs)
   const maxTokens = Math.max(1, order.maxTokens)
   const same = (jobId: string) => worker.trace({ jobId, promptTokenIds, maxTokens, level })

@@ -1,12 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto'
-import type { TraceLevel, TraceManifest } from '@plumbline/protocol'
+import type { TracedLevel, TraceManifest } from '@plumbline/protocol'
 import type { GgufFile, ReferenceModel } from '@plumbline/reference'
 
 export interface OracleSubject {
   readonly model: ReferenceModel
   readonly modelName: string
   readonly modelSha256: string
-  readonly level: Exclude<TraceLevel, 'off'>
+  readonly level: TracedLevel
   readonly promptTokenIds: readonly number[]
   readonly maxTokens: number
   readonly activations: 'F64' | 'Q8'

@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto'
 import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { PlumblineError, type TraceManifest, type TraceNumber, type TraceRecord } from '@plumbline/protocol'
+import {
+  manifestText,
+  PlumblineError,
+  type TraceManifest,
+  type TraceNumber,
+  type TraceRecord,
+} from '@plumbline/protocol'
 import type { OracleRecord } from './oracle.ts'
 
 const FILES = ['manifest.json', 'trace.jsonl', 'tensors.bin'] as const
@@ -74,7 +80,7 @@ export class TraceWriter {
 
   #writeManifest(manifest: TraceManifest): void {
     const path = join(this.#directory, FILES[0])
-    writeFileSync(`${path}.tmp`, `${JSON.stringify(manifest)}\n`)
+    writeFileSync(`${path}.tmp`, manifestText(manifest))
     renameSync(`${path}.tmp`, path)
   }
 }

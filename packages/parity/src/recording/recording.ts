@@ -13,6 +13,8 @@ export interface Recording {
   readonly runs: readonly RecordedRun[]
   /** What is wrong with the files themselves. A recording with faults can be looked at; it is never fit to be compared. */
   readonly faults: readonly Fault[]
+  /** What its format has to guard it by, and this one lacks. */
+  readonly unguarded?: readonly string[]
   close(): void
 }
 
@@ -42,6 +44,8 @@ export type FaultKind =
   | 'duplicate'
   | 'non-finite'
   | 'statistics'
+  /** A worker left another trace than the one that it was asked for. */
+  | 'not-asked-for'
 
 /** Something wrong at one place of one file. */
 export interface Fault {

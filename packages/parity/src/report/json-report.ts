@@ -1,4 +1,4 @@
-import { traceNumberSchema } from '@plumbline/protocol'
+import { ERRORS, type PlumblineError, traceNumberSchema } from '@plumbline/protocol'
 import { z } from 'zod'
 import {
   type ComparedCheckpoint,
@@ -53,6 +53,7 @@ const comparisonSchema = z.strictObject({
     only_candidate: z.array(text),
     only_reference: z.array(text),
   }),
+  unchecked: z.array(text),
   coverage: z.number(),
   /** One a checkpoint, in the order of computation, with its worst row; `--csv` has every row. */
   checkpoints: z.array(
@@ -108,12 +109,21 @@ export const jsonReportSchema = z.strictObject({
   schema: z.literal('plumbline-parity/compare'),
   version: z.literal(1),
   exit_code: z.int(),
-  comparisons: z.array(comparisonSchema).min(1),
+  /** Empty where there is a `refusal`. */
+  comparisons: z.array(comparisonSchema),
+  /** Why nothing was compared. */
+  refusal: z.strictObject({ code: text, message: text }).optional(),
 })
 export type JsonReport = z.output<typeof jsonReportSchema>
 
+const HEAD = { schema: 'plumbline-parity/compare', version: 1 } as const
+
 export function jsonReport(comparisons: readonly Comparison[], exitCode: number): JsonReport {
-  return { schema: 'plumbline-parity/compare', version: 1, exit_code: exitCode, comparisons: comparisons.map(toJson) }
+  return { ...HEAD, exit_code: exitCode, comparisons: comparisons.map(toJson) }
+}
+
+export function jsonRefusal({ code, message }: PlumblineError): JsonReport {
+  return { ...HEAD, exit_code: ERRORS[code].exitCode, comparisons: [], refusal: { code, message } }
 }
 
 type ComparisonJson = JsonReport['comparisons'][number]
@@ -138,6 +148,7 @@ function toJson(comparison: Comparison): ComparisonJson {
       only_candidate: [...alignment.onlyCandidate],
       only_reference: [...alignment.onlyReference],
     },
+    unchecked: [...comparison.unchecked],
     coverage,
     checkpoints: comparison.checkpoints.map(checkpointJson),
     ...(divergence !== undefined && {

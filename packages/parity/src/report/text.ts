@@ -10,6 +10,7 @@ export function renderText(comparison: Comparison): string {
   return [
     verdict.line,
     ...alignment.unverified.map((what) => `  unverified: ${what}`),
+    ...comparison.unchecked.map((what) => `  unchecked: ${what}`),
     ...alignment.refusals.flatMap(({ details = [] }) => details.map((line) => `  ${line}`)),
     '',
     `candidate  ${describe(candidate)}`,

@@ -11,8 +11,17 @@ const MARGIN = 2
  */
 export function printedRounding(run: RecordedRun): number {
   const decimals = run.printedDecimals
-  if (decimals === undefined || decimals < FEWEST_DECIMALS || !isPrinted(run, decimals)) return 0
+  if (decimals === undefined || disbelievedDecimals(run) !== undefined) return 0
   return (MARGIN * 10 ** (-2 * decimals)) / 12
+}
+
+/** Why the decimals that a run states are given no room; undefined where they are, or none are stated. */
+export function disbelievedDecimals(run: RecordedRun): string | undefined {
+  const decimals = run.printedDecimals
+  if (decimals === undefined) return undefined
+  const told = `statement that values were printed with ${decimals} decimals`
+  if (decimals < FEWEST_DECIMALS) return `${told}: so few would excuse anything`
+  return isPrinted(run, decimals) ? undefined : `${told}: there are values that were not`
 }
 
 /** Rows that are read at once. */

@@ -78,6 +78,7 @@ const FAULT_WORDS: Readonly<Record<FaultKind, string>> = {
   duplicate: 'something was recorded twice',
   'non-finite': 'there are non-finite values',
   statistics: 'values and their statistics do not match',
+  'not-asked-for': 'the trace that the worker left is not what was asked for',
 }
 
 function faultsByKind(faults: Side['faults']): string[] {
@@ -148,10 +149,17 @@ function partedGreedily({ greedy }: VerdictInput): Verdict | undefined {
   return verdict('diverged', EXIT.judgedFailed, `DIVERGED in the greedy continuation: ${greedy.message}`)
 }
 
-function partial({ tooLittle, allowPartial, alignment, checkpoints, coverage }: VerdictInput): Verdict | undefined {
+function partial({
+  tooLittle,
+  allowPartial,
+  alignment,
+  checkpoints,
+  coverage,
+  unmatched,
+}: VerdictInput): Verdict | undefined {
   if (tooLittle === undefined || alignment.refusals.length > 0 || checkpoints.length === 0) return undefined
   const share = `${number(coverage * 100)} % of what either side computed`
-  const line = `NO DIFFERENCE FOUND, BUT EQUALITY NOT SHOWN: ${tooLittle}; compared was ${share}`
+  const line = `NO DIFFERENCE FOUND, BUT EQUALITY NOT SHOWN: ${tooLittle}; compared was ${share}${leftOut(unmatched)}`
   return verdict('partial', allowPartial ? EXIT.ok : EXIT.notComparable, line)
 }
 
@@ -159,8 +167,7 @@ function equal({ checkpoints, profile, coverage, greedy, unmatched }: VerdictInp
   const values = checkpoints.reduce((sum, { compared, positions }) => sum + compared * positions.length, 0)
   const positions = new Set(checkpoints.flatMap(({ positions }) => Array.from(positions))).size
   const what = `${values.toLocaleString('en-US')} values of ${count(checkpoints.length, 'checkpoint')} at ${count(positions, 'position')}`
-  const left = unmatched.length === 0 ? '' : `; compared with nothing: the reference's ${few(unmatched)}`
-  const tail = `${greedy === undefined ? '' : `; ${greedy.message}`}${left}`
+  const tail = `${greedy === undefined ? '' : `; ${greedy.message}`}${leftOut(unmatched)}`
   const part = coverage < 0.9995 ? ` (${number(coverage * 100)} % of what either side computed)` : ''
   const same = checkpoints.every(({ metrics }) =>
     metrics.max_ulp.every((ulp, row) => ulp === 0 && metrics.max_abs[row] === 0),
@@ -186,10 +193,10 @@ function worstRow(checkpoints: readonly ComparedCheckpoint[]) {
   return worst
 }
 
-function few(runs: readonly string[]): string {
-  const [first, second, ...others] = runs
-  if (second === undefined) return `run ${first}`
-  return others.length === 0 ? `runs ${first} and ${second}` : `runs ${first}, ${second} and ${others.length} more`
+function leftOut([first, second, ...others]: VerdictInput['unmatched']): string {
+  if (first === undefined) return ''
+  const more = others.length === 0 ? `${first} and ${second}` : `${first}, ${second} and ${others.length} more`
+  return `; compared with nothing: the reference's ${second === undefined ? `run ${first}` : `runs ${more}`}`
 }
 
 const verdict = (outcome: Outcome, exitCode: ExitCode, line: string): Verdict => ({ outcome, exitCode, line })

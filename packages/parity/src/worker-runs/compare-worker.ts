@@ -1,7 +1,6 @@
 import { EXIT } from '@plumbline/protocol'
-import type { Judged } from '../commands/report-options.ts'
 import { type CompareOptions, compare } from '../comparison/compare.ts'
-import type { Comparison } from '../comparison/comparison.ts'
+import type { Comparison, Judged } from '../comparison/comparison.ts'
 import type { Recording } from '../recording/recording.ts'
 import type { Reference } from '../reference-logs/find-references.ts'
 import { shortNumber, worstRow } from '../report/summary.ts'

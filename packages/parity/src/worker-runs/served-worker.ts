@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { lifecycleLineSchema, PlumblineError } from '@plumbline/protocol'
+import { lifecycleLineSchema, PlumblineError, type TracedLevel } from '@plumbline/protocol'
 import { settingWords, type WorkerCommand, type WorkerSettings } from './worker-command.ts'
 import { WorkerProcess } from './worker-process.ts'
 
@@ -10,7 +10,7 @@ export interface ServedPrompt {
   readonly promptTokenIds: readonly number[]
   /** Generated greedily; at least 1. */
   readonly maxTokens: number
-  readonly level: 'logits' | 'layers' | 'ops'
+  readonly level: TracedLevel
 }
 
 /** A worker that serves, with traces of its requests. Always `end` it. */

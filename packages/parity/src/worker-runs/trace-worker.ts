@@ -1,3 +1,4 @@
+import type { TracedLevel } from '@plumbline/protocol'
 import { settingWords, type WorkerCommand, type WorkerSettings } from './worker-command.ts'
 import { WorkerProcess } from './worker-process.ts'
 
@@ -5,7 +6,7 @@ export interface TraceOrder extends WorkerSettings {
   readonly promptTokenIds: readonly number[]
   /** Generated greedily. */
   readonly maxTokens: number
-  readonly level: 'logits' | 'layers' | 'ops'
+  readonly level: TracedLevel
   readonly prefillChunk?: number
   readonly out: string
   readonly timeoutMs: number

@@ -26,10 +26,10 @@ export interface WorkerSettings {
   readonly model: string
   readonly precision?: string | undefined
   readonly device?: string | undefined
-  readonly threads?: string | undefined
+  readonly threads?: number | undefined
 }
 
 export function settingWords({ model, precision, device, threads }: WorkerSettings): string[] {
   const given = { '--model': model, '--precision': precision, '--device': device, '--threads': threads }
-  return Object.entries(given).flatMap(([flag, value]) => (value === undefined ? [] : [flag, value]))
+  return Object.entries(given).flatMap(([flag, value]) => (value === undefined ? [] : [flag, `${value}`]))
 }

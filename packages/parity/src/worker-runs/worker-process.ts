@@ -8,7 +8,8 @@ const KEPT_CHARACTERS = 1 << 16
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
- * A worker in a process group of its own: nothing that it started outlives `end`, nor this process, unless that is killed outright.
+ * A worker in a process group of its own: nothing that it started outlives `end`, nor this process, unless that is killed outright and
+ * the worker is not Plumbline's own.
  * What it prints is kept, the end of it.
  */
 export class WorkerProcess {
@@ -24,7 +25,9 @@ export class WorkerProcess {
   constructor({ program, args }: WorkerCommand, more: readonly string[]) {
     const argv = [...args, ...more]
     this.command = commandLine([program, ...argv])
-    this.#child = spawn(program, argv, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    // Its stdin ends with this process, and by the variable Plumbline's own worker ends with its stdin: even after a `kill -9`.
+    const env = { ...process.env, PLUMBLINE_END_WITH_STDIN: '1' }
+    this.#child = spawn(program, argv, { stdio: ['pipe', 'pipe', 'pipe'], detached: true, env })
     this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => {
       this.stdout = (this.stdout + text).slice(-KEPT_CHARACTERS)
       this.#onText()

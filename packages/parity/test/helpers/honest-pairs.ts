@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import type { TracedLevel } from '@plumbline/protocol'
 import { loadModel, loadTokenizer, type ReferenceModel, readGguf } from '@plumbline/reference'
 import { compare } from '../../src/comparison/compare.ts'
+import type { Outcome, ProfileName } from '../../src/comparison/comparison.ts'
 import { openRecording } from '../../src/formats/open-recording.ts'
 import { recordOracle } from '../../src/oracle/memory-oracle.ts'
 import { memoryRecording } from '../../src/recording/memory-recording.ts'
@@ -15,12 +17,8 @@ import { alterRun } from './alter-run.ts'
 
 const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const worker = fromHere('../../../worker/bin/plumbline-worker.js')
-export const haikuNano = {
-  model: fromHere('../../../../models/haiku-nano/haiku-nano-q8_0.gguf'),
-  transformers: fromHere('../../../../models/haiku-nano/reference'),
-}
-
 export interface Subject {
+  readonly name: string
   readonly model: string
   /** Folder of safetensors with their JSON. */
   readonly transformers: string
@@ -31,117 +29,151 @@ export interface Subject {
 export interface WorkerRun {
   readonly precision: 'fast' | 'exact'
   readonly threads: number
-  readonly level?: 'logits' | 'layers' | 'ops'
+  readonly prefillChunk?: number
+  readonly level?: TracedLevel
   readonly maxTokens: number
 }
 
-/** Every honest pair that was compared, and those that raised an alarm. */
+export interface HonestPair {
+  readonly model: string
+  /** E.g. "worker, fast, against Transformers". */
+  readonly kind: string
+  readonly prompt: string
+  /** How each side was run, where there is more than one way. */
+  readonly how: string
+  readonly profile: ProfileName
+  readonly outcome: Outcome
+  /** The largest share of its tolerance that a row took. */
+  readonly share: number
+  /** What is wrong with the verdict; undefined where nothing is. */
+  readonly alarm?: string
+}
+
+interface Sides {
+  readonly candidate: Recording
+  readonly reference: Recording
+  /** Whether both hold enough to be called equal. */
+  readonly whole?: boolean
+  readonly loaded?: ReferenceModel
+}
+
+/** Every honest pair that was compared. */
 export class HonestPairs {
-  readonly #tally = new Map<string, number>()
-  readonly #closest = new Map<string, number>()
-  readonly alarms: string[] = []
+  readonly pairs: HonestPair[] = []
   readonly #folder = mkdtempSync(join(tmpdir(), 'plumbline-honest-'))
   #traces = 0
 
-  get count(): number {
-    return [...this.#tally.values()].reduce((sum, count) => sum + count, 0)
-  }
-
-  /** Outcomes by kind of pair, e.g. "worker against Transformers: within-tolerance". */
-  get tally(): Readonly<Record<string, number>> {
-    return Object.fromEntries([...this.#tally].sort())
-  }
-
-  /** By kind of pair, the largest share of its tolerance that a row took. */
-  get closest(): Readonly<Record<string, number>> {
-    return Object.fromEntries([...this.#closest].map(([kind, share]) => [kind, Number(share.toPrecision(2))]).sort())
+  get alarms(): string[] {
+    return this.pairs.flatMap(({ model, kind, prompt, how, alarm }) =>
+      alarm === undefined ? [] : [`${model}, ${prompt}, ${kind} (${how}): ${alarm}`],
+    )
   }
 
   close(): void {
     rmSync(this.#folder, { recursive: true })
   }
 
-  /** `whole`: whether both sides hold enough to be called equal. */
-  add(kind: string, candidate: Recording, reference: Recording, whole = true, model?: ReferenceModel): void {
-    const { verdict, greedy, checkpoints } = compare(candidate, reference, model === undefined ? {} : { model })
-    const key = `${kind}: ${verdict.outcome}`
-    this.#tally.set(key, (this.#tally.get(key) ?? 0) + 1)
+  add(
+    pair: Pick<HonestPair, 'model' | 'kind' | 'prompt' | 'how'>,
+    { candidate, reference, whole = true, loaded }: Sides,
+  ): void {
+    const options = loaded === undefined ? {} : { model: loaded }
+    const { verdict, profile, greedy, checkpoints } = compare(candidate, reference, options)
+    const { outcome, line } = verdict
+    let share = 0
     for (const { metrics, tolerance } of checkpoints) {
-      for (const nmse of metrics.nmse) this.#closest.set(kind, Math.max(this.#closest.get(kind) ?? 0, nmse / tolerance))
+      for (const nmse of metrics.nmse) share = Math.max(share, nmse / tolerance)
     }
     const honest = ['same', 'within-tolerance', ...(whole ? [] : ['partial'])]
     const parted = greedy?.kind === 'bug' || greedy?.kind === 'drift'
-    if (!honest.includes(verdict.outcome) || parted) {
-      this.alarms.push(`${kind}: ${candidate.path} against ${reference.path}: ${verdict.line}`)
-    }
+    const alarm = !honest.includes(outcome) || parted ? { alarm: line } : {}
+    this.pairs.push({ ...pair, profile, outcome, share, ...alarm })
   }
 
   /** The oracle against itself in chunks, in coarser arithmetic, and against Transformers. */
   async addOracle(subject: Subject, generated: number, chunks: readonly number[]): Promise<void> {
     const model = loadModel(readGguf(subject.model))
-    for (const path of referencesOf(subject)) {
-      const reference = await openRecording(path)
-      const ids = reference.runs[0]!.identity.promptTokenIds!
-      const whole = recordOracle(model, ids, { maxTokens: generated }).run
+    for (const { prompt, path } of referencesOf(subject)) {
+      const transformers = await openRecording(path)
+      const ids = transformers.runs[0]!.identity.promptTokenIds!
       const record = (run: RecordedRun) => memoryRecording([run])
-      this.add('oracle against Transformers', record(whole), reference)
+      const oracle = record(recordOracle(model, ids, { maxTokens: generated }).run)
+      const add = (kind: string, candidate: Recording, reference: Recording, how = '') =>
+        this.add({ model: subject.name, kind, prompt, how }, { candidate, reference })
+      add('oracle against Transformers', oracle, transformers)
       for (const chunk of chunks) {
-        const chunked = recordOracle(model, ids, { maxTokens: generated, chunk }).run
-        this.add('oracle in chunks against the oracle', record(chunked), record(whole))
+        const chunked = record(recordOracle(model, ids, { maxTokens: generated, chunk }).run)
+        add('oracle in chunks against the oracle', chunked, oracle, `chunks of ${chunk}`)
       }
       const half = alterRun(roundedRun(model, ids, roundToHalf), { identity: { activations: 'F16' } })
       const eighth = alterRun(recordOracle(model, ids, { activations: 'Q8' }).run, { identity: { activations: 'Q8' } })
-      this.add('float32 rounding against the oracle', record(roundedRun(model, ids, Math.fround)), record(whole))
-      this.add('float16 rounding against the oracle', record(half), record(whole))
-      this.add('8-bit activations against the oracle', record(eighth), record(whole))
-      this.add('8-bit activations against Transformers', record(eighth), reference)
-      reference.close()
+      add('float32 rounding against the oracle', record(roundedRun(model, ids, Math.fround)), oracle)
+      add('float16 rounding against the oracle', record(half), oracle)
+      add('8-bit activations against the oracle', record(eighth), oracle)
+      add('8-bit activations against Transformers', record(eighth), transformers)
+      transformers.close()
     }
   }
 
   /** The worker's traces against Transformers, llama.cpp, the oracle and each other. */
-  async addWorker(subject: Subject, runs: readonly WorkerRun[], oracle = true): Promise<void> {
+  async addWorker(subject: Subject, runs: readonly WorkerRun[]): Promise<void> {
+    const { name, llamaCpp: llamaCppPath } = subject
     const gguf = readGguf(subject.model)
-    const model = loadModel(gguf)
-    const llamaCpp = subject.llamaCpp === undefined ? undefined : await openRecording(subject.llamaCpp)
+    const loaded = loadModel(gguf)
+    const llamaCpp = llamaCppPath === undefined ? undefined : await openRecording(llamaCppPath)
     const { eosIds } = loadTokenizer(gguf)
-    for (const path of referencesOf(subject)) {
-      const reference = await openRecording(path)
-      const ids = reference.runs[0]!.identity.promptTokenIds!
-      const traces: Recording[] = []
-      for (const run of runs) traces.push(await this.#trace(subject.model, ids, run))
-      const generated = Math.max(...runs.map(({ maxTokens }) => maxTokens))
-      const truth = oracle
-        ? memoryRecording([recordOracle(model, ids, { maxTokens: generated, eosIds }).run])
-        : undefined
-      for (const [index, trace] of traces.entries()) {
-        this.add('worker against Transformers', trace, reference)
-        if (llamaCpp !== undefined) this.add('worker against llama.cpp', trace, llamaCpp, false, model)
-        if (truth !== undefined) this.add('worker against the oracle', trace, truth)
-        for (const other of traces.slice(index + 1)) this.add('worker against itself, run another way', trace, other)
+    for (const { prompt, path } of referencesOf(subject)) {
+      const transformers = await openRecording(path)
+      const ids = transformers.runs[0]!.identity.promptTokenIds!
+      const maxTokens = Math.max(...runs.map((run) => run.maxTokens))
+      const oracle = memoryRecording([recordOracle(loaded, ids, { maxTokens, eosIds }).run])
+      const traces: { run: WorkerRun; candidate: Recording }[] = []
+      for (const run of runs) traces.push({ run, candidate: await this.#trace(subject.model, ids, run) })
+      const add = (kind: string, how: string, sides: Sides) => this.add({ model: name, kind, prompt, how }, sides)
+      for (const [index, { run, candidate }] of traces.entries()) {
+        const who = `worker, ${run.precision},`
+        const how = wayOf(run)
+        add(`${who} against Transformers`, how, { candidate, reference: transformers })
+        if (llamaCpp !== undefined) {
+          add(`${who} against llama.cpp`, how, { candidate, reference: llamaCpp, whole: false, loaded })
+        }
+        add(`${who} against the oracle`, how, { candidate, reference: oracle })
+        for (const other of traces.slice(index + 1)) {
+          const precisions = [...new Set([run.precision, other.run.precision])].sort().join(' and ')
+          const ways = `${how} | ${wayOf(other.run)}`
+          add(`worker against itself, ${precisions}`, ways, { candidate, reference: other.candidate })
+        }
       }
-      if (llamaCpp !== undefined) this.add('Transformers against llama.cpp', reference, llamaCpp, false)
-      for (const recording of [...traces, reference]) recording.close()
+      if (llamaCpp !== undefined) {
+        add('Transformers against llama.cpp', '', { candidate: transformers, reference: llamaCpp, whole: false })
+      }
+      for (const recording of [...traces.map(({ candidate }) => candidate), transformers]) recording.close()
     }
     llamaCpp?.close()
   }
 
   async #trace(model: string, ids: readonly number[], run: WorkerRun): Promise<Recording> {
     const out = join(this.#folder, `${this.#traces++}`)
-    const { precision, threads, level = 'ops', maxTokens } = run
+    const { precision, threads, prefillChunk, level = 'ops', maxTokens } = run
     const args = ['--model', model, '--prompt-token-ids', ids.join(','), '--level', level, '--out', out]
     const how = ['--precision', precision, '--threads', `${threads}`, '--max-tokens', `${maxTokens}`]
-    await promisify(execFile)(process.execPath, [worker, 'trace', ...args, ...how])
+    const chunk = prefillChunk === undefined ? [] : ['--prefill-chunk', `${prefillChunk}`]
+    await promisify(execFile)(process.execPath, [worker, 'trace', ...args, ...how, ...chunk])
     return openRecording(out)
   }
 }
 
+function wayOf({ precision, threads, prefillChunk, level = 'ops', maxTokens }: WorkerRun): string {
+  const chunks = prefillChunk === undefined ? '' : `, chunks of ${prefillChunk}`
+  return `${precision}, threads ${threads}${chunks}, ${level}, ${maxTokens} tokens`
+}
+
 /** Every prompt's safetensors. */
-function referencesOf({ transformers }: Subject): string[] {
+function referencesOf({ transformers }: Subject): { prompt: string; path: string }[] {
   return readdirSync(transformers)
     .filter((name) => name.endsWith('.safetensors'))
     .sort()
-    .map((name) => join(transformers, name))
+    .map((name) => ({ prompt: name.replace('.safetensors', ''), path: join(transformers, name) }))
 }
 
 /** Why the worker cannot be run here; undefined where it can. */

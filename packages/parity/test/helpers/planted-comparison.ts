@@ -81,6 +81,7 @@ export function plantedComparison({
         onlyCandidate: [text],
         onlyReference: [text],
       },
+      unchecked: [text],
       checkpoints,
       coverage: 1,
       divergence: {

@@ -1,12 +1,5 @@
 import { readFileSync } from 'node:fs'
-import {
-  InvalidRequestError,
-  LIMITS,
-  PlumblineError,
-  parseExecuteRequest,
-  TRACE_LEVELS,
-  type TraceLevel,
-} from '@plumbline/protocol'
+import { InvalidRequestError, LIMITS, PlumblineError, parseExecuteRequest, TRACED_LEVELS } from '@plumbline/protocol'
 import { invalidOption, resolveConfiguration } from '../config/configuration.ts'
 import { runTrace } from '../server/run-trace.ts'
 import { flagsOf } from './command-options.ts'
@@ -26,7 +19,7 @@ export async function runTraceCommand({
     temperature: decimal('--temperature', given.temperature!),
     seed: given.seed,
   }
-  const level = oneOf('--level', given.level!, TRACE_LEVELS.slice(1)) as Exclude<TraceLevel, 'off'>
+  const level = oneOf('--level', given.level!, TRACED_LEVELS)
   const values = oneOf('--values', given.values!, ['first8', 'all'] as const)
   const prefillChunk =
     given.prefillChunk === undefined ? undefined : oneNumber('--prefill-chunk', given.prefillChunk, 1, 65_536)

@@ -39,6 +39,7 @@ async function load(options: EngineOptions, sendTokenizer: boolean): Promise<voi
     const core = await import('@plumbline/cuda-core')
     core.endWithParent()
     const device = options.device as DeviceName
+    send({ type: 'probing' })
     send({ type: 'device', ...core.probeDevice(device) })
     engine = await core.Engine.load({
       ...options,

@@ -6,6 +6,7 @@ import type { EngineInfo } from './messages.ts'
 
 /** The engine processes that were started, each by what it tells the supervisor: the clock here is not the one that processes have. */
 const started = vi.hoisted((): EngineConnectionListener[] => [])
+const killedFor = vi.hoisted((): PlumblineError[] => [])
 vi.mock('./engine-connection.ts', () => ({
   EngineConnection: class {
     readonly pid = 1
@@ -13,6 +14,9 @@ vi.mock('./engine-connection.ts', () => ({
       started.push(listener)
     }
     send(): void {}
+    kill(reason: PlumblineError): void {
+      killedFor.push(reason)
+    }
   },
 }))
 
@@ -20,6 +24,7 @@ vi.mock('./spawn-engine.ts', () => ({ spawnEngine: () => undefined }))
 
 beforeEach(() => {
   started.length = 0
+  killedFor.length = 0
   vi.useFakeTimers()
 })
 afterEach(() => vi.useRealTimers())
@@ -28,13 +33,18 @@ const memory = { weights: 1, kvCache: 1, workspace: 1 }
 const load = () => started.at(-1)!.onMessage({ type: 'loaded', info: {} as EngineInfo, memory })
 const lose = () => started.at(-1)!.onClose(new PlumblineError('ENGINE_CRASHED', 'gone'))
 
-function loadedSupervisor(): EngineSupervisor {
+function startedSupervisor(): EngineSupervisor {
   const supervisor = new EngineSupervisor({
     engine: { modelPath: '/nowhere', device: 'cpu', precision: 'fast' },
     stallMs: 10_000,
     adoptTokenizer: async () => undefined,
   })
   supervisor.start()
+  return supervisor
+}
+
+function loadedSupervisor(): EngineSupervisor {
+  const supervisor = startedSupervisor()
   load()
   return supervisor
 }
@@ -75,4 +85,25 @@ test('a job that completes ends the counting', () => {
   const before = started.length
   lose()
   expect(started).toHaveLength(before + 1)
+})
+
+test('an engine process that a busy machine lets start slowly is not taken for a silent driver', () => {
+  startedSupervisor()
+  vi.advanceTimersByTime(20_000)
+  started[0]!.onMessage({ type: 'hello', pid: 1 })
+  vi.advanceTimersByTime(20_000)
+  expect(killedFor).toEqual([])
+  started[0]!.onMessage({ type: 'probing' })
+  vi.advanceTimersByTime(4_800)
+  expect(killedFor).toEqual([])
+  vi.advanceTimersByTime(400)
+  expect(killedFor).toMatchObject([{ code: 'DEVICE_UNAVAILABLE' }])
+})
+
+test('an engine process that never gets as far as the driver is replaced after a minute', () => {
+  startedSupervisor()
+  vi.advanceTimersByTime(59_000)
+  expect(killedFor).toEqual([])
+  vi.advanceTimersByTime(2_000)
+  expect(killedFor).toMatchObject([{ code: 'ENGINE_STALLED', message: expect.stringContaining('did not start') }])
 })

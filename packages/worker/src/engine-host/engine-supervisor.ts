@@ -55,6 +55,8 @@ const STALLED_MS = 1_000
 const PATIENCE = 6
 /** An estimate beyond that says no more than that it will take long. */
 const LONGEST_ESTIMATE_MS = 60_000
+/** What the engine process may take until it asks the driver: on a machine that is busy with other things a start takes seconds. */
+const START_LIMIT_MS = 60_000
 /** What a driver may take until it has said which device there is. */
 const PROBE_LIMIT_MS = 5_000
 const CRASH_LOOP_LOSSES = 3
@@ -69,7 +71,7 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
   #connection: EngineConnection | undefined
   #active: { readonly number: number; readonly sink: JobSink; cancelled: boolean; complete: boolean } | undefined
   #jobNumber = 0
-  #probed = false
+  #probe: 'ahead' | 'running' | 'done' = 'ahead'
   #lastCounter = -1
   #loading = { fraction: 0, stage: '' }
   #loadStartedAt = 0
@@ -120,8 +122,8 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
     )
     this.#connection = connection
     connection.send({ type: 'load', options: engine, sendTokenizer: modelFile !== this.#loadedFile })
-    this.#probed = false
-    this.#watch.start(PROBE_LIMIT_MS)
+    this.#probe = 'ahead'
+    this.#watch.start(START_LIMIT_MS)
   }
 
   /** Only when `state` is ready and no job is active. */
@@ -223,8 +225,12 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
         this.#phase = 'loading'
         this.#watch.news()
         break
+      case 'probing':
+        this.#probe = 'running'
+        this.#watch.start(PROBE_LIMIT_MS)
+        break
       case 'device':
-        this.#probed = true
+        this.#probe = 'done'
         this.#watch.start(this.#options.stallMs * PATIENCE)
         this.emit('device', message)
         break
@@ -284,12 +290,13 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
 
   #replaceStalled(): void {
     const seconds = (this.#watch.silenceMs / 1_000).toFixed(1)
-    if (!this.#probed) {
+    if (this.#probe === 'running') {
       const message = `the device did not answer within ${seconds} s`
       this.#connection?.kill(new PlumblineError('DEVICE_UNAVAILABLE', message))
       return
     }
-    const what = this.#active ? 'computed no layer' : 'made no progress with loading'
+    const idle = this.#probe === 'ahead' ? 'did not start' : 'made no progress with loading'
+    const what = this.#active ? 'computed no layer' : idle
     this.#connection?.kill(new PlumblineError('ENGINE_STALLED', `the engine ${what} for ${seconds} s and was replaced`))
   }
 

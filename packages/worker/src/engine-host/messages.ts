@@ -1,4 +1,4 @@
-import type { ErrorCode, SamplingParameters, TraceLevel } from '@plumbline/protocol'
+import type { ErrorCode, SamplingParameters, TracedLevel } from '@plumbline/protocol'
 import { ERRORS } from '@plumbline/protocol'
 import { z } from 'zod'
 
@@ -15,7 +15,7 @@ export interface EngineOptions {
 
 export interface JobTrace {
   readonly directory: string
-  readonly level: Exclude<TraceLevel, 'off'>
+  readonly level: TracedLevel
   /** Logits at every prompt position, and not only where a served request computes them anyway. */
   readonly allPositionsLogits: boolean
   readonly values: 'first8' | 'all'
@@ -72,6 +72,8 @@ const engineInfoSchema = z.object({
 /** From the engine process to the front, which trusts nothing that a crashing process may have written. */
 export const engineMessageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('hello'), pid: z.int().min(1) }),
+  /** From now on it is up to the driver. */
+  z.object({ type: z.literal('probing') }),
   /** The device has been probed and will be used. */
   z.object({
     type: z.literal('device'),

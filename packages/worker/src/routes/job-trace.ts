@@ -1,16 +1,11 @@
 import { join } from 'node:path'
-import type { TraceLevel } from '@plumbline/protocol'
+import type { TracedLevel } from '@plumbline/protocol'
 import type { EngineJob, JobTrace } from '../engine-host/messages.ts'
 import { traceManifest } from '../server/trace-manifest.ts'
 import type { Worker } from '../server/worker.ts'
 
 /** Where a request's trace goes: a folder of its own below --trace-dir, named after when and which job. */
-export async function jobTrace(
-  worker: Worker,
-  job: EngineJob,
-  jobId: string,
-  level: Exclude<TraceLevel, 'off'>,
-): Promise<JobTrace> {
+export async function jobTrace(worker: Worker, job: EngineJob, jobId: string, level: TracedLevel): Promise<JobTrace> {
   await worker.hashModel() // a manifest without it would say less than it must
   const manifest = traceManifest({
     modelName: worker.modelFile.name,

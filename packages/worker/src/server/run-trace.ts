@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { PlumblineError, type TraceLevel } from '@plumbline/protocol'
+import { PlumblineError, type TracedLevel } from '@plumbline/protocol'
 import type { OptionValues } from '../config/options.ts'
 import type { JobResult } from '../engine-host/engine-supervisor.ts'
 import type { EngineJob } from '../engine-host/messages.ts'
@@ -15,7 +15,7 @@ export interface TraceRequest {
   /** Below the request's own: a trace may be of the prompt alone. */
   readonly maxTokens: number
   readonly directory: string
-  readonly level: Exclude<TraceLevel, 'off'>
+  readonly level: TracedLevel
   readonly values: 'first8' | 'all'
   readonly unfused: boolean
   /** Positions of the prompt evaluated at once; undefined: as a served request's. */

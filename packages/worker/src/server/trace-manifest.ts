@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import type { TraceLevel, TraceManifest } from '@plumbline/protocol'
+import type { TracedLevel, TraceManifest } from '@plumbline/protocol'
 import type { EngineInfo, EngineJob } from '../engine-host/messages.ts'
 import { COMMIT, VERSION } from '../version.ts'
 
@@ -9,7 +9,7 @@ export interface TraceSubject {
   readonly info: EngineInfo
   readonly tokenizer: { readonly sha256: string; readonly chatTemplate: string | undefined }
   readonly job: EngineJob
-  readonly level: Exclude<TraceLevel, 'off'>
+  readonly level: TracedLevel
   /** Whether the unfused twins of fused kernels were asked for. */
   readonly unfused: boolean
 }

@@ -125,15 +125,20 @@ export function fakeModel(): { path: string; remove: () => void } {
 /** A worker over the fake engine; call `stop` when done, or use `testWorker`. */
 export function spawnFakeWorker(
   args: readonly string[] = [],
-  { load = {}, environment = {} }: { load?: FakeLoad; environment?: Record<string, string> } = {},
+  {
+    load = {},
+    environment = {},
+    program = FROM_SOURCE,
+  }: { load?: FakeLoad; environment?: Record<string, string>; program?: string[] } = {},
 ): SpawnedWorker {
   const model = fakeModel()
-  const worker = new SpawnedWorker(['--model', model.path, '--port', '0', ...args], {
+  const fakes = {
     XDG_CACHE_HOME: join(model.path, '..'),
     PLUMBLINE_ENGINE_PROCESS: FAKE_ENGINE,
     PLUMBLINE_FAKE_LOAD: JSON.stringify(load),
     ...environment,
-  })
+  }
+  const worker = new SpawnedWorker(['--model', model.path, '--port', '0', ...args], fakes, program)
   void worker.exited.then(model.remove)
   return worker
 }

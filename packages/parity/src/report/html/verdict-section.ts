@@ -41,6 +41,7 @@ export function verdictSection(comparison: Comparison, others: readonly Comparis
 </ul>
 ${alignment.mappings.length > 0 && html`<p class="mapped"><b>Mapped before comparing</b> ${joined(alignment.mappings)}</p>`}
 ${alignment.unverified.length > 0 && html`<p class="unverified"><b>Unverified</b> ${joined(alignment.unverified)}</p>`}
+${comparison.unchecked.length > 0 && html`<p class="unverified"><b>Unchecked</b> ${joined(comparison.unchecked)}</p>`}
 ${alignment.refusals.length > 0 && refusals(comparison)}
 ${[comparison.candidate, comparison.reference].map((side, i) => distrust(side, i === 0 ? 'candidate' : 'reference'))}
 ${divergence && divergenceCard(divergence, tokens)}

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
-import { PlumblineError, traceManifestSchema } from '@plumbline/protocol'
+import { traceManifestSchema } from '@plumbline/protocol'
 import { readJsonFile } from '../formats/json-file.ts'
-import type { RecordedRun } from '../recording/recording.ts'
+import { openRecording } from '../formats/open-recording.ts'
+import type { Fault, RecordedRun, Recording } from '../recording/recording.ts'
 import type { TraceOrder } from './trace-worker.ts'
 
 export interface Ordered extends Pick<TraceOrder, 'promptTokenIds' | 'precision' | 'level' | 'out'> {
@@ -11,10 +12,16 @@ export interface Ordered extends Pick<TraceOrder, 'promptTokenIds' | 'precision'
 }
 
 /**
- * Holds what a worker left behind to what it was asked for, and to having been computed by it, now: a worker that hands back a
- * reference would equal it. Throws INVALID_RECORDING, or UNREADABLE_RECORDING where there is no trace.
+ * Opens what a worker left behind and holds it to what it was asked for, and to having been computed by it, now: a worker that hands
+ * back a reference would equal it. Throws INVALID_RECORDING, or UNREADABLE_RECORDING where there is no trace.
  */
-export function checkTrace(order: Ordered, references: readonly RecordedRun[]): void {
+export async function openOrdered(order: Ordered, references: readonly RecordedRun[]): Promise<Recording> {
+  const fault = notAskedFor(order, references)
+  const trace = await openRecording(order.out)
+  return fault === undefined ? trace : { ...trace, faults: [fault, ...trace.faults] }
+}
+
+function notAskedFor(order: Ordered, references: readonly RecordedRun[]): Fault | undefined {
   const path = join(order.out, 'manifest.json')
   const { model, prompt_token_ids, precision, level, started_at, run, engine } = readJsonFile(path, traceManifestSchema)
   const started = Date.parse(started_at)
@@ -27,7 +34,5 @@ export function checkTrace(order: Ordered, references: readonly RecordedRun[]): 
     references.some(({ id }) => id === run) && `its run ${run} is that of a reference`,
     references.some(({ identity }) => identity.engine === engine.name) && `${engine.name} made the reference too`,
   ].filter((problem) => problem !== false)
-  if (problems.length === 0) return
-  const message = `UNTRUSTED CANDIDATE: the trace that the worker left is not what was asked for: ${problems.join('; ')}`
-  throw new PlumblineError('INVALID_RECORDING', message, { file: path })
+  return problems.length === 0 ? undefined : { kind: 'not-asked-for', message: problems.join('; '), file: path }
 }
