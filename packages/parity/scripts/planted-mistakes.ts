@@ -11,6 +11,7 @@ import {
   type Tally,
   tally,
 } from '../test/planted-mistakes.ts'
+import { LEVELS, plantUnlisted, type UnlistedResult } from '../test/unlisted-mistakes.ts'
 
 buildPlantedAddon()
 const native = new NativePlanter()
@@ -39,6 +40,14 @@ for (const open of Object.values(SUBJECTS)) {
     process.stderr.write('\n')
     console.log(planter.subject.name, activations, tally(results.slice(-cases.length)))
   }
+}
+
+const unlisted = new Map<string, UnlistedResult[]>()
+for (const [name, open] of Object.entries(SUBJECTS)) {
+  const subject = open()
+  unlisted.set(`${name}, middle layer`, [...plantUnlisted(subject)])
+  unlisted.set(`${name}, every layer`, [...plantUnlisted(subject, LEVELS, true)])
+  console.log(name, 'unlisted')
 }
 
 const folder = fileURLToPath(new URL('../../../docs/measurements/', import.meta.url))
@@ -106,10 +115,19 @@ ${table(
 
 ## Against a candidate with 8-bit activations
 
-The same mistakes, each in one place and phase at a time, in a forward pass whose matrices read inputs rounded to 8 bits, under the profile \`quantised-activations\`. Those smaller
-at their own op than its tolerance are left out: ${noisy.filter(({ outcome }) => outcome === 'below tolerance').length}.
+The same mistakes, each in one place and phase at a time, in a forward pass whose matrices read inputs rounded to 8 bits, under the profile \`quantised-activations\`: every op is
+replayed on its own inputs, rounded as the candidate rounds them. Left out are those that change less than float32 does: ${noisy.filter(({ outcome }) => outcome === 'below tolerance').length} (${[
+    ...new Set(noisy.flatMap(({ outcome, mistake }) => (outcome === 'below tolerance' ? [mistake] : []))),
+  ].join(', ')}).
 
 ${table('model', [...models.map((name) => [name, of(noisy, 'subject', name)] as const), ['all', tally(noisy)]])}
+
+## Mistakes that are not in the catalogue
+
+\`packages/parity/test/fixtures/unlisted-mistakes.ts\`: one head, one row, one channel or one position wrong, 8-bit activations, no cause to be named. Found at their op, by what the
+candidate recorded. Logits alone, and layers alone, hide what is less than the noise: the verdict then says that it is weaker.
+
+${unlistedTable()}
 
 ## Made by the native core
 
@@ -120,6 +138,38 @@ haiku-nano-q8_0 and held against the oracle.
 |${' --- |'.repeat(9)}
 ${nativeRows.join('\n')}
 `
+}
+
+function unlistedTable(): string {
+  const counts = [...unlisted].map(([where, list]) => {
+    const cells = LEVELS.map((level) => {
+      const ofLevel = list.filter((result) => result.level === level)
+      const found = ofLevel.filter(({ exitCode }) => exitCode !== 0)
+      const atOp = found.filter((result) => result.found === result.checkpoint).length
+      return `${found.length} of ${ofLevel.length}${level === 'ops' ? `, ${atOp} at their op` : ''}`
+    })
+    return `| ${[where, ...cells].join(' | ')} |`
+  })
+  const [first] = unlisted.values()
+  const sizes = first!
+    .filter(({ level }) => level === 'ops')
+    .map(({ mistake, checkpoint, size }) => {
+      const found = LEVELS.filter((level) =>
+        first!.some((one) => one.mistake === mistake && one.level === level && one.exitCode !== 0),
+      )
+      return `| ${[mistake, checkpoint, Number(size.toPrecision(2)), found.join(', ')].join(' | ')} |`
+    })
+  return [
+    `| model and place | ${LEVELS.join(' | ')} |`,
+    '| --- | --- | --- | --- |',
+    ...counts,
+    '',
+    `Of ${[...unlisted.keys()][0]}:`,
+    '',
+    '| mistake | at | NMSE there | found in |',
+    '| --- | --- | --- | --- |',
+    ...sizes,
+  ].join('\n')
 }
 
 function table(head: string, rows: readonly (readonly [string, Tally])[]): string {

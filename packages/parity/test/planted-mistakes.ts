@@ -3,7 +3,7 @@ import { checkpointNames } from '@plumbline/protocol'
 import { asset, committedAsset } from '@plumbline/protocol/testing'
 import { loadModel, loadTokenizer, type ReferenceModel, readGguf } from '@plumbline/reference'
 import { compareRecordings } from '../src/comparison/compare.ts'
-import type { Comparison, Op, ProfileName } from '../src/comparison/comparison.ts'
+import type { Comparison, Op } from '../src/comparison/comparison.ts'
 import { graphNode } from '../src/graph/graph.ts'
 import { MISTAKES } from '../src/mistakes/catalogue.ts'
 import type { Mistake } from '../src/mistakes/mistake.ts'
@@ -12,7 +12,6 @@ import { otherPrompt } from '../src/oracle/oracle.ts'
 import { parsePlanting } from '../src/oracle/planting.ts'
 import { memoryRecording } from '../src/recording/memory-recording.ts'
 import type { RecordedRun } from '../src/recording/recording.ts'
-import { tolerance } from '../src/verdict/ladder.ts'
 
 /** A model and a prompt that mistakes are planted in. */
 export interface Subject {
@@ -141,10 +140,11 @@ export class Planter {
     }
     const size = recorded.result.planted!.nmse
     const comparison = this.#compare(recorded.run, mistake)
-    const bound = toleranceAt(checkpoint, comparison.profile, model.config.layers)
-    if (size <= bound) return { ...planted, size, outcome: 'below tolerance' }
     const { outcome } = comparison.verdict
-    if (outcome !== 'diverged' && outcome !== 'untrusted') return { ...planted, size, outcome: 'missed' }
+    if (outcome !== 'diverged' && outcome !== 'untrusted') {
+      const isLess = size <= toleranceAt(checkpoint, comparison)
+      return { ...planted, size, outcome: isLess ? 'below tolerance' : 'missed' }
+    }
     return { ...planted, size, outcome: 'found', ...this.#finding(planted, comparison) }
   }
 
@@ -177,9 +177,10 @@ export class Planter {
   }
 }
 
-function toleranceAt(checkpoint: string, profile: ProfileName, layers: number): number {
-  const { op, layer } = graphNode(checkpoint, layers)!
-  return tolerance(profile, op, layer ?? (op === 'token_embd' ? 0 : layers))
+/** What an op may be off by: from its own inputs where it was replayed, else from the reference. */
+function toleranceAt(checkpoint: string, { checkpoints }: Comparison): number {
+  const { local, tolerance } = checkpoints.find(({ name }) => name === checkpoint)!
+  return local === undefined ? tolerance : Math.min(...local.tolerances)
 }
 
 export interface Tally {

@@ -4,14 +4,17 @@ import { loadModel, loadTokenizer, type ReferenceModel, readGguf } from '@plumbl
 import { type Command, Option } from 'commander'
 import { align } from '../alignment/align.ts'
 import { matchRuns } from '../alignment/match-runs.ts'
+import { GGML_ARITHMETIC } from '../arithmetic/arithmetic.ts'
+import { roundToHalf } from '../arithmetic/narrow-floats.ts'
 import { measureRows } from '../comparison/compare.ts'
 import { openRecording } from '../formats/open-recording.ts'
 import { recordOracle } from '../oracle/memory-oracle.ts'
 import type { RecordedRun } from '../recording/recording.ts'
 import { layerCount } from '../verdict/coverage.ts'
+import { modelKind } from '../verdict/model-floors.ts'
 import { LAYER_STEPS, NoiseFloors, type NoisyProfile } from '../verdict/noise-floors.ts'
-import { chooseProfile } from '../verdict/profile.ts'
-import { roundedRun, roundToHalf } from '../verdict/rounded-run.ts'
+import { statedProfile } from '../verdict/profile.ts'
+import { roundedRun } from '../verdict/rounded-run.ts'
 import type { CommandContext } from './context.ts'
 
 interface Given {
@@ -80,6 +83,10 @@ function simulate(model: ReferenceModel, ids: readonly number[], floors: NoiseFl
   addRuns(roundedRun(model, ids, Math.fround), exact, 'float32', floors)
   addRuns(roundedRun(model, ids, roundToHalf), exact, 'float16', floors)
   addRuns(recordOracle(model, ids, { activations: 'Q8' }).run, exact, 'quantised-activations', floors)
+  // Of weights that are not quantised, ggml's arithmetic is that of F16.
+  const ofGgml = [...model.gguf.tensors.values()].some(({ type }) => !/^B?F(16|32)$/.test(type))
+  if (ofGgml)
+    addRuns(recordOracle(model, ids, { arithmetic: GGML_ARITHMETIC }).run, exact, 'quantised-activations', floors)
 }
 
 async function addPair(pair: string, floors: NoiseFloors): Promise<void> {
@@ -89,7 +96,7 @@ async function addPair(pair: string, floors: NoiseFloors): Promise<void> {
   const reference = await openRecording(referencePath)
   try {
     for (const runs of matchRuns(candidate, reference)) {
-      const { profile } = chooseProfile(runs.candidate, runs.reference)
+      const { profile } = statedProfile(runs)
       if (profile !== 'bit-exact') addRuns(runs.candidate, runs.reference, profile, floors)
     }
   } finally {
@@ -102,7 +109,7 @@ function addRuns(candidate: RecordedRun, reference: RecordedRun, profile: NoisyP
   const aligned = align(candidate, reference, {})
   const refusal = aligned.alignment.refusals[0]
   if (refusal !== undefined) throw new PlumblineError('NOT_COMPARABLE', refusal.message)
-  floors.add(profile, measureRows(aligned), layerCount(aligned))
+  floors.add(profile, measureRows(aligned), layerCount(aligned), modelKind(aligned))
 }
 
 const invalidOption = (message: string) => new PlumblineError('INVALID_OPTION', message)

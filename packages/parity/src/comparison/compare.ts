@@ -13,11 +13,13 @@ import { wrongStatistics } from '../formats/check-values.ts'
 import { compareRows, type MeasuredCheckpoint, showRows } from '../metrics/compare-rows.ts'
 import type { RecordedRun, Recording } from '../recording/recording.ts'
 import { coverageOf, layerCount, tooLittle } from '../verdict/coverage.ts'
-import { firstDivergence, judge } from '../verdict/divergence.ts'
+import { firstDivergence, judge, localDivergence } from '../verdict/divergence.ts'
 import { compareGreedy, firstUnfavoured } from '../verdict/greedy.ts'
 import { greedyNoise } from '../verdict/ladder.ts'
+import { firstFault } from '../verdict/local-replay.ts'
+import { floorsFor } from '../verdict/model-floors.ts'
+import { examineOps, type OpEvidence } from '../verdict/op-evidence.ts'
 import { disbelievedDecimals, printedRounding } from '../verdict/printed-rounding.ts'
-import { chooseProfile } from '../verdict/profile.ts'
 import { decideVerdict } from '../verdict/verdict.ts'
 import type { Comparison, Divergence, GreedyFinding, ProfileName, Side, UnfitFinding } from './comparison.ts'
 
@@ -99,19 +101,20 @@ function comparePair(
     ...(tokenizer !== undefined && { tokenizer }),
   })
   const { measured, unfit } = lookAtRows(aligned, options)
-  const { profile, reason } =
-    options.profile === undefined
-      ? chooseProfile(pair.candidate, pair.reference)
-      : { profile: options.profile, reason: 'asked for' }
-  const layers = layerCount(aligned)
+  const evidence = examineOps(aligned, pair, options)
+  const { profile, reason, replayed } = evidence
+  const { floors, unmeasured } = floorsFor(aligned, evidence, model)
+  const depth = { layers: layerCount(aligned), floors }
   const checkpoints = judge(
     measured,
     profile,
-    layers,
+    depth,
     printedRounding(pair.candidate) + printedRounding(pair.reference),
+    replayed,
   )
-  const first = firstDivergence(checkpoints, profile, layers)
-  const divergence = first === undefined ? undefined : explain(first, aligned, candidate, options)
+  const fault = firstFault(replayed)
+  const first = fault === undefined ? firstDivergence(checkpoints, profile, depth) : localDivergence(fault, checkpoints)
+  const divergence = first === undefined ? undefined : explain(first, aligned, candidate, evidence, options)
   const decode = tokenizer === undefined ? {} : { decode: (id: number) => tokenizer.decodeText([id]) }
   const alignment = {
     ...aligned.alignment,
@@ -129,7 +132,7 @@ function comparePair(
   const greedy =
     known ??
     (alignment.refusals.every(({ kind }) => kind === 'nothing-in-common')
-      ? compareGreedy(pair.candidate, pair.reference, { profile, checkpoints, divergence, ...decode })
+      ? compareGreedy(pair.candidate, pair.reference, { profile, floors, checkpoints, divergence, ...decode })
       : undefined)
   // Where the sides differ, which of them is wrong is for the diagnosis to say.
   const sides = {
@@ -142,7 +145,7 @@ function comparePair(
       ...unfit.reference,
       ...driftAcrossRuns(pair.reference, reference.runs),
       ...(divergence === undefined ? contradictions(aligned.reference.run, aligned.reference.covers) : []),
-      ...notGreedy(pair.reference, profile),
+      ...notGreedy(pair.reference, greedyNoise(profile, floors)),
       ...unmatched.unfit,
     ]),
   }
@@ -156,6 +159,7 @@ function comparePair(
     divergence,
     greedy,
     tooLittle: comparable ? tooLittle(aligned, measured) : undefined,
+    evidence: [evidence.words, unmeasured].filter((words) => words !== undefined).join('; ') || undefined,
     unmatched: unmatched.runs.map(({ id }) => id),
     strictIdentity,
     allowPartial,
@@ -224,6 +228,7 @@ function explain(
   first: Omit<Divergence, 'origin'>,
   aligned: Aligned,
   { runs }: Recording,
+  { arithmetic }: OpEvidence,
   { model }: CompareOptions,
 ): Divergence {
   const { candidate, reference } = aligned
@@ -231,15 +236,17 @@ function explain(
   const { origin, side, cause } = diagnose({
     candidate: candidate.run,
     reference: reference.run,
-    divergence: first,
+    divergence: { ...first, ...(first.local && { tolerance: first.local.tolerance }) },
     model,
+    arithmetic,
     others: runs.filter(({ id }) => id !== candidate.run.id),
   })
   return {
     ...first,
     ...(phase !== undefined && { phase }),
-    origin,
-    ...(side !== undefined && { side }),
+    ...(first.local === undefined
+      ? { origin, ...(side !== undefined && { side }) }
+      : { origin: 'local' as const, side: 'candidate' as const }),
     ...(cause !== undefined && { cause }),
   }
 }
@@ -251,8 +258,8 @@ function phaseAt({ run, covers }: AlignedSide, name: string, position: number) {
 }
 
 /** A greedy continuation of the reference that its own logits contradict. */
-function notGreedy(run: RecordedRun, profile: ProfileName): UnfitFinding[] {
-  const unfavoured = firstUnfavoured(run, Number.POSITIVE_INFINITY, greedyNoise(profile))
+function notGreedy(run: RecordedRun, noise: number): UnfitFinding[] {
+  const unfavoured = firstUnfavoured(run, Number.POSITIVE_INFINITY, noise)
   if (unfavoured === undefined) return []
   const { position, message } = unfavoured
   const { file, line, byteOffset } = run.checkpoints.get('logits')!.slab(0).place

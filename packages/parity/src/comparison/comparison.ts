@@ -101,8 +101,16 @@ export interface ComparedCheckpoint {
   readonly logits?: Readonly<Record<LogitMetricName, Float64Array>>
   /** The bound on NMSE that applied, by the profile's ladder. */
   readonly tolerance: number
-  /** Indices into `positions` that exceed it. */
+  /** Indices into `positions` that exceed it, or what their own inputs should give by more than they may. */
   readonly exceeding: Uint32Array
+  /** Where the candidate's op was replayed on its own recorded inputs, rounded as it rounds them. */
+  readonly local?: LocalErrors
+}
+
+/** How far what an op gave is from what it gives when replayed on its own inputs, and how far it may be; a row a position, NaN where it could not be replayed. */
+export interface LocalErrors {
+  readonly nmse: Float64Array
+  readonly tolerances: Float64Array
 }
 
 export type Op = LayerCheckpoint | 'token_embd' | 'output_norm' | 'logits'
@@ -131,6 +139,8 @@ export interface Divergence {
   /** Of a local one: whose op does not give what its own inputs should give. */
   readonly side?: 'candidate' | 'reference'
   readonly cause?: Cause
+  /** Where the candidate's op does not give what its own inputs should: by how much, and how much it might. */
+  readonly local?: { readonly nmse: number; readonly tolerance: number }
 }
 
 export interface Cause {

@@ -1,5 +1,6 @@
 import { checkpointNames } from '@plumbline/protocol'
 import { nmse, type ReferenceModel } from '@plumbline/reference'
+import type { Arithmetic } from '../arithmetic/arithmetic.ts'
 import type { Cause, Divergence } from '../comparison/comparison.ts'
 import { type GraphNode, graphNode } from '../graph/graph.ts'
 import { ifAtHand, OpSite } from '../graph/op-site.ts'
@@ -15,6 +16,8 @@ export interface DiagnosisQuestion {
   readonly model: ReferenceModel | undefined
   /** What else the engines ran: one request's rows may have come from another's. */
   readonly others?: readonly RecordedRun[]
+  /** How each side rounds what its ops read, where that is known. */
+  readonly arithmetic?: { readonly candidate?: Arithmetic | undefined; readonly reference?: Arithmetic | undefined }
 }
 
 export interface Diagnosis {
@@ -38,7 +41,7 @@ const SUSPECTS = 3
  * side's own recorded inputs, and then wrongly in every way of the catalogue. Both runs must be in GGUF's own layout.
  */
 export function diagnose(question: DiagnosisQuestion): Diagnosis {
-  const { candidate, reference, divergence, model, others = [] } = question
+  const { candidate, reference, divergence, model, others = [], arithmetic = {} } = question
   const node = model && graphNode(divergence.checkpoint, model.config.layers)
   if (model === undefined || node === undefined) return { origin: 'unknown' }
   const tolerance = divergence.tolerance || DEFAULT_TOLERANCE
@@ -46,8 +49,8 @@ export function diagnose(question: DiagnosisQuestion): Diagnosis {
   const isVisible = (name: string) => candidate.checkpoints.has(name) && reference.checkpoints.has(name)
   const { position } = divergence
   const sides = {
-    candidate: replayed(candidate, model, node, position, isVisible),
-    reference: replayed(reference, model, node, position, isVisible),
+    candidate: replayed(candidate, model, node, position, isVisible, arithmetic.candidate),
+    reference: replayed(reference, model, node, position, isVisible, arithmetic.reference),
   }
   if (sides.candidate === undefined || sides.reference === undefined) return { origin: 'unknown' }
 
@@ -57,23 +60,28 @@ export function diagnose(question: DiagnosisQuestion): Diagnosis {
   const side = replayErrors.candidate >= replayErrors.reference ? 'candidate' : 'reference'
   const shared = { position, model, isVisible, others }
   if (replayErrors[side] <= tolerance && replayErrors[side] < inherited) {
-    const cause = findCauseBefore(node, { wrong: candidate, right: reference, ...shared })
+    const cause = findCauseBefore(node, {
+      wrong: candidate,
+      right: reference,
+      ...shared,
+      arithmetic: arithmetic.candidate,
+    })
     return { origin: 'inherited', replayErrors, ...(cause && { cause }) }
   }
   const [wrong, right] = side === 'candidate' ? [candidate, reference] : [reference, candidate]
-  const cause = findCause({ wrong, right, node, ...shared })
+  const cause = findCause({ wrong, right, node, ...shared, arithmetic: arithmetic[side] })
   return { origin: 'local', side, replayErrors, ...(cause && { cause }) }
 }
 
 /** Among the ops on the way to a checkpoint, those that give least what their own inputs should give; the first that a mistake explains. */
 function findCauseBefore(node: GraphNode, question: Omit<CauseQuestion, 'node'>): Cause | undefined {
-  const { wrong, model, position, isVisible } = question
+  const { wrong, model, position, isVisible, arithmetic } = question
   const names = checkpointNames(model.config.layers)
   const suspects = names
     .slice(0, names.indexOf(node.name))
     .filter(isVisible)
     .map((name) => graphNode(name, model.config.layers)!)
-    .map((before) => ({ before, error: replayed(wrong, model, before, position, isVisible)?.error ?? 0 }))
+    .map((before) => ({ before, error: replayed(wrong, model, before, position, isVisible, arithmetic)?.error ?? 0 }))
     .filter(({ error }) => error > DEFAULT_TOLERANCE)
     .toSorted((a, b) => b.error - a.error)
     .slice(0, SUSPECTS)
@@ -90,9 +98,10 @@ function replayed(
   node: GraphNode,
   position: number,
   isVisible: (name: string) => boolean,
+  arithmetic: Arithmetic | undefined,
 ): { right: Float64Array; error: number } | undefined {
   const recorded = recordedRows(run, node.name, position, 1)
-  const source = new RecordedValues(run, model, isVisible)
+  const source = new RecordedValues(run, model, isVisible, { arithmetic })
   const right = recorded && ifAtHand(() => new OpSite(source, node, position, 1).right())
   return right && { right, error: finite(nmse(recorded, right)) }
 }

@@ -1,4 +1,5 @@
 import type { ReferenceModel } from '@plumbline/reference'
+import type { Arithmetic } from '../arithmetic/arithmetic.ts'
 import type { Cause } from '../comparison/comparison.ts'
 import type { GraphNode } from '../graph/graph.ts'
 import { type Chunk, ifAtHand, OpSite } from '../graph/op-site.ts'
@@ -18,6 +19,8 @@ export interface CauseQuestion {
   /** Which recorded checkpoints to believe. */
   readonly isVisible: (name: string) => boolean
   readonly others: readonly RecordedRun[]
+  /** Of the wrong run. */
+  readonly arithmetic: Arithmetic | undefined
 }
 
 /** Rows that a mistake must explain, from the first divergent one on, and rows before it that it must leave alone. */
@@ -58,11 +61,14 @@ interface Trial extends Hypothesis {
 
 /** Tries every mistake that the op can suffer on the right side's inputs, and tells which one gives what the wrong side recorded. */
 export function findCause(question: CauseQuestion): Cause | undefined {
-  const { wrong, right, node, position, model, isVisible, others } = question
+  const { wrong, right, node, position, model, isVisible, others, arithmetic } = question
   const pieces = piecesAround(wrong, node, position, promptLengthOf(question))
   const otherValues = others.map((run) => new RecordedValues(run, model))
   const tryOn = (run: RecordedRun) =>
-    ifAtHand(() => tryMistakes(new RecordedValues(run, model, isVisible, otherValues), node, position, pieces)) ?? []
+    ifAtHand(() => {
+      const values = new RecordedValues(run, model, isVisible, { others: otherValues, arithmetic })
+      return tryMistakes(values, node, position, pieces)
+    }) ?? []
   const trials = tryOn(right)
   // Where the inputs differ by noise, the wrong side's own leave less of it to explain.
   return judge(trials.some(({ unexplained }) => unexplained <= CERTAIN) ? trials : [...trials, ...tryOn(wrong)])

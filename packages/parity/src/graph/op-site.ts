@@ -9,7 +9,9 @@ import {
   ropeFrequencies,
   swiglu,
 } from '@plumbline/reference/ops'
+import type { Arithmetic } from '../arithmetic/arithmetic.ts'
 import type { Op } from '../comparison/comparison.ts'
+import { attentionWith } from './attention-with.ts'
 import { type GraphNode, graphNode, residualInto } from './graph.ts'
 
 /** Consecutive positions that an engine evaluated at once. */
@@ -27,6 +29,8 @@ export interface ActivationSource {
   rows(checkpoint: string, first: number, count: number): Float64Array
   /** Other requests that the engine served, if any are known. */
   readonly others: readonly ActivationSource[]
+  /** How the engine rounds what its ops read; not at all where it is undefined. */
+  readonly arithmetic?: Arithmetic | undefined
 }
 
 /** Values that were not recorded and cannot be replayed from what was. */
@@ -90,9 +94,10 @@ export class OpSite {
     return this.node.layer ?? 0
   }
 
-  /** Rows of a checkpoint at the site's positions, unless told otherwise. */
+  /** Rows of a checkpoint at the site's positions, unless told otherwise; of its own inputs as the engine's kernels see them. */
   rows(checkpoint: string, first = this.first, count = this.count): Float64Array {
-    return this.source.rows(checkpoint, first, count)
+    const rows = this.source.rows(checkpoint, first, count)
+    return this.source.arithmetic?.asRead(this, checkpoint, first, count, rows) ?? rows
   }
 
   /** Rows of the op's first, or only, input. */
@@ -162,6 +167,7 @@ export class OpSite {
       case 'attn_k_rope':
         return rope(this.input(), config, this.ropeFrequencies, this.headCount, first)
       case 'attn_kqv': {
+        if (this.source.arithmetic?.attention.weights !== undefined) return attentionWith(this, {})
         const cache = new KvCache(config.kvHeads * config.keyLength, config.kvHeads * config.valueLength)
         cache.write(0, this.ofLayer('attn_k_rope', 0, first + count), this.ofLayer('attn_v', 0, first + count))
         return attention(config, this.input(), cache, first)

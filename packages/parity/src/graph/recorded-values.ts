@@ -1,4 +1,5 @@
 import type { ReferenceModel } from '@plumbline/reference'
+import type { Arithmetic } from '../arithmetic/arithmetic.ts'
 import type { RecordedRun } from '../recording/recording.ts'
 import { type GraphNode, graphNode } from './graph.ts'
 import { type ActivationSource, type Chunk, NotAtHand, OpSite } from './op-site.ts'
@@ -39,20 +40,22 @@ export class RecordedValues implements ActivationSource {
   readonly model: ReferenceModel
   readonly tokenIds: readonly number[]
   readonly others: readonly ActivationSource[]
+  readonly arithmetic: Arithmetic | undefined
   readonly #run: RecordedRun
   readonly #isVisible: (name: string) => boolean
   readonly #replayed = new Map<string, Float64Array>()
 
-  /** `isVisible`: which recorded checkpoints to believe; all, unless told. */
+  /** `isVisible`: which recorded checkpoints to believe; all, unless told. `arithmetic`: of the engine that left them. */
   constructor(
     run: RecordedRun,
     model: ReferenceModel,
     isVisible: (name: string) => boolean = () => true,
-    others: readonly ActivationSource[] = [],
+    { arithmetic, others = [] }: { arithmetic?: Arithmetic | undefined; others?: readonly ActivationSource[] } = {},
   ) {
     this.model = model
     this.tokenIds = [...(run.identity.promptTokenIds ?? []), ...(run.identity.generatedTokenIds ?? [])]
     this.others = others
+    this.arithmetic = arithmetic
     this.#run = run
     this.#isVisible = isVisible
   }
@@ -92,6 +95,7 @@ export class ValuesWithMistake implements ActivationSource {
   readonly model: ReferenceModel
   readonly tokenIds: readonly number[]
   readonly others: readonly ActivationSource[]
+  readonly arithmetic: Arithmetic | undefined
   readonly #base: RecordedValues
   readonly #name: string
   readonly #from: number
@@ -102,6 +106,7 @@ export class ValuesWithMistake implements ActivationSource {
     this.model = base.model
     this.tokenIds = base.tokenIds
     this.others = base.others
+    this.arithmetic = base.arithmetic
     this.#base = base
     this.#name = name
     this.#from = from

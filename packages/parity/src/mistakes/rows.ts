@@ -1,7 +1,7 @@
 import { LAYER_CHECKPOINTS } from '@plumbline/protocol'
+import { roundToHalf } from '../arithmetic/narrow-floats.ts'
 import type { Op } from '../comparison/comparison.ts'
 import type { OpSite } from '../graph/op-site.ts'
-import { roundToHalf } from '../verdict/rounded-run.ts'
 import type { Mistake } from './mistake.ts'
 
 const everywhere: readonly Op[] = ['output', ...LAYER_CHECKPOINTS.slice(0, -1), 'token_embd', 'output_norm', 'logits']

@@ -1,4 +1,5 @@
 import type { ReferenceModel } from '@plumbline/reference'
+import type { Arithmetic } from '../arithmetic/arithmetic.ts'
 import { type ActivationSource, NotAtHand } from '../graph/op-site.ts'
 
 /** The values of a forward pass that is under way: of every checkpoint, those of the positions computed so far. */
@@ -6,11 +7,13 @@ export class LiveValues implements ActivationSource {
   readonly model: ReferenceModel
   readonly tokenIds: number[]
   readonly others: ActivationSource[] = []
+  readonly arithmetic: Arithmetic | undefined
   /** By checkpoint and position. */
   readonly #rows = new Map<string, Float64Array[]>()
 
-  constructor(model: ReferenceModel, tokenIds: readonly number[]) {
+  constructor(model: ReferenceModel, tokenIds: readonly number[], arithmetic?: Arithmetic) {
     this.model = model
+    this.arithmetic = arithmetic
     this.tokenIds = [...tokenIds]
   }
 

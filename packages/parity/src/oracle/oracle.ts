@@ -1,12 +1,12 @@
 import { PlumblineError } from '@plumbline/protocol'
 import { firstMaximum, type ReferenceModel } from '@plumbline/reference'
-import { applyLinear } from '@plumbline/reference/ops'
+import { type Arithmetic, uniformArithmetic } from '../arithmetic/arithmetic.ts'
+import { Q8_BLOCKS } from '../arithmetic/rounding.ts'
 import { graphNode } from '../graph/graph.ts'
 import { ifAtHand, OpSite } from '../graph/op-site.ts'
 import { plantedParameter } from '../mistakes/mistake.ts'
 import { LiveValues } from './live-values.ts'
 import { isPlantedAt, type Phase, type Planting } from './planting.ts'
-import { roundedToQ8 } from './q8-activations.ts'
 
 export interface OracleOptions {
   /** To generate greedily after the prompt; 0 evaluates the prompt only. */
@@ -16,6 +16,8 @@ export interface OracleOptions {
   readonly planting?: Planting
   /** Q8: round the inputs of all matrices to 8 bits by blocks of 32, as quantised kernels do. */
   readonly activations?: 'F64' | 'Q8'
+  /** In the place of what `activations` says. */
+  readonly arithmetic?: Arithmetic
   /** How many tokens of the prompt are evaluated at once; all, unless told. */
   readonly chunk?: number
   /** Evaluated in the place of the tokens that the forward pass itself would choose. */
@@ -48,7 +50,8 @@ export function runOracle(
   sink: (record: OracleRecord) => void,
 ): OracleResult {
   const { maxTokens = 0, eosIds, planting, activations, chunk = promptTokenIds.length, forcedTokenIds } = options
-  const live = new LiveValues(model, promptTokenIds)
+  const { arithmetic = activations === 'Q8' ? uniformArithmetic(Q8_BLOCKS) : undefined } = options
+  const live = new LiveValues(model, promptTokenIds, arithmetic)
   if (planting?.mistake.name === 'rows-of-other-request') {
     live.others.push(otherRequest(model, promptTokenIds, promptTokenIds.length + maxTokens))
   }
@@ -59,10 +62,7 @@ export function runOracle(
     const logits = session.append(ids, (name, layer, { start, count }, width, values) => {
       const node = graphNode(name, model.config.layers)!
       const site = new OpSite(live, node, start, count)
-      const linear = site.linear()
-      if (activations === 'Q8' && linear !== undefined) {
-        values.set(applyLinear(linear, roundedToQ8(site.input(), linear.columns), count))
-      }
+      if (arithmetic?.befalls(site)) values.set(site.right())
       if (planting !== undefined && isPlantedAt(planting, node, phase)) plant(planting, site, values, planted)
       live.put(name, start, count, values)
       sink({ name, layer, phase, pos: start, count, width, values })
@@ -103,13 +103,12 @@ function plant(
 ): void {
   const wrong = ifAtHand(() => mistake.compute(site, plantedParameter(mistake, site)))
   if (wrong === undefined) return
-  // Noise of rounded inputs, if any, stays on top of the mistake.
   const right = site.right()
   planted.sites++
   for (const [i, value] of wrong.entries()) {
     planted.difference += (value - right[i]!) ** 2
     planted.size += right[i]! ** 2
-    values[i] = value + (values[i]! - right[i]!)
+    values[i] = value
   }
 }
 

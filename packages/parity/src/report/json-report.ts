@@ -80,6 +80,8 @@ const comparisonSchema = z.strictObject({
       tolerance: z.number(),
       origin: z.enum(['local', 'inherited', 'unknown']),
       side: z.enum(['candidate', 'reference']).optional(),
+      /** Where the candidate's op does not give what its own inputs should: by how much, and how much a right one may. */
+      local: z.strictObject({ nmse: traceNumberSchema, tolerance: z.number() }).optional(),
       cause: z
         .strictObject({
           mistake: text,
@@ -155,6 +157,9 @@ function toJson(comparison: Comparison): ComparisonJson {
       divergence: {
         ...divergence,
         metrics: numbersJson(divergence.metrics),
+        ...(divergence.local !== undefined && {
+          local: { nmse: numberJson(divergence.local.nmse), tolerance: divergence.local.tolerance },
+        }),
         ...(divergence.cause !== undefined && {
           cause: {
             ...divergence.cause,

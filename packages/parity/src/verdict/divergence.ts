@@ -1,13 +1,22 @@
 import {
   type ComparedCheckpoint,
   type Divergence,
+  type LocalErrors,
   METRIC_NAMES,
   type MetricName,
   type ProfileName,
 } from '../comparison/comparison.ts'
 import type { MeasuredCheckpoint } from '../metrics/compare-rows.ts'
 import { greedyNoise, noiseFloor, tolerance } from './ladder.ts'
-import { LEAD_NOISE } from './noise-floors.ts'
+import type { firstFault, ReplayedCheckpoint } from './local-replay.ts'
+import { LEAD_NOISE, type OfKind } from './noise-floors.ts'
+
+/** How deep a model is, and what noise models of its kind have. */
+export interface Depth {
+  readonly layers: number
+  /** Of models of its kind; undefined where none was measured. */
+  readonly floors: OfKind | undefined
+}
 
 /** An error that grows more than that from its beginning to where it exceeds was not that error. */
 const GROWTH = 1e4
@@ -18,11 +27,13 @@ const JUMP = 30
 export function judge(
   measured: readonly MeasuredCheckpoint[],
   profile: ProfileName,
-  layers: number,
+  { layers, floors }: Depth,
   rounding: number,
+  replayed: readonly ReplayedCheckpoint[],
 ): ComparedCheckpoint[] {
   return measured.map(({ sizes, lostLeads, ...checkpoint }) => {
-    const bound = tolerance(profile, checkpoint.op, checkpoint.layer ?? layersBefore(checkpoint, layers))
+    const bound = tolerance(profile, checkpoint.op, checkpoint.layer ?? layersBefore(checkpoint, layers), floors)
+    const local = localErrors(checkpoint, replayed)
     const { nmse, max_ulp: ulp, max_abs: largest } = checkpoint.metrics
     const exceeding: number[] = []
     for (let row = 0; row < nmse.length; row++) {
@@ -32,10 +43,49 @@ export function judge(
           ? ulp[row] === 0 && largest[row] === 0
           : nmse[row]! <= bound || (rounding > 0 && nmse[row]! * sizes[row]! <= bound * sizes[row]! + rounding)
       const lost = lostLeads?.[row] ?? 0
-      if (!within || (lost > 0 && lost > leadNoise(checkpoint, row) + 2 * Math.sqrt(rounding))) exceeding.push(row)
+      const faulty = local !== undefined && local.nmse[row]! > local.tolerances[row]!
+      if (faulty || !within || (lost > 0 && lost > leadNoise(checkpoint, row) + 2 * Math.sqrt(rounding)))
+        exceeding.push(row)
     }
-    return { ...checkpoint, tolerance: bound, exceeding: Uint32Array.from(exceeding) }
+    return { ...checkpoint, tolerance: bound, exceeding: Uint32Array.from(exceeding), ...(local && { local }) }
   })
+}
+
+/** Those of the positions that were compared. */
+function localErrors(
+  { name, positions }: Pick<ComparedCheckpoint, 'name' | 'positions'>,
+  replayed: readonly ReplayedCheckpoint[],
+): LocalErrors | undefined {
+  const own = replayed.find(({ node }) => node.name === name)
+  if (own === undefined) return undefined
+  const rows = new Map(Array.from(own.positions, (position, row) => [position, row]))
+  const at = (errors: Float64Array) =>
+    Float64Array.from(positions, (position) => errors[rows.get(position) ?? -1] ?? Number.NaN)
+  return { nmse: at(own.nmse), tolerances: at(own.tolerances) }
+}
+
+/** Where the candidate's own op is at fault, whatever it was given. */
+export function localDivergence(
+  { node, position, nmse, tolerance }: NonNullable<ReturnType<typeof firstFault>>,
+  checkpoints: readonly ComparedCheckpoint[],
+): Omit<Divergence, 'origin'> {
+  const compared = checkpoints.find(({ name }) => name === node.name)
+  const row = compared?.positions.indexOf(position) ?? -1
+  // Of what only the candidate holds, there is nothing but how far it is from its own inputs.
+  const alone: Partial<Record<MetricName, number>> = { nmse, relative_l2: Math.sqrt(nmse) }
+  const metrics = METRIC_NAMES.map((name) => [
+    name,
+    row === -1 ? (alone[name] ?? Number.NaN) : compared!.metrics[name][row]!,
+  ])
+  return {
+    checkpoint: node.name,
+    layer: node.layer,
+    op: node.op,
+    position,
+    metrics: Object.fromEntries(metrics) as Record<MetricName, number>,
+    tolerance: compared?.tolerance ?? tolerance,
+    local: { nmse, tolerance },
+  }
 }
 
 /** How many times the noise of a lead, which is three standard deviations, a lead must be for noise not to turn it around. */
@@ -60,12 +110,12 @@ const layersBefore = ({ op }: Pick<MeasuredCheckpoint, 'op'>, layers: number) =>
 export function firstDivergence(
   checkpoints: readonly ComparedCheckpoint[],
   profile: ProfileName,
-  layers: number,
+  depth: Depth,
 ): Omit<Divergence, 'origin'> | undefined {
   const at = checkpoints.findIndex(({ exceeding }) => exceeding.length > 0)
   if (at === -1) return undefined
   const exceeding = checkpoints[at]!
-  const onset = findOnset(checkpoints.slice(0, at + 1), exceeding.exceeding, profile, layers)
+  const onset = findOnset(checkpoints.slice(0, at + 1), exceeding.exceeding, profile, depth)
   const { checkpoint, row } = onset ?? { checkpoint: exceeding, row: exceeding.exceeding[0]! }
   const metrics = Object.fromEntries(METRIC_NAMES.map((name) => [name, checkpoint.metrics[name][row]!]))
   return {
@@ -82,7 +132,7 @@ function findOnset(
   checkpoints: readonly ComparedCheckpoint[],
   exceeding: Uint32Array,
   profile: ProfileName,
-  layers: number,
+  { layers, floors }: Depth,
 ): { checkpoint: ComparedCheckpoint; row: number } | undefined {
   const last = checkpoints.at(-1)!
   const positions = new Set(Array.from(exceeding, (row) => last.positions[row]!))
@@ -90,7 +140,7 @@ function findOnset(
   const beyond = exceeding.reduce((most, row) => Math.max(most, last.metrics.nmse[row]!), 0) / GROWTH
   for (const [index, checkpoint] of checkpoints.entries()) {
     const { nmse } = checkpoint.metrics
-    const floor = noiseFloor(profile, checkpoint.op, checkpoint.layer ?? layersBefore(checkpoint, layers))
+    const floor = noiseFloor(profile, checkpoint.op, checkpoint.layer ?? layersBefore(checkpoint, layers), floors)
     // Where all before is equal to the last bit, so would this be: engines of one kind make no noise.
     const quiet = before === 0 && index >= QUIET
     const limit = Math.max(beyond, quiet ? 0 : Math.max(floor, JUMP * before))

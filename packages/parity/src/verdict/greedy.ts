@@ -3,12 +3,14 @@ import { commonPrefix } from '../alignment/token-ids.ts'
 import type { ComparedCheckpoint, Divergence, GreedyFinding, ProfileName } from '../comparison/comparison.ts'
 import type { RecordedRun } from '../recording/recording.ts'
 import { greedyNoise } from './ladder.ts'
+import type { OfKind } from './noise-floors.ts'
 
 /** How many times the noise a lead may be for the sides to have drifted apart rather than one of them to be wrong. */
 const DRIFT = 8
 
 export interface GreedyContext {
   readonly profile: ProfileName
+  readonly floors: OfKind | undefined
   readonly checkpoints: readonly ComparedCheckpoint[]
   readonly divergence: Omit<Divergence, 'origin'> | undefined
   /** The text of a token, where a tokenizer is at hand. */
@@ -19,7 +21,7 @@ export interface GreedyContext {
 export function compareGreedy(
   candidate: RecordedRun,
   reference: RecordedRun,
-  { profile, checkpoints, divergence, decode }: GreedyContext,
+  { profile, floors, checkpoints, divergence, decode }: GreedyContext,
 ): GreedyFinding | undefined {
   const ours = candidate.greedy?.tokenIds
   const theirs = reference.greedy?.tokenIds
@@ -27,14 +29,14 @@ export function compareGreedy(
   const at = commonPrefix(ours, theirs)
   const compared = Math.min(ours.length, theirs.length)
   if (compared === 0) return undefined
-  const unfavoured = firstUnfavoured(candidate, at, greedyNoise(profile))
+  const unfavoured = firstUnfavoured(candidate, at, greedyNoise(profile, floors))
   if (unfavoured !== undefined) return { compared, parted: unfavoured.index, kind: 'bug', message: unfavoured.message }
   if (at === compared) {
     return { compared, kind: 'same', message: `the greedy continuations are the same for ${compared} tokens` }
   }
   const position = (candidate.identity.promptTokenIds?.length ?? 0) + at - 1
   const gap = leadOf(reference, position, theirs[at]!, ours[at]!) ?? reference.greedy?.gaps?.[at]
-  const noise = noiseAt(checkpoints, position) ?? greedyNoise(profile)
+  const noise = noiseAt(checkpoints, position) ?? greedyNoise(profile, floors)
   const token = (id: number) => (decode === undefined ? `${id}` : `${id} ${JSON.stringify(decode(id))}`)
   const parted = `token ${at + 1} of the continuation is ${token(ours[at]!)} against ${token(theirs[at]!)}`
   const own = leadOf(candidate, position, ours[at]!, theirs[at]!)

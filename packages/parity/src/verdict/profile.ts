@@ -1,15 +1,18 @@
-import type { ProfileName } from '../comparison/comparison.ts'
+import { PROFILE_NAMES, type ProfileName } from '../comparison/comparison.ts'
 import type { RecordedRun, RunIdentity } from '../recording/recording.ts'
 
+/** A profile, and why that one. */
+export interface ProfileChoice {
+  readonly profile: ProfileName
+  readonly reason: string
+}
+
 /** The profile that fits what the sides say of their arithmetic: that of the coarser side. */
-export function chooseProfile(
-  candidate: RecordedRun,
-  reference: RecordedRun,
-): { profile: ProfileName; reason: string } {
-  const sides = [
-    { who: 'candidate', run: candidate },
-    { who: 'reference', run: reference },
-  ]
+export function statedProfile(pair: {
+  readonly candidate?: RecordedRun
+  readonly reference?: RecordedRun
+}): ProfileChoice {
+  const sides = Object.entries(pair).map(([who, run]) => ({ who, run }))
   for (const { who, run } of sides) {
     const reason = quantised(run.identity)
     if (reason !== undefined) return { profile: 'quantised-activations', reason: `the ${who} ${reason}` }
@@ -19,6 +22,11 @@ export function chooseProfile(
     if (reason !== undefined) return { profile: 'float16', reason: `the ${who} ${reason}` }
   }
   return { profile: 'float32', reason: 'neither side says that it computes in less' }
+}
+
+/** The coarser of two, the first where they are as coarse. */
+export function coarser(a: ProfileChoice, b: ProfileChoice): ProfileChoice {
+  return PROFILE_NAMES.indexOf(b.profile) > PROFILE_NAMES.indexOf(a.profile) ? b : a
 }
 
 function quantised({ activations, engine, modelName, kvCache }: RunIdentity): string | undefined {
@@ -43,6 +51,12 @@ function halfFloat({ identity, checkpoints }: RecordedRun): string | undefined {
     if (checkpoint.slabCount > 0 && isHalf(checkpoint.slab(0).dtype)) return `holds ${checkpoint.slab(0).dtype} values`
   }
   return undefined
+}
+
+/** Whether a run says that its keys and values, or all that it computes, are in less than float32. */
+export function hasNarrowCache({ engine, kvCache, activations = '' }: RunIdentity): boolean {
+  if (kvCache === undefined) return isHalf(activations) || engine === 'llama.cpp'
+  return isHalf(kvCache) || /^q/i.test(kvCache)
 }
 
 const isBrainFloat = (dtype: string) => /^(bf16|bfloat16)$/i.test(dtype)

@@ -21,6 +21,8 @@ export interface VerdictInput {
   readonly coverage: number
   readonly divergence: Divergence | undefined
   readonly greedy: GreedyFinding | undefined
+  /** What else than the values themselves equality rests on, or why on no more than noise. */
+  readonly evidence: string | undefined
   /** Why what was compared is too little to call the sides equal. */
   readonly tooLittle: string | undefined
   /** Runs of the reference that were compared with nothing. */
@@ -114,13 +116,16 @@ function unverified({ alignment, strictIdentity }: VerdictInput): Verdict | unde
 
 function diverged({ divergence, profile, alignment, decode }: VerdictInput): Verdict | undefined {
   if (divergence === undefined) return undefined
-  const { checkpoint, layer, op, position, phase, metrics, origin, side, cause } = divergence
+  const { checkpoint, layer, op, position, phase, metrics, origin, side, cause, local } = divergence
   const place = layer === null ? OP_WORDS[op] : `layer ${layer}, ${OP_WORDS[op]}`
   const id = alignment.promptTokenIds[position]
   const token = id === undefined || decode === undefined ? '' : ` ${JSON.stringify(decode(id))}`
-  const error = `${percentOff(metrics.relative_l2)} (NMSE ${number(metrics.nmse)}, ${profile} allows ${number(divergence.tolerance)})`
+  const error =
+    local === undefined
+      ? `${percentOff(metrics.relative_l2)} (NMSE ${number(metrics.nmse)}, ${profile} allows ${number(divergence.tolerance)})`
+      : `${percentOff(Math.sqrt(local.nmse))} from what its own inputs give (NMSE ${number(local.nmse)}, a right op at most ${number(local.tolerance)})`
   const turned =
-    op === 'logits' && metrics.nmse <= divergence.tolerance
+    local === undefined && op === 'logits' && metrics.nmse <= divergence.tolerance
       ? ', and another token is first, which this noise cannot do'
       : ''
   const from = {
@@ -163,7 +168,7 @@ function partial({
   return verdict('partial', allowPartial ? EXIT.ok : EXIT.notComparable, line)
 }
 
-function equal({ checkpoints, profile, coverage, greedy, unmatched }: VerdictInput): Verdict {
+function equal({ checkpoints, profile, coverage, greedy, unmatched, evidence }: VerdictInput): Verdict {
   const values = checkpoints.reduce((sum, { compared, positions }) => sum + compared * positions.length, 0)
   const positions = new Set(checkpoints.flatMap(({ positions }) => Array.from(positions))).size
   const what = `${values.toLocaleString('en-US')} values of ${count(checkpoints.length, 'checkpoint')} at ${count(positions, 'position')}`
@@ -174,7 +179,7 @@ function equal({ checkpoints, profile, coverage, greedy, unmatched }: VerdictInp
   )
   if (same) return verdict('same', EXIT.ok, `SAME: all ${what} are equal, bit for bit${part}${tail}`)
   const worst = worstRow(checkpoints)
-  const line = `SAME WITHIN ${profile} NOISE: ${what}; the most is NMSE ${number(worst.nmse)} at ${worst.name}, token ${worst.position}, ${allowance(worst)}${part}${tail}`
+  const line = `SAME WITHIN ${profile} NOISE: ${what}; the most is NMSE ${number(worst.nmse)} at ${worst.name}, token ${worst.position}, ${allowance(worst)}${part}${evidence === undefined ? '' : `; ${evidence}`}${tail}`
   return verdict('within-tolerance', EXIT.ok, line)
 }
 

@@ -6,13 +6,14 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { TracedLevel } from '@plumbline/protocol'
 import { loadModel, loadTokenizer, type ReferenceModel, readGguf } from '@plumbline/reference'
+import { roundToHalf } from '../../src/arithmetic/narrow-floats.ts'
 import { compare } from '../../src/comparison/compare.ts'
 import type { Outcome, ProfileName } from '../../src/comparison/comparison.ts'
 import { openRecording } from '../../src/formats/open-recording.ts'
 import { recordOracle } from '../../src/oracle/memory-oracle.ts'
 import { memoryRecording } from '../../src/recording/memory-recording.ts'
 import type { RecordedRun, Recording } from '../../src/recording/recording.ts'
-import { roundedRun, roundToHalf } from '../../src/verdict/rounded-run.ts'
+import { roundedRun } from '../../src/verdict/rounded-run.ts'
 import { alterRun } from './alter-run.ts'
 
 const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url))
@@ -98,8 +99,8 @@ export class HonestPairs {
       const ids = transformers.runs[0]!.identity.promptTokenIds!
       const record = (run: RecordedRun) => memoryRecording([run])
       const oracle = record(recordOracle(model, ids, { maxTokens: generated }).run)
-      const add = (kind: string, candidate: Recording, reference: Recording, how = '') =>
-        this.add({ model: subject.name, kind, prompt, how }, { candidate, reference })
+      const add = (kind: string, candidate: Recording, reference: Recording, how = '', loaded?: ReferenceModel) =>
+        this.add({ model: subject.name, kind, prompt, how }, { candidate, reference, ...(loaded && { loaded }) })
       add('oracle against Transformers', oracle, transformers)
       for (const chunk of chunks) {
         const chunked = record(recordOracle(model, ids, { maxTokens: generated, chunk }).run)
@@ -108,8 +109,8 @@ export class HonestPairs {
       const half = alterRun(roundedRun(model, ids, roundToHalf), { identity: { activations: 'F16' } })
       const eighth = alterRun(recordOracle(model, ids, { activations: 'Q8' }).run, { identity: { activations: 'Q8' } })
       add('float32 rounding against the oracle', record(roundedRun(model, ids, Math.fround)), oracle)
-      add('float16 rounding against the oracle', record(half), oracle)
-      add('8-bit activations against the oracle', record(eighth), oracle)
+      add('float16 rounding against the oracle', record(half), oracle, 'replayed', model)
+      add('8-bit activations against the oracle', record(eighth), oracle, 'replayed', model)
       add('8-bit activations against Transformers', record(eighth), transformers)
       transformers.close()
     }
@@ -133,11 +134,11 @@ export class HonestPairs {
       for (const [index, { run, candidate }] of traces.entries()) {
         const who = `worker, ${run.precision},`
         const how = wayOf(run)
-        add(`${who} against Transformers`, how, { candidate, reference: transformers })
+        add(`${who} against Transformers`, how, { candidate, reference: transformers, loaded })
         if (llamaCpp !== undefined) {
           add(`${who} against llama.cpp`, how, { candidate, reference: llamaCpp, whole: false, loaded })
         }
-        add(`${who} against the oracle`, how, { candidate, reference: oracle })
+        add(`${who} against the oracle`, how, { candidate, reference: oracle, loaded })
         for (const other of traces.slice(index + 1)) {
           const precisions = [...new Set([run.precision, other.run.precision])].sort().join(' and ')
           const ways = `${how} | ${wayOf(other.run)}`

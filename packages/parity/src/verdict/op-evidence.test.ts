@@ -1,0 +1,132 @@
+import { committedAsset } from '@plumbline/protocol/testing'
+import { loadModel, type ReferenceModel, readGguf } from '@plumbline/reference'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { alterRun } from '../../test/helpers/alter-run.ts'
+import { uniformArithmetic } from '../arithmetic/arithmetic.ts'
+import { NO_ROUNDING, Q8_BLOCKS, type Rounding } from '../arithmetic/rounding.ts'
+import { type CompareOptions, compare } from '../comparison/compare.ts'
+import { recordOracle } from '../oracle/memory-oracle.ts'
+import { parsePlanting } from '../oracle/planting.ts'
+import { memoryRecording } from '../recording/memory-recording.ts'
+import type { RecordedRun } from '../recording/recording.ts'
+import { measuredFloors } from './ladder.ts'
+import { simulateNoise } from './simulated-noise.ts'
+
+const PROMPT = [1, 403, 407, 261, 378, 432, 341, 293, 396, 411]
+let model: ReferenceModel
+let truth: RecordedRun
+let eighth: RecordedRun
+beforeAll(() => {
+  model = loadModel(readGguf(committedAsset('stories260K/stories260K-f32.gguf')))
+  truth = recordOracle(model, PROMPT, { maxTokens: 4 }).run
+  eighth = recordOracle(model, PROMPT, { maxTokens: 4, activations: 'Q8' }).run
+})
+
+const judged = (candidate: RecordedRun, options: CompareOptions = { model }, reference = truth) =>
+  compare(memoryRecording([candidate]), memoryRecording([reference]), options)
+const states = (run: RecordedRun, activations: string) => alterRun(run, { identity: { activations } })
+const rounding = (changes: Partial<Rounding>) => uniformArithmetic({ ...Q8_BLOCKS, ...changes })
+const record = (options: Parameters<typeof recordOracle>[2]) =>
+  recordOracle(model, PROMPT, { maxTokens: 4, ...options }).run
+const only = (run: RecordedRun, shown: RegExp) =>
+  alterRun(run, { values: (name) => (shown.test(name) ? undefined : false) })
+const LAYERS = /^(token_embd|blk\.\d+\.output|output_norm|logits)$/
+
+describe('what a candidate states of its rounding', () => {
+  test('is believed where its ops show it', () => {
+    const { verdict, profile, profileReason } = judged(eighth)
+    expect([verdict.exitCode, profile]).toEqual([0, 'quantised-activations'])
+    expect(profileReason).toBe('the candidate has 8-bit inputs in blocks of 32, as its ops show')
+    expect(verdict.line).toMatch(
+      /; every op gives what its own inputs should, with 8-bit inputs in blocks of 32 and unrounded attention, to NMSE \de-1[2-6]/,
+    )
+  })
+
+  test('is not where its ops round nothing: the finer profile judges', () => {
+    const { verdict, profile, profileReason } = judged(states(truth, 'Q8'), { model }, record({}))
+    expect([verdict.exitCode, profile]).toEqual([0, 'float32'])
+    expect(profileReason).toBe('the candidate rounds nothing that its ops read, though it quantises activations (Q8)')
+    const coarse = alterRun(states(truth, 'Q8'), {
+      values: (name, values) => {
+        if (name === 'blk.4.output') values[9]! *= 1 + 1e-4
+        return undefined
+      },
+    })
+    expect(judged(coarse).verdict.line).toMatch(/^DIVERGED first at blk.4.output .* from what its own inputs give/)
+  })
+
+  test.each([
+    ['cuts off in the place of rounding', rounding({ block: 0, round: (x) => Math.trunc(x * 64) / 64 })],
+    ['has 5 bits', rounding({ step: (x) => ({ divide: Math.abs(x) / 15, multiply: Math.abs(x) / 15 }) })],
+    ['reads all inputs a hundredth too small', uniformArithmetic({ ...NO_ROUNDING, round: (x) => x * 0.99 })],
+  ])('excuses no engine that %s', (_, arithmetic) => {
+    const { verdict, profile, divergence } = judged(states(record({ arithmetic }), 'Q8'))
+    expect([verdict.exitCode, profile, divergence!.checkpoint]).toEqual([1, 'float32', 'blk.0.attn_q'])
+  })
+
+  test('of a rounding that is not known: ops are held to the noise of 8 bits, and the verdict says so', () => {
+    const run = states(record({ arithmetic: rounding({ block: 16 }) }), 'Q8')
+    const { verdict } = judged(run)
+    expect(verdict.exitCode).toBe(0)
+    expect(verdict.line).toContain('weaker: every op')
+    expect(verdict.line).toContain('inputs rounded in an unknown way')
+    const planted = record({
+      arithmetic: rounding({ block: 16 }),
+      planting: parsePlanting('weight-row-shifted@2.ffn_up', model),
+    })
+    expect(judged(states(planted, 'Q8')).divergence).toMatchObject({ checkpoint: 'blk.2.ffn_up', origin: 'local' })
+  })
+})
+
+describe('what equality rests on is said', () => {
+  test.each([
+    ['logits alone', /^logits$/, true, 'ops within the layers were not recorded'],
+    ['layers', LAYERS, true, 'weaker: every layer gives what its own inputs should'],
+    ['ops without the model', /./, false, 'no op was replayed without the model'],
+  ])('%s', (_, shown, withModel, words) => {
+    const { verdict } = judged(only(eighth, shown), withModel ? { model } : {})
+    expect(verdict.exitCode).toBe(0)
+    expect(verdict.line).toContain(words)
+  })
+
+  test('float32 needs no more than the values', () => {
+    expect(judged(states(truth, 'F32'), { model }, record({})).verdict.line).not.toMatch(/weaker|own inputs/)
+  })
+
+  test('a model of no size that was measured has the most noise of any, unless it can show its own', () => {
+    const logits = only(eighth, /^logits$/)
+    const strange = alterRun(only(truth, /^logits$/), { identity: { embeddingLength: undefined, layers: undefined } })
+    expect(judged(logits, {}, strange).verdict.line).toContain('no model of this size was measured')
+    const { nmse } = simulateNoise(model, PROMPT)
+    const measured = measuredFloors('quantised-activations', '5x64')!
+    expect(nmse.logits!.at(-1)).toBeGreaterThan(measured.nmse.logits!.at(-1)! / 10)
+    expect(nmse.logits!.at(-1)).toBeLessThan(measured.nmse.logits!.at(-1)! * 4)
+  })
+})
+
+describe('an op that is wrong is found', () => {
+  const planted = (mistake: string) => record({ activations: 'Q8', planting: parsePlanting(mistake, model) })
+
+  test('in what the reference does not hold', () => {
+    const { divergence, verdict } = judged(planted('gelu-for-silu@3'), { model }, only(truth, /^logits$/))
+    expect(verdict.exitCode).toBe(1)
+    expect(divergence).toMatchObject({ checkpoint: 'blk.3.ffn_act', origin: 'local', side: 'candidate' })
+  })
+
+  test('behind what the candidate does not show: at the first checkpoint after it', () => {
+    const candidate = only(planted('attention-scale-doubled@2'), /^(?!.*(attn_kqv|attn_q_rope|attn_k_rope))/)
+    expect(judged(candidate).divergence).toMatchObject({ checkpoint: 'blk.2.attn_output', origin: 'local' })
+  })
+
+  test('within a layer of which only the output was recorded', () => {
+    expect(judged(only(planted('norm-plus-one@2'), LAYERS)).divergence).toMatchObject({
+      checkpoint: 'blk.2.output',
+      origin: 'local',
+    })
+  })
+
+  test('whatever the noise of the reference', () => {
+    const { divergence } = judged(planted('rope-offset@1'), { model }, eighth)
+    expect(divergence).toMatchObject({ checkpoint: 'blk.1.attn_q_rope', side: 'candidate' })
+  })
+})

@@ -1,0 +1,160 @@
+import type { ReferenceModel } from '@plumbline/reference'
+import type { Aligned } from '../alignment/align.ts'
+import type { RunPair } from '../alignment/match-runs.ts'
+import type { Arithmetic } from '../arithmetic/arithmetic.ts'
+import { type Family, type Inferred, inferArithmetic, type StatedRounding } from '../arithmetic/infer-arithmetic.ts'
+import { StoredTypes } from '../arithmetic/stored-type.ts'
+import type { ProfileName } from '../comparison/comparison.ts'
+import type { RecordedRun } from '../recording/recording.ts'
+import { type ReplayedCheckpoint, replayLocally } from './local-replay.ts'
+import { printedRounding } from './printed-rounding.ts'
+import { coarser, hasNarrowCache, type ProfileChoice, statedProfile } from './profile.ts'
+
+/** What the candidate's ops themselves say: how they round, and whether each gives what its own inputs should. */
+export interface OpEvidence extends ProfileChoice {
+  /** In the order of computation; empty where nothing could be replayed. */
+  readonly replayed: readonly ReplayedCheckpoint[]
+  readonly arithmetic: { readonly candidate?: Arithmetic; readonly reference?: Arithmetic }
+  /** Every op was shown to give what its own inputs should. */
+  readonly isWhole: boolean
+  /** What equality rests on, for the verdict line; undefined where the profile is so fine that it rests on the values alone. */
+  readonly words?: string
+}
+
+export interface EvidenceOptions {
+  readonly profile?: ProfileName
+  readonly model?: ReferenceModel
+  readonly onProgress?: (rows: number, ofRows: number) => void
+}
+
+/**
+ * Replays the candidate's ops where its profile is one of coarse arithmetic. What a side states of its arithmetic is believed only where
+ * its ops cannot be asked.
+ */
+export function examineOps(
+  aligned: Aligned,
+  pair: RunPair,
+  { profile, model, onProgress }: EvidenceOptions,
+): OpEvidence {
+  const stated = profile === undefined ? statedProfile(pair) : { profile, reason: 'asked for' }
+  const nothing = { replayed: [], arithmetic: {}, isWhole: false }
+  if (aligned.alignment.refusals.length > 0 || stated.profile === 'bit-exact' || stated.profile === 'float32') {
+    return { ...stated, ...nothing }
+  }
+  const why = model === undefined ? 'no op was replayed without the model' : whyNot(aligned.candidate.run, model)
+  if (why !== undefined || model === undefined) return { ...stated, ...nothing, words: `weaker: ${why}` }
+
+  const candidate = inferArithmetic(aligned.candidate.run, model, statedRounding(pair.candidate))
+  const reference =
+    whyNot(aligned.reference.run, model) === undefined
+      ? inferArithmetic(aligned.reference.run, model, statedRounding(pair.reference))
+      : undefined
+  const arithmetic = {
+    ...(candidate && { candidate: candidate.arithmetic }),
+    ...(reference && { reference: reference.arithmetic }),
+  }
+  const chosen = profile === undefined ? observedProfile(pair, candidate, reference) : stated
+  if (candidate === undefined || !candidate.families.some(isOfLayers)) {
+    const words = 'weaker: ops within the layers were not recorded, so the whole pass is held to its noise alone'
+    return { ...chosen, replayed: [], arithmetic, isWhole: false, words }
+  }
+  const unknown = candidate.families.find(({ kind, explained }) => kind === 'layers' && explained === 'nothing')
+  if (unknown !== undefined) {
+    const words = 'weaker: how the candidate rounds is not known, so its layers could not be replayed'
+    return { ...chosen, replayed: [], arithmetic, isWhole: false, words }
+  }
+  const replayed = replayLocally(aligned.candidate.run, model, candidate, onProgress)
+  return { ...chosen, replayed, arithmetic, ...weigh(replayed, candidate) }
+}
+
+/** Whether more than what follows the layers can be replayed. */
+const isOfLayers = ({ inLayers }: Family) => inLayers
+
+function statedRounding(run: RecordedRun): StatedRounding {
+  return {
+    matrices: statedProfile({ candidate: run }).profile === 'quantised-activations',
+    attention: hasNarrowCache(run.identity),
+  }
+}
+
+/** Why a run's ops cannot be replayed whatever it recorded. */
+function whyNot(run: RecordedRun, { config, vocabSize }: ReferenceModel): string | undefined {
+  if (printedRounding(run) > 0) return 'printed values are too coarse to replay ops on'
+  const widths = new Map([
+    ['token_embd', config.embeddingLength],
+    ['output_norm', config.embeddingLength],
+    ['logits', vocabSize],
+  ])
+  for (const [name, width] of widths) {
+    if ((run.checkpoints.get(name)?.width ?? width) !== width) return 'the model that was given is another one'
+  }
+  return undefined
+}
+
+const OF_BITS = { 8: 'quantised-activations', 16: 'float16', 32: 'float32' } as const
+
+/** The profile of the coarser side, by what its ops gave, or else by what it states. */
+function observedProfile(
+  pair: RunPair,
+  candidate: Inferred | undefined,
+  reference: Inferred | undefined,
+): ProfileChoice {
+  const sides = [observed('candidate', pair.candidate, candidate), observed('reference', pair.reference, reference)]
+  const known = sides.filter((side) => side !== undefined)
+  const silent = statedProfile({
+    ...(sides[0] === undefined && { candidate: pair.candidate }),
+    ...(sides[1] === undefined && { reference: pair.reference }),
+  })
+  return [...known, silent].reduce(coarser)
+}
+
+function observed(who: string, run: RecordedRun, inferred: Inferred | undefined): ProfileChoice | undefined {
+  const stated = statedProfile({ [who]: run })
+  // Values alone, or arithmetic that nothing can be told of.
+  if (inferred === undefined || !inferred.families.some(isOfLayers)) return undefined
+  if (inferred.families.some(({ kind, explained }) => kind === 'layers' && explained === 'nothing')) return undefined
+  const stored = { F32: 32, F16: 16, BF16: 8 } as const
+  const bits = [...inferred.families.filter(({ explained }) => explained !== 'nothing').map((family) => family.bits)]
+  const least = Math.min(stored[new StoredTypes(run).usual], ...bits) as 8 | 16 | 32
+  const profile = OF_BITS[least]
+  const words = roundingWords(inferred.families.filter(({ bits }) => bits === least))
+  const seen = inferred.families.some(({ explained }) => explained === 'nothing')
+    ? 'gives what no rounding explains'
+    : least === 32
+      ? 'rounds nothing that its ops read'
+      : `has ${words || 'values stored so'}, as its ops show`
+  const disbelieved = profile === stated.profile ? '' : `, though it ${stated.reason.replace(`the ${who} `, '')}`
+  return { profile, reason: `the ${who} ${seen}${disbelieved}` }
+}
+
+function roundingWords(families: readonly Family[]): string {
+  return [...new Set(families.map(({ words }) => words))].join(' and ')
+}
+
+function weigh(replayed: readonly ReplayedCheckpoint[], { families }: Inferred): { isWhole: boolean; words: string } {
+  let rows = 0
+  let missing = 0
+  let behind = 0
+  let most = 0
+  for (const { nmse, isBehind } of replayed) {
+    if (isBehind) behind++
+    for (const error of nmse) {
+      rows++
+      if (Number.isNaN(error)) missing++
+      else most = Math.max(most, error)
+    }
+  }
+  const what = families.some(({ kind }) => kind === 'layers') ? 'layer' : 'op'
+  const unknown = families.some(({ explained }) => explained !== 'known')
+  const how = `${roundingWords(families)}${unknown ? ', held to the noise of 8 bits' : ''}`
+  const parts = [
+    ...(missing === 0 ? [] : [`${missing} of ${rows} rows could not be replayed`]),
+    ...(behind === 0 || what === 'layer'
+      ? []
+      : [`${behind} of ${replayed.length} with others before them that were not recorded`]),
+  ]
+  const part = parts.length === 0 ? '' : ` (${parts.join(', ')})`
+  const isWhole = what === 'op' && !unknown && missing === 0 && behind === 0
+  const words = `every ${what} gives what its own inputs should, with ${how}, to NMSE ${most.toPrecision(1)}${part}`
+  return { isWhole, words: isWhole ? words : `weaker: ${words}` }
+}
