@@ -1,7 +1,7 @@
-import { Agent, get, request } from 'node:http'
+import { Agent, get } from 'node:http'
+import { connect } from 'node:net'
+import { readHttpAnswer } from './http-answer.ts'
 import type { Arrival } from './stream-timing.ts'
-
-// Node's own client, and as little of it as possible: it shares the cores with what is measured.
 
 const agent = new Agent({ keepAlive: true })
 
@@ -16,24 +16,44 @@ export function getStatus(url: string): Promise<number> {
   })
 }
 
-/** Posts JSON and keeps what comes with the time of its arrival. Throws for any status but 200. */
-export function postAndRecord(url: string, body: object): Promise<Arrival[]> {
-  return new Promise((resolve, reject) => {
-    const text = JSON.stringify(body)
-    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }
+const READ_BYTES = 64 * 1024
+
+/**
+ * Posts JSON and keeps what comes with the time of its arrival. Throws for any status but 200. It shares the cores with what is
+ * measured, so it does as little as it can: it reads a socket, and makes an answer of what came only once all is over.
+ */
+export async function postAndRecord(url: string, body: object): Promise<Arrival[]> {
+  const { hostname, port, pathname } = new URL(url)
+  const text = JSON.stringify(body)
+  const head = [
+    `POST ${pathname} HTTP/1.1`,
+    `host: ${hostname}:${port}`,
+    'content-type: application/json',
+    `content-length: ${Buffer.byteLength(text)}`,
+    'connection: close',
+  ]
+  const arrivals = await new Promise<Arrival[]>((resolve, reject) => {
     const arrivals: Arrival[] = []
     let begin = 0
-    const sent = request(url, { method: 'POST', agent, headers }, (response) => {
-      response.on('data', (bytes: Buffer) => arrivals.push({ at: performance.now() - begin, bytes }))
-      response.once('error', reject)
-      response.once('end', () => {
-        if (response.statusCode === 200) return resolve(arrivals)
-        const said = Buffer.concat(arrivals.map(({ bytes }) => bytes)).toString()
-        reject(new Error(`POST ${url} answered ${response.statusCode}: ${said.slice(0, 300)}`))
-      })
+    const callback = (count: number, buffer: Uint8Array) => {
+      arrivals.push({ at: performance.now() - begin, bytes: Buffer.from(buffer.subarray(0, count)) })
+      return true
+    }
+    const socket = connect({
+      host: hostname,
+      port: Number(port),
+      onread: { buffer: Buffer.alloc(READ_BYTES), callback },
     })
-    sent.once('error', reject)
-    begin = performance.now()
-    sent.end(text)
+    socket.setNoDelay()
+    socket.once('connect', () => {
+      begin = performance.now()
+      socket.write(`${head.join('\r\n')}\r\n\r\n${text}`)
+    })
+    socket.once('error', reject)
+    socket.once('end', () => resolve(arrivals))
   })
+  const { status, body: pieces } = readHttpAnswer(arrivals)
+  if (status === 200) return pieces
+  const said = Buffer.concat(pieces.map(({ bytes }) => bytes)).toString()
+  throw new Error(`POST ${url} answered ${status}: ${said.slice(0, 300)}`)
 }

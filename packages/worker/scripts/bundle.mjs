@@ -7,6 +7,9 @@ import { rolldown } from 'rolldown'
 
 const path = (relative) => fileURLToPath(new URL(`../${relative}`, import.meta.url))
 
+const ERRORS = '@plumbline/protocol/errors'
+const protocol = path('../protocol/src')
+
 /** As src/version.ts has it. */
 function commit() {
   const args = ['describe', '--always', '--dirty', '--abbrev=40', '--exclude=*']
@@ -21,11 +24,21 @@ const bundle = await rolldown({
     'engine-process': path('src/engine-host/engine-process.ts'),
     'inspect-process': path('src/engine-host/inspect-process.ts'),
     'encoding-thread': path('src/tokenization/encoding-thread.ts'),
+    'template-thread': path('src/tokenization/template-thread.ts'),
   },
   platform: 'node',
   resolve: { conditionNames: ['source', 'import', 'node', 'default'] },
   // cuda-core finds its addon beside itself, and shares its error class with the engine process; pino-pretty is for terminals only.
-  external: ['@plumbline/cuda-core', '@plumbline/protocol/errors', 'pino-pretty'],
+  external: ['@plumbline/cuda-core', ERRORS, 'pino-pretty'],
+  // One error class, whichever way it is imported.
+  plugins: [
+    {
+      name: 'one-error-class',
+      resolveId(source, importer) {
+        return source === './errors.ts' && importer?.startsWith(protocol) ? { id: ERRORS, external: true } : null
+      },
+    },
+  ],
   transform: { define: { PLUMBLINE_COMMIT: JSON.stringify(commit()) } },
   onLog(level, log) {
     if (level === 'warn' || level === 'error') throw new Error(log.message)

@@ -1,4 +1,5 @@
-import { ERRORS, EXIT, PlumblineError } from '@plumbline/protocol'
+import { ERRORS, PlumblineError } from '@plumbline/protocol/errors'
+import { EXIT } from '@plumbline/protocol/exit-codes'
 import { Command, CommanderError } from 'commander'
 import { addOptions, flagsOf } from './cli/command-options.ts'
 import { addModelCommands } from './cli/model-commands.ts'
@@ -56,8 +57,11 @@ function commandLine(exitWith: (code: number) => void): Command {
       }
       const { findModelFile } = await import('./cli/model-file.ts')
       const modelFile = await findModelFile(configuration.values.model)
+      // It starts while this process loads all that it serves with. Should that not come to anything, it ends with this process.
+      const { spawnEngine } = await import('./engine-host/spawn-engine.ts')
+      const engine = spawnEngine()
       const { serve } = await import('./server/serve.ts')
-      exitWith(await serve(configuration, modelFile))
+      exitWith(await serve(configuration, modelFile, engine))
     })
   addTraceCommand(program)
   addModelCommands(program, exitWith)

@@ -4,8 +4,7 @@ import { join } from 'node:path'
 import { type TraceManifest, traceManifestSchema, traceRecordSchema } from '@plumbline/protocol'
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { run } from '../src/cli.ts'
-import { traceManifest } from '../src/server/trace-manifest.ts'
-import type { TokenizerMetadata } from '../src/tokenization/tokenizer-metadata.ts'
+import { tokenizerSha256 } from '../src/tokenization/tokenizer-metadata.ts'
 import { Execution } from './helpers/execute.ts'
 import { HAIKU_NANO, STORIES_260K } from './helpers/models.ts'
 import { isAlive, realWorker, SpawnedWorker, unhurriedWorker, until } from './helpers/spawn-worker.ts'
@@ -185,16 +184,6 @@ describe('`trace`', () => {
 })
 
 test('the hash of a tokenizer covers all that decides how text is cut', () => {
-  const hashOf = (tokenizer: TokenizerMetadata) =>
-    traceManifest({
-      modelName: 'm',
-      modelSha256: null,
-      info: {} as never,
-      tokenizer,
-      job: { promptTokenIds: [1], maxTokens: 1, sampling: {} } as never,
-      level: 'ops',
-      unfused: false,
-    }).tokenizer_sha256
   const [small, pieces] = [smallVocabulary(), smallSentencePiece()]
   const types = Int32Array.from(small.tokenTypes!).fill(1, 0, 1).fill(4, 1, 2)
   const hashes = [
@@ -208,8 +197,11 @@ test('the hash of a tokenizer covers all that decides how text is cut', () => {
       { addBos: true },
     ],
     ...[{ eotId: 3 }, { addSpacePrefix: false }, { tokens: [...small.tokens].reverse() }],
-  ].map((change) => hashOf({ ...small, ...change }))
-  hashes.push(hashOf(pieces), hashOf({ ...pieces, scores: Float32Array.from(pieces.scores!).fill(-5, 259, 260) }))
+  ].map((change) => tokenizerSha256({ ...small, ...change }))
+  hashes.push(
+    tokenizerSha256(pieces),
+    tokenizerSha256({ ...pieces, scores: Float32Array.from(pieces.scores!).fill(-5, 259, 260) }),
+  )
   expect(new Set(hashes).size).toBe(hashes.length)
-  expect(hashOf({ ...small, chatTemplate: 'another' })).toBe(hashOf(small)) // which has a hash of its own
+  expect(tokenizerSha256({ ...small, chatTemplate: 'another' })).toBe(tokenizerSha256(small)) // which has a hash of its own
 })

@@ -1,4 +1,5 @@
-import { EXIT, PlumblineError } from '@plumbline/protocol'
+import { PlumblineError } from '@plumbline/protocol/errors'
+import { EXIT } from '@plumbline/protocol/exit-codes'
 import type { Command } from 'commander'
 
 /** `models`, `pull` and `inspect`: what has to do with model files and serves nothing. */

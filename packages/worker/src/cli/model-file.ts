@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
-import { PlumblineError } from '@plumbline/protocol'
+import { PlumblineError } from '@plumbline/protocol/errors'
 import { invalidOption, readingFiles } from '../config/configuration.ts'
 import { CATALOG } from '../models/catalog.ts'
 import { findModel } from '../models/local-models.ts'

@@ -1,4 +1,4 @@
-import { PlumblineError } from '@plumbline/protocol'
+import { PlumblineError } from '@plumbline/protocol/errors'
 import { environmentVariable, OPTIONS, type OptionName, type OptionValues } from './options.ts'
 
 /** Where a value came from. */

@@ -1,7 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { PlumblineError } from '@plumbline/protocol'
-import { programPath } from '../package-files.ts'
 import { type EngineMessage, engineMessageSchema, type FrontMessage } from './messages.ts'
 import { encodeFrame, FRAME_KIND, type FrameKind, PIPE_FD, PipeFrameReader, PipeGarbageError } from './pipe-frame.ts'
 import { decodeTokenBatch, type SampledToken } from './token-batch.ts'
@@ -9,6 +8,8 @@ import { decodeTokenBatch, type SampledToken } from './token-batch.ts'
 export interface EngineConnectionListener {
   onMessage(message: EngineMessage): void
   onTokens(job: number, tokens: readonly SampledToken[]): void
+  /** The tokenizer's metadata, as JSON that nobody has looked at. */
+  onTokenizer(json: SharedArrayBuffer): void
   /** A line that the process wrote on its stdout or stderr. */
   onOutput(line: string): void
   /** The process is gone; called exactly once, after everything else. */
@@ -24,11 +25,9 @@ export class EngineConnection {
   #killedFor: PlumblineError | undefined
   #closed = false
 
-  constructor(listener: EngineConnectionListener) {
+  constructor(listener: EngineConnectionListener, child: ChildProcess) {
     this.#listener = listener
-    this.#child = spawn(process.execPath, [...process.execArgv, engineProgram()], {
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-    })
+    this.#child = child
     this.#pipe = this.#child.stdio[PIPE_FD] as Socket
     const reader = new PipeFrameReader((kind, payload) => this.#onFrame(kind, payload))
     this.#pipe.on('data', (chunk: Buffer) => {
@@ -47,6 +46,13 @@ export class EngineConnection {
       })
     }
     this.#child.on('error', (error) => this.#close(`could not be started: ${error.message}`))
+    // One that was spawned a while ago may be gone already.
+    const { exitCode, signalCode, pid } = child
+    if (pid === undefined || exitCode !== null || signalCode !== null) {
+      queueMicrotask(() =>
+        this.#close(pid === undefined ? 'could not be started' : 'ended before it was told anything'),
+      )
+    }
     // 'close' comes after 'exit', when all that the process wrote has been read.
     this.#child.on('close', (code, signal) => this.#close(signal ? `was ended by ${signal}` : `exited with ${code}`))
   }
@@ -72,6 +78,13 @@ export class EngineConnection {
       this.#listener.onTokens(job, tokens)
       return
     }
+    if (kind === FRAME_KIND.tokenizer) {
+      // For another thread: it may be megabytes, and to read them takes a while.
+      const json = new SharedArrayBuffer(payload.length)
+      new Uint8Array(json).set(payload)
+      this.#listener.onTokenizer(json)
+      return
+    }
     const parsed = engineMessageSchema.safeParse(parseJson(payload))
     if (!parsed.success) throw new PipeGarbageError('a message that the engine process would not send')
     this.#listener.onMessage(parsed.data)
@@ -91,9 +104,4 @@ function parseJson(payload: Buffer): unknown {
   } catch {
     return undefined
   }
-}
-
-/** For tests only: PLUMBLINE_ENGINE_PROCESS names another program that speaks the pipe, to inject faults. */
-function engineProgram(): string {
-  return process.env.PLUMBLINE_ENGINE_PROCESS || programPath('engine-host/engine-process')
 }

@@ -20,6 +20,8 @@ vi.mock('./engine-connection.ts', () => ({
   },
 }))
 
+vi.mock('./spawn-engine.ts', () => ({ spawnEngine: () => undefined }))
+
 beforeEach(() => {
   started.length = 0
   killedFor.length = 0
@@ -35,7 +37,7 @@ function startedSupervisor(): EngineSupervisor {
   const supervisor = new EngineSupervisor({
     engine: { modelPath: '/nowhere', device: 'cpu', precision: 'fast' },
     stallMs: 10_000,
-    adopt: () => undefined,
+    adoptTokenizer: async () => undefined,
   })
   supervisor.start()
   return supervisor

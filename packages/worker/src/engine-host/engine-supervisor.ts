@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events'
 import { statSync } from 'node:fs'
 import { PlumblineError } from '@plumbline/protocol'
-import type { TokenizerMetadata } from '../tokenization/tokenizer-metadata.ts'
 import { EngineConnection } from './engine-connection.ts'
 import type { EngineInfo, EngineJob, EngineMemory, EngineMessage, EngineOptions } from './messages.ts'
+import { spawnEngine } from './spawn-engine.ts'
 import { StallWatch } from './stall-watch.ts'
 import type { SampledToken } from './token-batch.ts'
 
@@ -27,10 +27,10 @@ export interface SupervisorOptions {
   /** Without progress for so long, the engine process is replaced. */
   readonly stallMs: number
   /**
-   * The model has been loaded, for the first time or again; with the tokenizer's metadata unless the file is the one loaded before.
-   * A model that cannot be used is an error thrown here.
+   * The tokenizer of a model that is being loaded, as JSON; not of a file that was loaded before. The model is ready when this resolves;
+   * a tokenizer that cannot be used is what it rejects with.
    */
-  adopt(info: EngineInfo, tokenizer: TokenizerMetadata | undefined): void
+  adoptTokenizer(json: SharedArrayBuffer): Promise<void>
 }
 
 export type ProbedDevice = Omit<Extract<EngineMessage, { type: 'device' }>, 'type'>
@@ -91,22 +91,35 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
     this.#options = options
   }
 
-  start(): void {
+  /** @param child an engine process that has been spawned already */
+  start(child = spawnEngine()): void {
     const { engine } = this.#options
     const modelFile = fileIdentity(engine.modelPath)
     this.#phase = 'starting'
     this.#lastCounter = -1
     this.#loading = { fraction: 0, stage: '' }
     this.#loadStartedAt = performance.now()
-    const connection = new EngineConnection({
-      onMessage: (message) => this.#onMessage(connection, modelFile, message),
-      onTokens: (job, tokens) => {
-        this.#watch.news()
-        if (this.#active?.number === job) this.#active.sink.onTokens(tokens)
+    let tokenizer: Promise<void> | undefined
+    const connection = new EngineConnection(
+      {
+        onMessage: (message) => {
+          if (message.type !== 'loaded') this.#onMessage(message, connection)
+          else if (!tokenizer) this.#onLoaded(connection, modelFile, message)
+          else void tokenizer.then(() => this.#onLoaded(connection, modelFile, message), ignore)
+        },
+        onTokens: (job, tokens) => {
+          this.#watch.news()
+          if (this.#active?.number === job) this.#active.sink.onTokens(tokens)
+        },
+        onTokenizer: (json) => {
+          tokenizer = this.#options.adoptTokenizer(json)
+          tokenizer.catch((error) => connection.kill(PlumblineError.from(error)))
+        },
+        onOutput: (line) => this.emit('output', line),
+        onClose: (reason) => this.#onClose(reason),
       },
-      onOutput: (line) => this.emit('output', line),
-      onClose: (reason) => this.#onClose(reason),
-    })
+      child,
+    )
     this.#connection = connection
     connection.send({ type: 'load', options: engine, sendTokenizer: modelFile !== this.#loadedFile })
     this.#probe = 'ahead'
@@ -206,7 +219,7 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
     return Math.min(Math.max(left, 1_000), LONGEST_ESTIMATE_MS)
   }
 
-  #onMessage(connection: EngineConnection, modelFile: string, message: EngineMessage): void {
+  #onMessage(message: Exclude<EngineMessage, { type: 'loaded' }>, connection: EngineConnection): void {
     switch (message.type) {
       case 'hello':
         this.#phase = 'loading'
@@ -230,9 +243,6 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
         connection.kill(new PlumblineError(code, text, fields))
         break
       }
-      case 'loaded':
-        this.#onLoaded(connection, modelFile, message)
-        break
       case 'progress':
         if (message.counter !== this.#lastCounter) this.#watch.news()
         this.#lastCounter = message.counter
@@ -247,12 +257,7 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
     modelFile: string,
     message: Extract<EngineMessage, { type: 'loaded' }>,
   ): void {
-    try {
-      this.#options.adopt(message.info, message.tokenizer)
-    } catch (error) {
-      connection.kill(PlumblineError.from(error))
-      return
-    }
+    if (this.#connection !== connection || this.#phase === 'stopped') return // it ended meanwhile
     this.#watch.stop()
     this.#info = message.info
     this.#memory = message.memory
@@ -325,6 +330,8 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
     this.#backOff = setTimeout(() => this.start(), delayMs)
   }
 }
+
+const ignore = () => undefined
 
 /** Changes when the file is replaced or written to. */
 function fileIdentity(path: string): string {

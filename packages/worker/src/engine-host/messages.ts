@@ -1,9 +1,9 @@
 import type { ErrorCode, SamplingParameters, TracedLevel } from '@plumbline/protocol'
 import { ERRORS } from '@plumbline/protocol'
 import { z } from 'zod'
-import type { TokenizerMetadata } from '../tokenization/tokenizer-metadata.ts'
 
-// What the two processes say to each other, as JSON frames; tokens have a frame of their own (token-batch.ts).
+// What the two processes say to each other, as JSON frames. Tokens have a frame of their own (token-batch.ts), and so has the tokenizer's
+// metadata (JSON of tokenizer-metadata.ts), which comes before `loaded` when it was asked for.
 
 export interface EngineOptions {
   readonly modelPath: string
@@ -69,21 +69,6 @@ const engineInfoSchema = z.object({
   fileBytes: count,
 })
 
-const tokenizerSchema = z
-  .looseObject({
-    model: z.string(),
-    tokens: z.array(z.string()).readonly(),
-    scores: z.array(z.number()).optional(),
-    tokenTypes: z.array(z.int()).optional(),
-  })
-  .transform(
-    ({ scores, tokenTypes, ...rest }): TokenizerMetadata => ({
-      ...rest,
-      ...(scores && { scores: Float32Array.from(scores) }),
-      ...(tokenTypes && { tokenTypes: Int32Array.from(tokenTypes) }),
-    }),
-  )
-
 /** From the engine process to the front, which trusts nothing that a crashing process may have written. */
 export const engineMessageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('hello'), pid: z.int().min(1) }),
@@ -102,7 +87,6 @@ export const engineMessageSchema = z.discriminatedUnion('type', [
     type: z.literal('loaded'),
     info: engineInfoSchema,
     memory: memorySchema,
-    tokenizer: tokenizerSchema.optional(),
   }),
   z.object({ type: z.literal('load_failed'), error: errorSchema }),
   /** Every 100 ms while it loads or generates. `counter` counts layers computed, over all jobs. */
@@ -122,5 +106,5 @@ export const engineMessageSchema = z.discriminatedUnion('type', [
 export type EngineMessage = z.output<typeof engineMessageSchema>
 export type EngineInfo = z.output<typeof engineInfoSchema>
 export type EngineMemory = z.output<typeof memorySchema>
-/** What the engine process sends: as the schema reads it, with the tokenizer's arrays still plain. */
+/** What the engine process sends. */
 export type EngineMessageWire = z.input<typeof engineMessageSchema>

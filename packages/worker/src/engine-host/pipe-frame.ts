@@ -14,8 +14,10 @@ export const PIPE_VERSION = 1
 /** The descriptor that the engine process finds the pipe at. */
 export const PIPE_FD = 3
 
-export const FRAME_KIND = { json: 1, tokens: 2 } as const
+export const FRAME_KIND = { json: 1, tokens: 2, tokenizer: 3 } as const
 export type FrameKind = (typeof FRAME_KIND)[keyof typeof FRAME_KIND]
+
+const KINDS: ReadonlySet<number | undefined> = new Set(Object.values(FRAME_KIND))
 
 const HEADER_BYTES = 8
 /** Room for the metadata of a tokenizer of a million tokens. */
@@ -74,7 +76,7 @@ export class PipeFrameReader {
 
 function payloadLength(bytes: Buffer, offset: number): number {
   const kind = bytes[offset + 2]
-  const knownKind = kind === FRAME_KIND.json || kind === FRAME_KIND.tokens
+  const knownKind = KINDS.has(kind)
   const length = bytes.readUInt32LE(offset + 4)
   if (bytes[offset] !== 0x50 || bytes[offset + 1] !== 0x4c || !knownKind || length > MAX_PAYLOAD_BYTES) {
     throw new PipeGarbageError('bytes on the engine pipe that are no frame')

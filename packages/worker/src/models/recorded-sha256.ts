@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { PlumblineError } from '@plumbline/protocol'
+import { PlumblineError } from '@plumbline/protocol/errors'
 import { fileSha256 } from '../telemetry/file-sha256.ts'
 
 // Beside a pulled file lies `<file>.sha256`, as `sha256sum` writes it and `sha256sum --check` reads it.

@@ -11,7 +11,7 @@ import type { EngineJob } from '../engine-host/messages.ts'
 import { RetryLaterError } from '../server/error-reply.ts'
 import type { Worker } from '../server/worker.ts'
 import type { PromptEncoder } from '../tokenization/prompt-encoder.ts'
-import type { Tokenizer } from '../tokenization/tokenizer.ts'
+import type { Vocabulary } from '../tokenization/vocabulary.ts'
 
 interface ReadRequest {
   readonly job_id: string
@@ -22,13 +22,13 @@ interface ReadRequest {
 
 /** A body of POST /execute as a job for the engine. Throws everything that is wrong with it at once. */
 export async function readExecuteRequest(body: unknown, worker: Worker): Promise<ReadRequest> {
-  const { tokenizer, info } = worker
-  if (!tokenizer || !info) {
+  const { vocabulary, encoder, info } = worker
+  if (!vocabulary || !encoder || !info) {
     parseExecuteRequest(body)
     throw new RetryLaterError('LOADING', 'the model is still being loaded', worker.engine.readyInMs)
   }
-  const request = parseForModel(body, worker, tokenizer)
-  const promptTokenIds = request.prompt_token_ids ?? (await encode(request, worker.encoder!))
+  const request = parseForModel(body, worker, vocabulary)
+  const promptTokenIds = request.prompt_token_ids ?? (await encode(request, encoder))
   assertFits(promptTokenIds.length, info.contextLength)
   return {
     job_id: request.job_id,
@@ -45,7 +45,7 @@ export async function readExecuteRequest(body: unknown, worker: Worker): Promise
         repetitionPenalty: request.repetition_penalty,
         seed: String(request.seed ?? randomBytes(8).readBigUInt64LE()),
       },
-      eosIds: tokenizer.endOfGenerationIds,
+      eosIds: vocabulary.endOfGenerationIds,
       ignoreEos: request.ignore_eos,
       logprobs: request.logprobs,
     },
@@ -59,10 +59,10 @@ function assertFits(promptTokens: number, contextLength: number): void {
 }
 
 /** The contract's rules and this model's rules, all broken ones in one error. */
-function parseForModel(body: unknown, worker: Worker, tokenizer: Tokenizer): ExecuteRequest {
+function parseForModel(body: unknown, worker: Worker, vocabulary: Vocabulary): ExecuteRequest {
   const ofModel = modelErrors(body as Partial<ExecuteRequest> | null, worker)
   // A vocabulary may have ids without an embedding, or embeddings (padding) without a text.
-  const vocabSize = Math.min(tokenizer.vocabSize, worker.info!.vocabSize)
+  const vocabSize = Math.min(vocabulary.size, worker.info!.vocabSize)
   let request: ExecuteRequest
   try {
     request = parseExecuteRequest(body, vocabSize - 1)
@@ -77,7 +77,7 @@ function parseForModel(body: unknown, worker: Worker, tokenizer: Tokenizer): Exe
 /** What no schema can know: this chat template, whether traces are written here. The body is unchecked. */
 function modelErrors(body: Partial<ExecuteRequest> | null, worker: Worker): FieldError[] {
   const errors: FieldError[] = []
-  if (Array.isArray(body?.messages) && worker.tokenizerMetadata?.chatTemplate === undefined) {
+  if (Array.isArray(body?.messages) && worker.vocabulary?.chatTemplate === undefined) {
     const message = 'this model has no chat template: give prompt or prompt_token_ids instead'
     errors.push({ field: 'messages', constraint: 'chat_template', message })
   }

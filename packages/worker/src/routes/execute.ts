@@ -24,7 +24,7 @@ export function executeRoute(server: FastifyInstance, worker: Worker): void {
         device: engine.info!.device,
         engineJob: withTrace,
         stop,
-        decodeBytes: (id) => worker.tokenizer!.decodeBytes(id),
+        textOf: (id) => worker.vocabulary!.textOf(id),
         timeoutMs: options.inferenceTimeoutSec * 1_000,
         stream,
       },

@@ -11,7 +11,7 @@ export async function jobTrace(worker: Worker, job: EngineJob, jobId: string, le
     modelName: worker.modelFile.name,
     modelSha256: worker.modelSha256,
     info: worker.info!,
-    tokenizer: worker.tokenizerMetadata!,
+    tokenizer: { sha256: await worker.encoder!.sha256(), chatTemplate: worker.vocabulary!.chatTemplate?.source },
     job,
     level,
     unfused: false,

@@ -4,7 +4,8 @@ import type { Worker } from '../server/worker.ts'
 import { readHealth } from './health.ts'
 
 export function statusPageRoute(server: FastifyInstance, worker: Worker): void {
-  server.get('/', (_request, reply) => {
+  server.get('/', async (_request, reply) => {
+    await worker.freshMemory()
     reply.header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'")
     return reply.type('text/html; charset=utf-8').send(statusPage(readHealth(worker)))
   })

@@ -5,6 +5,7 @@ import type { EngineJob } from '../engine-host/messages.ts'
 import type { SampledToken } from '../engine-host/token-batch.ts'
 import { type EventSource, EventStream, type EventStreamOptions } from '../server/event-stream.ts'
 import { AnswerText } from '../streaming/answer-text.ts'
+import type { TokenText } from '../streaming/utf8-assembler.ts'
 import type { Metrics, Outcome } from '../telemetry/metrics.ts'
 import { TokenBacklog } from './token-backlog.ts'
 
@@ -28,8 +29,8 @@ export interface JobDescription {
   readonly device: string
   readonly engineJob: EngineJob
   readonly stop: readonly string[]
-  /** The bytes that a token adds to the answer. */
-  readonly decodeBytes: (id: number) => Uint8Array
+  /** What a token adds to the answer. */
+  readonly textOf: (id: number) => TokenText
   readonly timeoutMs: number
   readonly stream: EventStreamOptions
 }
@@ -224,21 +225,17 @@ export class Job implements JobSink, EventSource {
   }
 
   #tokenEvent({ index, id, logprob, top }: SampledToken): TokenEvent {
-    const { t, stopped } = this.#text.push(this.#description.decodeBytes(id))
+    const { t, stopped } = this.#text.push(this.#description.textOf(id))
     this.#countToken()
     if (stopped !== undefined) {
       this.#stopMatched = stopped
       this.#tokens.clear()
       this.#owner.withdraw(this)
     }
-    return {
-      type: 'token',
-      i: index,
-      token_id: id,
-      t,
-      ...(logprob !== undefined && { logprob }),
-      ...(top && { top: top.map((other) => ({ token_id: other.id, logprob: other.logprob })) }),
-    }
+    const event = { type: 'token', i: index, token_id: id, t } as const
+    if (logprob === undefined) return event
+    const alternatives = top?.map((other) => ({ token_id: other.id, logprob: other.logprob }))
+    return { ...event, logprob, ...(alternatives && { top: alternatives }) }
   }
 
   #endEvent({ stopReason, prefillMs, decodeMs }: JobResult): StreamEvent {
@@ -278,7 +275,7 @@ export class Job implements JobSink, EventSource {
     }
     this.#lastTokenAt = now
     this.report.tokens_out++
-    this.#metrics.tokensOut.inc()
+    this.#metrics.tokensOut++
   }
 
   #giveUp(why: string): void {

@@ -57,7 +57,7 @@ async function generate(worker: Worker, job: EngineJob, trace: TraceRequest): Pr
     modelName: worker.modelFile.name,
     modelSha256: worker.modelSha256,
     info: worker.info!,
-    tokenizer: worker.tokenizerMetadata!,
+    tokenizer: { sha256: await worker.encoder!.sha256(), chatTemplate: worker.vocabulary!.chatTemplate?.source },
     job,
     level,
     unfused,
@@ -72,7 +72,7 @@ async function generate(worker: Worker, job: EngineJob, trace: TraceRequest): Pr
         onTokens: (tokens) => {
           for (const { id } of tokens) {
             ids.push(id)
-            answer += text.push(worker.tokenizer!.decodeBytes(id)).t
+            answer += text.push(worker.vocabulary!.textOf(id)).t
           }
         },
         onDone: resolve,

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { hostname } from 'node:os'
@@ -12,7 +13,11 @@ import { Shutdown } from './shutdown.ts'
 import { type ModelFile, Worker } from './worker.ts'
 
 /** Serves one model until a signal ends it. Resolves with the exit code; what is wrong before it listens is thrown. */
-export async function serve({ values: options }: Configuration, modelFile: ModelFile): Promise<number> {
+export async function serve(
+  { values: options }: Configuration,
+  modelFile: ModelFile,
+  firstEngine: ChildProcess,
+): Promise<number> {
   // V8 doubles the room for young objects while many survive, up to a hundred megabytes, and never gives it back. What streams leave
   // behind is young garbage, which a small room holds as well; the thread that encodes prompts inherits this.
   setFlagsFromString('--semi-space-growth-factor=1')
@@ -31,7 +36,7 @@ export async function serve({ values: options }: Configuration, modelFile: Model
   const probed = once(worker.engine, 'device')
   const loaded = once(worker.engine, 'idle')
   worker.engine.on('device', (probed) => log.info({ ...probed, type: undefined }, 'device probed'))
-  worker.engine.start()
+  worker.engine.start(firstEngine)
   // While the engine process starts and loads, this one gets its HTTP server ready.
   const server = await buildServer(worker)
   shutdown.server = server

@@ -1,14 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { TracedLevel, TraceManifest } from '@plumbline/protocol'
 import type { EngineInfo, EngineJob } from '../engine-host/messages.ts'
-import type { TokenizerMetadata } from '../tokenization/tokenizer-metadata.ts'
 import { COMMIT, VERSION } from '../version.ts'
 
 export interface TraceSubject {
   readonly modelName: string
   readonly modelSha256: string | null
   readonly info: EngineInfo
-  readonly tokenizer: TokenizerMetadata
+  readonly tokenizer: { readonly sha256: string; readonly chatTemplate: string | undefined }
   readonly job: EngineJob
   readonly level: TracedLevel
   /** Whether the unfused twins of fused kernels were asked for. */
@@ -38,7 +37,7 @@ export function traceManifest({
       layers: info.layers,
       vocab_size: info.vocabSize,
     },
-    tokenizer_sha256: tokenizerSha256(tokenizer),
+    tokenizer_sha256: tokenizer.sha256,
     chat_template_sha256: tokenizer.chatTemplate === undefined ? null : sha256(tokenizer.chatTemplate),
     prompt_token_ids: [...job.promptTokenIds],
     sampling: {
@@ -59,13 +58,6 @@ export function traceManifest({
     unfused,
     started_at: new Date().toISOString(),
   }
-}
-
-/** Of everything that decides how text is cut into tokens. */
-function tokenizerSha256({ chatTemplate: _, ...tokenizer }: TokenizerMetadata): string {
-  const plain = (_key: string, value: unknown) => (ArrayBuffer.isView(value) ? Array.from(value as Int32Array) : value)
-  const members = Object.entries(tokenizer).sort(([a], [b]) => (a < b ? -1 : 1))
-  return sha256(JSON.stringify(members, plain))
 }
 
 function sha256(text: string): string {

@@ -7,8 +7,7 @@ import type { Logger } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import { ProcessMemory } from '../telemetry/process-memory.ts'
 import { PromptEncoder } from '../tokenization/prompt-encoder.ts'
-import { buildTokenizer, type Tokenizer } from '../tokenization/tokenizer.ts'
-import type { TokenizerMetadata } from '../tokenization/tokenizer-metadata.ts'
+import type { Vocabulary } from '../tokenization/vocabulary.ts'
 
 export interface ModelFile {
   /** What it is called in answers. */
@@ -29,12 +28,13 @@ export class Worker {
   readonly engineMemory = new ProcessMemory(() => this.engine.pid)
   shuttingDown = false
   /** Unknown until the model is loaded. */
-  tokenizer: Tokenizer | undefined
-  tokenizerMetadata: TokenizerMetadata | undefined
+  vocabulary: Vocabulary | undefined
   encoder: PromptEncoder | undefined
   /** Of the model file; null until it has been read through. */
   modelSha256: string | null = null
   #hashing: Promise<void> | undefined
+  /** Its thread starts while the engine does. */
+  #nextEncoder: ReturnType<typeof nextEncoder> | undefined = nextEncoder()
 
   constructor(options: OptionValues, modelFile: ModelFile, log: Logger) {
     this.options = options
@@ -50,9 +50,7 @@ export class Worker {
         ...(contextLength !== undefined && { contextLength }),
       },
       stallMs: options.engineStallSec * 1_000,
-      adopt: (_info, tokenizer) => {
-        if (tokenizer) this.#adoptTokenizer(tokenizer)
-      },
+      adoptTokenizer: (json) => this.#adoptTokenizer(json),
     })
     this.queue = new JobQueue(this.engine, options.maxQueue)
     this.engine.on('lost', (reason) => {
@@ -61,10 +59,8 @@ export class Worker {
         log.error({ code: reason.code, restarts: this.engine.restarts }, reason.message)
     })
     this.engine.on('output', (line) => log.warn({ engine_output: line }, 'the engine process printed something'))
-    this.engine.on('idle', () => {
-      void this.freshMemory()
-      void this.hashModel()
-    })
+    this.engine.once('idle', () => void this.freshMemory())
+    this.engine.on('idle', () => void this.hashModel())
     this.metrics.observe({
       queueActive: () => this.queue.active,
       queueWaiting: () => this.queue.waiting,
@@ -102,12 +98,20 @@ export class Worker {
   }
 
   /** The model has been loaded for the first time, or its file is another one than before. */
-  #adoptTokenizer(metadata: TokenizerMetadata): void {
-    this.tokenizer = buildTokenizer(metadata)
-    this.tokenizerMetadata = metadata
+  async #adoptTokenizer(json: SharedArrayBuffer): Promise<void> {
+    const { encoder, give } = this.#nextEncoder ?? nextEncoder()
+    this.#nextEncoder = undefined
+    give(json)
     this.encoder?.dispose()
-    this.encoder = new PromptEncoder(this.tokenizer, metadata)
+    this.encoder = encoder
+    this.vocabulary = await encoder.vocabulary
     this.modelSha256 = null
     this.#hashing = undefined
   }
+}
+
+function nextEncoder(): { encoder: PromptEncoder; give: (metadata: SharedArrayBuffer) => void } {
+  let give!: (metadata: SharedArrayBuffer) => void
+  const metadata = new Promise<SharedArrayBuffer>((resolve) => (give = resolve))
+  return { encoder: new PromptEncoder(metadata), give }
 }

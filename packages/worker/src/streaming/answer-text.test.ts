@@ -1,13 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AnswerText } from './answer-text.ts'
+import { tokenText } from './utf8-assembler.ts'
 
 function stream(tokens: readonly Uint8Array[], stops: readonly string[]) {
   const answer = new AnswerText(stops)
   const pieces: string[] = []
   let stopped: string | undefined
   for (const token of tokens) {
-    const piece = answer.push(token)
+    const piece = answer.push(tokenText(token))
     pieces.push(piece.t)
     stopped = piece.stopped
     if (stopped !== undefined) break
@@ -112,8 +113,8 @@ describe('AnswerText', () => {
 
   it('sends nothing after a stop match', () => {
     const answer = new AnswerText(['.'])
-    expect(answer.push(bytes('a.'))).toEqual({ t: 'a', stopped: '.' })
-    expect(answer.push(bytes('b'))).toEqual({ t: '' })
+    expect(answer.push(tokenText(bytes('a.')))).toEqual({ t: 'a', stopped: '.' })
+    expect(answer.push(tokenText(bytes('b')))).toEqual({ t: '' })
     expect(answer.finish()).toEqual({ t: '' })
   })
 })

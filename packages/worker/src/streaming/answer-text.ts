@@ -1,5 +1,5 @@
 import { StopMatcher } from './stop-matcher.ts'
-import { Utf8Assembler } from './utf8-assembler.ts'
+import { type TokenText, Utf8Assembler } from './utf8-assembler.ts'
 
 export interface AnswerPiece {
   /** Text that can be sent: whole UTF-8, and not the beginning of a stop string. */
@@ -20,8 +20,8 @@ export class AnswerText {
     this.#stops = new StopMatcher(stops)
   }
 
-  push(tokenBytes: Uint8Array): AnswerPiece {
-    return this.#stops.push(this.#utf8.push(tokenBytes))
+  push(token: TokenText): AnswerPiece {
+    return this.#stops.push(this.#utf8.push(token))
   }
 
   /** What is still withheld. The U+FFFD of an incomplete character may be what completes a stop string. */

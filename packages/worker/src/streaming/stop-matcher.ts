@@ -15,6 +15,7 @@ export class StopMatcher {
   }
 
   push(text: string): AnswerPiece {
+    if (this.#stops.length === 0) return { t: text }
     if (this.#stopped) return { t: '' }
     const pending = this.#withheld + text
     const match = this.#firstMatch(pending)

@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { PlainHistogram } from './plain-histogram.ts'
 
 /** How a request ended, in the access log and as the label of a counter. */
 export type Outcome =
@@ -30,9 +31,15 @@ export class Metrics {
   readonly registry = new Registry()
   readonly requests = this.#counter('requests_total', 'Requests to /execute by how they ended', ['outcome'])
   readonly tokensIn = this.#counter('tokens_in_total', 'Prompt tokens of jobs that were started')
-  readonly tokensOut = this.#counter('tokens_out_total', 'Token events made')
+  /** Read when somebody asks: a counter of the library's would be most of what a token costs here. */
+  tokensOut = 0
   readonly timeToFirstToken = this.#histogram('time_to_first_token_seconds', 'From admission to the first token event')
-  readonly interToken = this.#histogram('inter_token_seconds', 'Between two token events of a job')
+  readonly interToken = new PlainHistogram(
+    'plumbline_worker_inter_token_seconds',
+    'Between two token events of a job',
+    LATENCY_BUCKETS,
+    this.registry,
+  )
   readonly queueWait = this.#histogram('queue_wait_seconds', 'From admission to leaving the queue')
   readonly disconnectStop = this.#histogram(
     'disconnect_stop_seconds',
@@ -62,15 +69,18 @@ export class Metrics {
     gauge('queue_active', 'Jobs that the engine is working on', sources.queueActive)
     gauge('queue_waiting', 'Jobs that wait for the engine', sources.queueWaiting)
     gauge('vram_bytes', 'Device memory held by the engine', sources.vramBytes)
-    new Counter({
-      name: 'plumbline_worker_engine_restarts_total',
-      help: 'Engine processes that were started again',
-      registers: [this.registry],
-      collect() {
-        this.reset()
-        this.inc(sources.engineRestarts())
-      },
-    })
+    const counter = (name: string, help: string, read: () => number) =>
+      new Counter({
+        name: `plumbline_worker_${name}`,
+        help,
+        registers: [this.registry],
+        collect() {
+          this.reset()
+          this.inc(read())
+        },
+      })
+    counter('tokens_out_total', 'Token events made', () => this.tokensOut)
+    counter('engine_restarts_total', 'Engine processes that were started again', sources.engineRestarts)
     new Gauge({
       name: 'plumbline_worker_memory_bytes',
       help: 'Proportional set size by process',

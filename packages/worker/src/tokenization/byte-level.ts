@@ -10,10 +10,25 @@ for (let byte = 0, unprintable = 0; byte < 256; byte++) {
 
 export const BYTE_LEVEL_CHARACTERS: readonly string[] = [...BYTES.keys()]
 
+const NO_BYTE = 256
+/** By UTF-16 code: a vocabulary has a million of them. */
+const BYTE_OF_CODE = new Uint16Array(0x144).fill(NO_BYTE)
+for (const [character, byte] of BYTES) BYTE_OF_CODE[character.charCodeAt(0)] = byte
+
 const utf8 = new TextEncoder()
 
 /** The bytes that a token in byte-level characters stands for; a character that stands for no byte is its own UTF-8. */
 export function bytesOfByteLevel(token: string): Uint8Array {
+  const bytes = new Uint8Array(token.length)
+  for (let at = 0; at < token.length; at++) {
+    const byte = BYTE_OF_CODE[token.charCodeAt(at)] ?? NO_BYTE
+    if (byte === NO_BYTE) return mixedBytes(token)
+    bytes[at] = byte
+  }
+  return bytes
+}
+
+function mixedBytes(token: string): Uint8Array {
   const bytes: number[] = []
   for (const character of token) {
     const byte = BYTES.get(character)

@@ -1,4 +1,4 @@
-import { BYTE_LEVEL_CHARACTERS, bytesOfByteLevel } from './byte-level.ts'
+import { BYTE_LEVEL_CHARACTERS } from './byte-level.ts'
 import { mergeSymbols } from './merge-symbols.ts'
 import { PairTable } from './pair-table.ts'
 import { createPreTokenizer } from './pre-tokenizer.ts'
@@ -10,9 +10,6 @@ import type { TokenModel } from './token-model.ts'
  * for Qwen2's vocabulary and take up to 200 ms for the longest prompts (docs/decisions/0005-tokenizers.md).
  */
 export class BytePairEncoding implements TokenModel {
-  readonly kind: string
-  readonly addsBosByDefault: boolean
-  readonly #tokens: readonly string[]
   readonly #words: (text: string) => string[]
   readonly #byteIds: ReadonlyMap<string, number>
   readonly #pairs: PairTable
@@ -22,9 +19,6 @@ export class BytePairEncoding implements TokenModel {
   constructor(metadata: SettledTokenizer) {
     const pre = metadata.pre ?? 'default'
     this.#words = createPreTokenizer(pre)
-    this.kind = `bpe/${pre}`
-    this.addsBosByDefault = pre === 'llama-bpe'
-    this.#tokens = metadata.tokens
     const ids = textTokenIds(metadata)
     this.#wholeWords = pre === 'llama-bpe' ? ids : undefined
     // A byte that is no token has no place in this vocabulary: it is left out, as llama.cpp and Transformers leave it out.
@@ -53,10 +47,6 @@ export class BytePairEncoding implements TokenModel {
       for (const id of mergeSymbols(symbols, this.#pairs)) ids.push(id)
     }
     return ids
-  }
-
-  bytesOf(id: number): Uint8Array {
-    return bytesOfByteLevel(this.#tokens[id]!)
   }
 }
 

@@ -5,8 +5,9 @@ import { CHATML } from '../../test/small-vocabulary.ts'
 import { ChatTemplate } from './chat-template.ts'
 
 const CONTROL = ['<|im_start|>', '<|im_end|>', '<s>', 'ss>x', '🔚']
+const IDS = new Map(CONTROL.map((text, id) => [text, id]))
 const user = (content: string): ChatMessage => ({ role: 'user', content })
-const template = (source: string) => new ChatTemplate(source, { bos: '<s>', eos: '<|im_end|>', control: CONTROL })
+const template = (source: string) => new ChatTemplate(source, { bos: '<s>', eos: '<|im_end|>', control: IDS })
 
 function render(source: string, ...messages: ChatMessage[]): string {
   const { text, unmark } = template(source).render(messages)
@@ -24,6 +25,23 @@ describe('ChatTemplate', () => {
     expect(render(CHATML, { role: 'system', content: 'Be kind.' }, user('Hi'))).toBe(
       '<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n',
     )
+  })
+
+  it('counts as Jinja does, and refuses to count so far that it fills the memory', () => {
+    const counted = (range: string) => render(`{% for i in ${range} %}{{ i }},{% endfor %}`, user('x'))
+    expect([counted('range(3)'), counted('range(1, 3)'), counted('range(5, 0, -2)'), counted('range(3, 1)')]).toEqual([
+      ...['0,1,2,', '1,2,', '5,3,1,', ''],
+    ])
+    for (const range of ['range(100000000)', 'range(0, 1, 0)']) {
+      expect(() => counted(range)).toThrow(
+        expect.objectContaining({
+          code: 'INVALID_REQUEST',
+          errors: [
+            { field: 'messages', constraint: 'chat_template', message: expect.stringContaining('may have 100000') },
+          ],
+        }),
+      )
+    }
   })
 
   it('renders the shape of template that Qwen2.5 has, where nobody has tools', () => {

@@ -1,14 +1,15 @@
 import { randomInt } from 'node:crypto'
 import { Template } from '@huggingface/jinja'
-import { type ChatMessage, InvalidRequestError } from '@plumbline/protocol'
-import { anyOf } from './special-tokens.ts'
+import type { ChatMessage } from '@plumbline/protocol'
+import { messagesError } from './messages-error.ts'
+import { anyOf, type Fragment, SpecialTokenSplitter } from './special-tokens.ts'
 
 export interface ChatTemplateTokens {
   /** Texts of the tokens, as templates write them; '' when the model has none. */
   readonly bos: string
   readonly eos: string
-  /** The control tokens' texts, which no message may write. */
-  readonly control: readonly string[]
+  /** The control tokens' ids by their texts, which no message may write. */
+  readonly control: ReadonlyMap<string, number>
 }
 
 /**
@@ -27,6 +28,7 @@ export class ChatTemplate {
   readonly #source: string
   readonly #template: Template
   readonly #tokens: ChatTemplateTokens
+  readonly #splitter: SpecialTokenSplitter
   /** The first character of each control token's text, also where two texts overlap. */
   readonly #beginnings: RegExp | undefined
   readonly #prefixes = new Set<string>()
@@ -40,19 +42,35 @@ export class ChatTemplate {
   constructor(source: string, tokens: ChatTemplateTokens) {
     this.#source = source
     this.#template = new Template(source)
+    boundRanges(this.#template.parsed)
     this.#tokens = tokens
-    const matchAny = (source: string) => (tokens.control.length === 0 ? undefined : new RegExp(source, 'gsu'))
-    this.#anyControl = matchAny(anyOf(tokens.control))
-    this.#beginnings = matchAny(`(?=${anyOf(tokens.control)}).`)
-    const single = tokens.control.filter((token) => Array.from(token).length === 1)
+    this.#splitter = new SpecialTokenSplitter(tokens.control)
+    const control = [...tokens.control.keys()]
+    const matchAny = (source: string) => (control.length === 0 ? undefined : new RegExp(source, 'gsu'))
+    this.#anyControl = matchAny(anyOf(control))
+    this.#beginnings = matchAny(`(?=${anyOf(control)}).`)
+    const single = control.filter((token) => Array.from(token).length === 1)
     this.#standIns = new Map(single.map((token) => [token, createMark()]))
-    for (const token of tokens.control) {
+    for (const token of control) {
       for (let cut = 1; cut < token.length; cut++) {
         this.#prefixes.add(token.slice(0, cut))
         this.#suffixes.add(token.slice(cut))
       }
     }
-    this.#longest = Math.max(0, ...tokens.control.map((token) => token.length))
+    this.#longest = Math.max(0, ...control.map((token) => token.length))
+  }
+
+  /**
+   * The chat cut at its control tokens.
+   *
+   * @throws InvalidRequestError when the template refuses the messages (`raise_exception`) or fails on them
+   */
+  fragments(messages: readonly ChatMessage[]): Fragment[] {
+    const { text, unmark } = this.render(messages)
+    return this.#splitter
+      .split(text)
+      .map((fragment) => (typeof fragment === 'number' ? fragment : unmark(fragment)))
+      .filter((fragment) => fragment !== '')
   }
 
   /**
@@ -78,6 +96,7 @@ export class ChatTemplate {
         add_generation_prompt: true,
         bos_token: this.#tokens.bos,
         eos_token: this.#tokens.eos,
+        [BOUNDED_RANGE]: boundedRange,
       })
     } catch (error) {
       throw messagesError('chat_template', `the model's chat template refuses them${this.#reason(error)}`)
@@ -86,6 +105,7 @@ export class ChatTemplate {
 
   /** What the template says with `raise_exception`, if those are its own words: a message must not come back in an error. */
   #reason(error: unknown): string {
+    if (error instanceof RangeTooLongError) return `: ${error.message}`
     const text = error instanceof Error ? error.message : ''
     return text !== '' && this.#source.includes(text) ? `: ${text}` : ''
   }
@@ -121,9 +141,43 @@ export class ChatTemplate {
   }
 }
 
-/** @param constraint what of the model's template stands against the messages */
-export function messagesError(constraint: string, message: string): InvalidRequestError {
-  return new InvalidRequestError([{ field: 'messages', constraint, message }])
+const BOUNDED_RANGE = 'bounded range'
+
+class RangeTooLongError extends RangeError {}
+
+/** Messages are the most that a template counts, and of those there are a thousand. */
+const LONGEST_RANGE = 100_000
+
+/**
+ * Jinja's `range([start,] stop[, step])`, in place of the library's, whose range(100000000) takes a gigabyte. V8 ends the whole process,
+ * and not the thread alone, when one allocation goes far beyond the thread's limit. The library declares its own where it cannot be
+ * replaced, so calls of it are made calls of this one.
+ */
+function boundedRange(start: number, stop?: number, step = 1): number[] {
+  const [from, to] = stop === undefined ? [0, start] : [start, stop]
+  const length = Math.max(0, Math.ceil((to - from) / step))
+  if (!(length <= LONGEST_RANGE))
+    throw new RangeTooLongError(`range() would have ${length} items, may have ${LONGEST_RANGE}`)
+  return Array.from({ length }, (_, index) => from + index * step)
+}
+
+/** In a template's syntax tree, or any part of it. */
+function boundRanges(node: unknown): void {
+  if (typeof node !== 'object' || node === null) return
+  const { type, callee } = node as { type?: string; callee?: { type: string; value: string } }
+  if (type === 'CallExpression' && callee?.type === 'Identifier' && callee.value === 'range')
+    callee.value = BOUNDED_RANGE
+  for (const part of node instanceof Map ? [...node].flat() : Object.values(node)) boundRanges(part)
+}
+
+/** @throws InvalidRequestError when it is none: a model with such a one still takes prompts */
+export function readTemplate(source: string, tokens: ChatTemplateTokens): ChatTemplate {
+  try {
+    return new ChatTemplate(source, tokens)
+  } catch (error) {
+    const why = (error as Error).message
+    throw messagesError('chat_template', `this model's chat template cannot be read (${why}): give prompt instead`)
+  }
 }
 
 /** 128 random bits as private-use characters: they have no case, are no white space, and JSON keeps them. */

@@ -1,21 +1,40 @@
-// The thread that encodes chats and long prompts (prompt-encoder.ts).
-import { parentPort, workerData } from 'node:worker_threads'
-import { InvalidRequestError } from '@plumbline/protocol'
-import { type EncodingAnswer, encodePrompt, type Prompt } from './prompt-encoder.ts'
-import { buildTokenizer } from './tokenizer.ts'
-import type { TokenizerMetadata } from './tokenizer-metadata.ts'
+// The thread that has the tokenizer (prompt-encoder.ts).
+import { parentPort } from 'node:worker_threads'
+import { PlumblineError } from '@plumbline/protocol/errors'
+import type { EncoderAnswer, EncoderGreeting, EncoderRequest } from './prompt-encoder.ts'
+import { buildTokenizer, type Tokenizer } from './tokenizer.ts'
+import { parseTokenizerMetadata, type TokenizerMetadata, tokenizerSha256 } from './tokenizer-metadata.ts'
+import { describeVocabulary } from './vocabulary.ts'
 
-const tokenizer = buildTokenizer(workerData as TokenizerMetadata)
+const port = parentPort!
+const post = (message: EncoderGreeting | EncoderAnswer, transfer: ArrayBuffer[] = []) =>
+  port.postMessage(message, transfer)
 
-function answer(prompt: Prompt): EncodingAnswer {
+function start(json: SharedArrayBuffer): void {
+  let metadata: TokenizerMetadata
+  let tokenizer: Tokenizer
   try {
-    return { ids: encodePrompt(tokenizer, prompt) }
+    metadata = parseTokenizerMetadata(Buffer.from(json).toString('utf8'))
+    tokenizer = buildTokenizer(metadata)
+    const vocabulary = describeVocabulary(tokenizer)
+    post({ vocabulary }, [vocabulary.bytes.buffer as ArrayBuffer, vocabulary.ends.buffer as ArrayBuffer])
   } catch (error) {
-    if (error instanceof InvalidRequestError) return { errors: error.errors }
-    return { failure: (error as Error).message }
+    const { code, message, fields } = PlumblineError.from(error)
+    post({ error: { code, message, fields } })
+    return
   }
+  port.on('message', (request: EncoderRequest) => {
+    try {
+      if (request === 'sha256') post({ sha256: tokenizerSha256(metadata) })
+      else
+        post({
+          ids: 'text' in request ? tokenizer.encodePrompt(request.text) : tokenizer.encodeFragments(request.chat),
+        })
+    } catch (error) {
+      post({ failure: (error as Error).message })
+    }
+  })
+  tokenizer.prepare() // before the first prompt asks for it
 }
 
-const reply = (answer: EncodingAnswer) => parentPort!.postMessage(answer)
-parentPort!.on('message', (prompt: Prompt) => reply(answer(prompt)))
-reply({ ready: true })
+port.once('message', start)

@@ -1,5 +1,5 @@
 import { SequencePreTokenizer } from '@huggingface/tokenizers'
-import { PlumblineError } from '@plumbline/protocol'
+import { PlumblineError } from '@plumbline/protocol/errors'
 
 // The patterns are those of llama.cpp's llama-vocab.cpp (llm_tokenizer_bpe), which gives each `tokenizer.ggml.pre` its
 // meaning. Each one cuts the pieces that the one before it left; what none matches is a piece of its own.

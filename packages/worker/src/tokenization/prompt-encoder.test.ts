@@ -1,13 +1,22 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { fakeTokenizer } from '../../test/fixtures/fake-script.ts'
-import { encodePrompt, type Prompt, PromptEncoder } from './prompt-encoder.ts'
+import { type Prompt, PromptEncoder } from './prompt-encoder.ts'
 import { buildTokenizer } from './tokenizer.ts'
 import type { TokenizerMetadata } from './tokenizer-metadata.ts'
 
 const { tokenTypes, ...rest } = fakeTokenizer()
 const metadata: TokenizerMetadata = { ...rest, tokenTypes: Int32Array.from(tokenTypes) }
 const tokenizer = buildTokenizer(metadata)
-const encoder = new PromptEncoder(tokenizer, metadata)
+const encodePrompt = ({ prompt, messages }: Prompt) =>
+  messages ? tokenizer.encodeChat(messages) : tokenizer.encodePrompt(prompt!)
+/** As the engine process sends it. */
+async function asSent(metadata: TokenizerMetadata): Promise<SharedArrayBuffer> {
+  const json = Buffer.from(JSON.stringify({ ...metadata, tokenTypes: [...metadata.tokenTypes!] }))
+  const shared = new SharedArrayBuffer(json.length)
+  new Uint8Array(shared).set(json)
+  return shared
+}
+const encoder = new PromptEncoder(asSent(metadata))
 afterAll(() => encoder.dispose())
 
 const long = 'plumb line, né 🌸 '.repeat(1_000)
@@ -32,7 +41,7 @@ describe('PromptEncoder', () => {
     ['a long prompt', { prompt: long }],
     ['long messages', { messages: [{ role: 'user', content: long }] }],
   ])('encodes %s as the tokenizer does', async (_name, prompt) => {
-    expect(await encoder.encode(prompt)).toEqual(encodePrompt(tokenizer, prompt))
+    expect(await encoder.encode(prompt)).toEqual(encodePrompt(prompt))
   })
 
   test.each<[string, Prompt]>([
@@ -46,20 +55,20 @@ describe('PromptEncoder', () => {
   test('a chat template without an end is given up in time, holds up nobody, and ends nothing else', async () => {
     const nested = '{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}'
     const endless: TokenizerMetadata = { ...metadata, chatTemplate: nested }
-    const patient = new PromptEncoder(buildTokenizer(endless), endless, 2_000)
+    const patient = new PromptEncoder(asSent(endless), 2_000)
     const chat = expect(patient.encode({ messages: [{ role: 'user', content: 'x' }] })).rejects.toMatchObject({
       code: 'INVALID_REQUEST',
       errors: [{ field: 'messages', constraint: 'chat_template', message: expect.stringContaining('2 s') }],
     })
     const behind = patient.encode({ prompt: long })
+    expect(await behind).toEqual(encodePrompt({ prompt: long }))
     expect(await turnsDuring(chat)).toBeGreaterThan(100)
-    expect(await behind).toEqual(encodePrompt(tokenizer, { prompt: long }))
     patient.dispose()
   })
 
   test('what the chat template refuses is an InvalidRequestError, from the thread too', async () => {
     const { chatTemplate: _none, ...bare } = metadata
-    const without = new PromptEncoder(buildTokenizer(bare), bare)
+    const without = new PromptEncoder(asSent(bare))
     for (const content of ['short', long]) {
       await expect(without.encode({ messages: [{ role: 'user', content }] })).rejects.toMatchObject({
         code: 'INVALID_REQUEST',

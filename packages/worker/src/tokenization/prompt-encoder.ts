@@ -1,9 +1,10 @@
-import { Worker as Thread } from 'node:worker_threads'
-import { type ChatMessage, type FieldError, InvalidRequestError, PlumblineError } from '@plumbline/protocol'
-import { programPath } from '../package-files.ts'
-import { messagesError } from './chat-template.ts'
-import type { Tokenizer } from './tokenizer.ts'
-import type { TokenizerMetadata } from './tokenizer-metadata.ts'
+import type { ChatMessage } from '@plumbline/protocol'
+import { type ErrorCode, type FieldError, InvalidRequestError, PlumblineError } from '@plumbline/protocol/errors'
+import type { ChatTemplateTokens } from './chat-template.ts'
+import { messagesError, noTemplate } from './messages-error.ts'
+import type { Fragment } from './special-tokens.ts'
+import { ThreadEndedError, ThreadQueue } from './thread-queue.ts'
+import { Vocabulary, type VocabularyData } from './vocabulary.ts'
 
 /** Exactly one of the two. */
 export interface Prompt {
@@ -11,141 +12,104 @@ export interface Prompt {
   readonly messages?: readonly ChatMessage[] | undefined
 }
 
-/** What the thread answers: token ids, or what is wrong with the prompt, or what went wrong with it. */
-export type EncodingAnswer =
-  /** Once, when the tokenizer has been built. */
-  | { readonly ready: true }
-  | { readonly ids: Uint32Array }
-  | { readonly errors: readonly FieldError[] }
-  | { readonly failure: string }
+/** What encoding-thread.ts says first: the vocabulary, or why there can be no tokenizer. */
+export type EncoderGreeting =
+  | { readonly vocabulary: VocabularyData }
+  | { readonly error: { readonly code: ErrorCode; readonly message: string; readonly fields: Record<string, unknown> } }
+export type EncoderRequest = { readonly text: string } | { readonly chat: readonly Fragment[] } | 'sha256'
+export type EncoderAnswer = { readonly ids: Uint32Array } | { readonly sha256: string } | { readonly failure: string }
 
-interface Waiting {
-  readonly prompt: Prompt
-  resolve(ids: Uint32Array): void
-  reject(error: PlumblineError): void
+/** What template-thread.ts is started with. */
+export interface TemplateData {
+  readonly source: string
+  readonly tokens: ChatTemplateTokens
 }
+export type TemplateAnswer = { readonly fragments: readonly Fragment[] } | { readonly errors: readonly FieldError[] }
 
-/** What takes a millisecond or two is done at once; the longest prompts take a hundred. */
-const LONG_CHARACTERS = 2_048
 /** For one chat, once the thread is ready. The longest ones take 0.4 s, but a template is a program, and may have no end. */
 const TIME_LIMIT_MS = 10_000
-/** A vocabulary of 150,000 tokens takes 60 of it; the rest is what a template may fill. */
+/** What a template may fill in small steps; range(), which fills it in one, has a limit of its own (chat-template.ts). */
 const MEMORY_LIMIT_MIB = 512
 
 /**
- * Encodes prompts: short ones here; long ones and chats, whose template is a program of the model's, one after the other in a thread of
- * their own, which is there from the start if the model has a chat template, and else when the first long prompt comes.
+ * Encodes prompts away from the event loop, one after the other. Two threads: one has the tokenizer, which takes up to a second to be
+ * made and a tenth of one for the longest prompts; the other renders chats, since their template is a program of the model's that may
+ * take any time and any memory, and is only there if the model has one. Neither holds up the other.
  */
 export class PromptEncoder {
-  readonly #tokenizer: Tokenizer
-  readonly #metadata: TokenizerMetadata
+  /** Resolves before the first prompt can be encoded: what an answer is made of is known sooner. Rejects with what is wrong with the tokenizer. */
+  readonly vocabulary: Promise<Vocabulary>
   readonly #timeLimitMs: number
-  readonly #waiting: Waiting[] = []
-  #active: Waiting | undefined
-  #limit: NodeJS.Timeout | undefined
-  #thread: Thread | undefined
-  #ready = false
+  readonly #encoder: ThreadQueue<EncoderGreeting, EncoderRequest, EncoderAnswer>
+  #templates: ThreadQueue<true, readonly ChatMessage[], TemplateAnswer> | undefined
 
-  constructor(tokenizer: Tokenizer, metadata: TokenizerMetadata, timeLimitMs = TIME_LIMIT_MS) {
-    this.#tokenizer = tokenizer
-    this.#metadata = metadata
+  /** @param metadata the tokenizer's, as JSON (tokenizer-metadata.ts); the thread starts before it is there */
+  constructor(metadata: Promise<SharedArrayBuffer>, timeLimitMs = TIME_LIMIT_MS) {
     this.#timeLimitMs = timeLimitMs
-    if (metadata.chatTemplate !== undefined) this.#thread = this.#startThread()
+    this.#encoder = new ThreadQueue({ program: 'tokenization/encoding-thread', first: metadata })
+    this.vocabulary = this.#meet()
+    this.vocabulary.catch(() => undefined) // whoever waits for it hears of it
   }
 
   /** @throws InvalidRequestError when the model has no chat template, or it refuses the messages, or does not come to an end with them */
-  async encode(prompt: Prompt): Promise<Uint32Array> {
-    if (prompt.prompt !== undefined && prompt.prompt.length <= LONG_CHARACTERS) {
-      return encodePrompt(this.#tokenizer, prompt)
-    }
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ prompt, resolve, reject })
-      this.#next()
-    })
+  async encode({ prompt, messages }: Prompt): Promise<Uint32Array> {
+    const answer = await this.#ask(messages ? { chat: await this.#render(messages) } : { text: prompt! })
+    if ('ids' in answer) return answer.ids
+    throw new PlumblineError('INTERNAL', 'failure' in answer ? answer.failure : 'the tokenizer answered nonsense')
+  }
+
+  /** Of everything that decides how text is cut into tokens. */
+  async sha256(): Promise<string> {
+    const answer = await this.#ask('sha256')
+    if ('sha256' in answer) return answer.sha256
+    throw new PlumblineError('INTERNAL', 'failure' in answer ? answer.failure : 'the tokenizer answered nonsense')
   }
 
   /** Fails what has not been encoded yet. */
   dispose(): void {
-    const error = new PlumblineError('INTERNAL', 'the encoder was disposed')
-    for (const { reject } of this.#waiting.splice(0)) reject(error)
-    const thread = this.#thread
-    this.#forgetThread()
-    this.#settle(({ reject }) => reject(error))
-    void thread?.terminate()
+    this.#encoder.dispose()
+    this.#templates?.dispose()
   }
 
-  #next(): void {
-    if (this.#active) return
-    this.#active = this.#waiting.shift()
-    if (!this.#active) return
-    this.#thread ??= this.#startThread()
-    this.#thread.postMessage(this.#active.prompt)
-    if (this.#ready) this.#startClock()
-  }
-
-  #startClock(): void {
-    if (!this.#active?.prompt.messages) return // the time that text takes has a bound
-    const thread = this.#thread!
-    this.#limit = setTimeout(() => {
-      this.#onEnd(thread, `it took longer than ${this.#timeLimitMs / 1_000} s`)
-      void thread.terminate()
-    }, this.#timeLimitMs)
-    this.#limit.unref()
-  }
-
-  #startThread(): Thread {
-    const thread = new Thread(programPath('tokenization/encoding-thread'), {
-      workerData: this.#metadata,
-      resourceLimits: { maxOldGenerationSizeMb: MEMORY_LIMIT_MIB },
+  async #meet(): Promise<Vocabulary> {
+    const greeting = await this.#encoder.greeting.catch((error: Error) => {
+      throw new PlumblineError('INTERNAL', `the tokenizer cannot be made: ${error.message}`)
     })
-    thread.unref()
-    thread.on('message', (answer: EncodingAnswer) => this.#onAnswer(thread, answer))
-    thread.on('error', (error) => this.#onEnd(thread, error.message))
-    thread.on('exit', () => this.#onEnd(thread, 'the encoding thread has ended'))
-    return thread
-  }
-
-  #onEnd(thread: Thread, why: string): void {
-    if (this.#thread !== thread) return
-    this.#forgetThread()
-    this.#settle(({ prompt, reject }) =>
-      reject(prompt.messages ? templateFailure(why) : new PlumblineError('INTERNAL', why)),
-    )
-  }
-
-  #forgetThread(): void {
-    this.#thread = undefined
-    this.#ready = false
-  }
-
-  #onAnswer(thread: Thread, answer: EncodingAnswer): void {
-    if (this.#thread !== thread) return
-    if ('ready' in answer) {
-      this.#ready = true
-      this.#startClock()
-    } else {
-      this.#settle(({ resolve, reject }) => {
-        if ('ids' in answer) resolve(answer.ids)
-        else if ('errors' in answer) reject(new InvalidRequestError(answer.errors))
-        else reject(new PlumblineError('INTERNAL', answer.failure))
+    if ('error' in greeting)
+      throw new PlumblineError(greeting.error.code, greeting.error.message, greeting.error.fields)
+    const vocabulary = new Vocabulary(greeting.vocabulary)
+    const { chatTemplate } = vocabulary
+    if (chatTemplate) {
+      this.#templates = new ThreadQueue({
+        program: 'tokenization/template-thread',
+        first: Promise.resolve<TemplateData>(chatTemplate),
+        memoryLimitMiB: MEMORY_LIMIT_MIB,
+        timeLimitMs: this.#timeLimitMs,
       })
+    }
+    return vocabulary
+  }
+
+  async #ask(request: EncoderRequest): Promise<EncoderAnswer> {
+    try {
+      return await this.#encoder.ask(request)
+    } catch (error) {
+      throw new PlumblineError('INTERNAL', `the prompt was not encoded: ${(error as Error).message}`)
     }
   }
 
-  #settle(how: (active: Waiting) => void): void {
-    clearTimeout(this.#limit)
-    const active = this.#active
-    this.#active = undefined
-    if (active) how(active)
-    this.#next()
+  async #render(messages: readonly ChatMessage[]): Promise<readonly Fragment[]> {
+    await this.vocabulary
+    if (!this.#templates) throw noTemplate()
+    try {
+      const answer = await this.#templates.ask(messages)
+      if ('fragments' in answer) return answer.fragments
+      throw new InvalidRequestError(answer.errors)
+    } catch (error) {
+      if (!(error instanceof ThreadEndedError)) throw error
+      // All there is in the thread that is not ours is the template.
+      const why = `the model's chat template fails on them (${error.message}): give prompt instead`
+      throw messagesError('chat_template', why)
+    }
   }
-}
-
-/** A chat that the thread did not survive: all there is in it that is not ours is the template. */
-function templateFailure(why: string): InvalidRequestError {
-  return messagesError('chat_template', `the model's chat template fails on them (${why}): give prompt instead`)
-}
-
-export function encodePrompt(tokenizer: Tokenizer, { prompt, messages }: Prompt): Uint32Array {
-  return messages ? tokenizer.encodeChat(messages) : tokenizer.encodePrompt(prompt!)
 }

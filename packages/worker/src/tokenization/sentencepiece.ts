@@ -13,10 +13,6 @@ const utf8 = new TextEncoder()
  * highest score first. The library knows merges as a list alone, in which two ways to the same token cannot be equals.
  */
 export class SentencePiece implements TokenModel {
-  readonly kind = 'sentencepiece'
-  readonly addsBosByDefault = true
-  readonly #tokens: readonly string[]
-  readonly #tokenTypes: Int32Array
   readonly #ids: ReadonlyMap<string, number>
   readonly #pairs: PairTable
   readonly #byteIds: readonly (number | undefined)[]
@@ -25,8 +21,6 @@ export class SentencePiece implements TokenModel {
 
   constructor(metadata: SettledTokenizer) {
     const { tokens, scores, tokenTypes } = metadata
-    this.#tokens = tokens
-    this.#tokenTypes = tokenTypes
     this.#ids = textTokenIds(metadata)
     this.#pairs = mergesFromScores(this.#ids, scores!)
     const byteIds = new Map<string, number>()
@@ -46,12 +40,6 @@ export class SentencePiece implements TokenModel {
 
   #fallBack(character: string): number[] {
     return Array.from(utf8.encode(character)).flatMap((byte) => this.#byteIds[byte] ?? this.#unknownId ?? [])
-  }
-
-  bytesOf(id: number): Uint8Array {
-    const token = this.#tokens[id]!
-    if (this.#tokenTypes[id] === TOKEN_TYPE.byte) return Uint8Array.of(Number.parseInt(token.slice(3, 5), 16))
-    return utf8.encode(token.replaceAll(SPACE, ' '))
   }
 }
 

@@ -1,3 +1,6 @@
+import { createHash } from 'node:crypto'
+import { PlumblineError } from '@plumbline/protocol/errors'
+
 /**
  * What a GGUF says about its tokenizer (`tokenizer.ggml.*`), as the engine process sends it to the front once, at load. The core has
  * refused what cannot be: ids outside the vocabulary, merges that are no pairs, two normal tokens of one text.
@@ -33,3 +36,40 @@ export interface TokenizerMetadata {
 
 /** `tokenizer.ggml.token_type` (the GGUF specification, after SentencePiece's ModelProto.SentencePiece.Type). */
 export const TOKEN_TYPE = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const
+
+/**
+ * Reads it from JSON, which has no typed arrays.
+ *
+ * @throws PlumblineError INTERNAL for what no engine process sends
+ */
+export function parseTokenizerMetadata(json: string): TokenizerMetadata {
+  const { scores, tokenTypes, ...rest } = JSON.parse(json) as PlainTokenizerMetadata
+  const areStrings = (values: unknown) => Array.isArray(values) && values.every((value) => typeof value === 'string')
+  const areNumbers = (values: unknown) => Array.isArray(values) && values.every((value) => typeof value === 'number')
+  const isRead =
+    typeof rest.model === 'string' &&
+    areStrings(rest.tokens) &&
+    (rest.merges === undefined || areStrings(rest.merges)) &&
+    (scores === undefined || areNumbers(scores)) &&
+    (tokenTypes === undefined || areNumbers(tokenTypes)) &&
+    (rest.chatTemplate === undefined || typeof rest.chatTemplate === 'string')
+  if (!isRead) throw new PlumblineError('INTERNAL', 'the engine process sent what is no tokenizer')
+  return {
+    ...rest,
+    ...(scores && { scores: Float32Array.from(scores) }),
+    ...(tokenTypes && { tokenTypes: Int32Array.from(tokenTypes) }),
+  }
+}
+
+/** As it is sent. */
+export type PlainTokenizerMetadata = Omit<TokenizerMetadata, 'scores' | 'tokenTypes'> & {
+  readonly scores?: readonly number[]
+  readonly tokenTypes?: readonly number[]
+}
+
+/** Of everything that decides how text is cut into tokens. */
+export function tokenizerSha256({ chatTemplate: _, ...tokenizer }: TokenizerMetadata): string {
+  const plain = (_key: string, value: unknown) => (ArrayBuffer.isView(value) ? Array.from(value as Int32Array) : value)
+  const members = Object.entries(tokenizer).sort(([a], [b]) => (a < b ? -1 : 1))
+  return createHash('sha256').update(JSON.stringify(members, plain)).digest('hex')
+}

@@ -1,4 +1,4 @@
-import { PlumblineError } from '@plumbline/protocol'
+import { PlumblineError } from '@plumbline/protocol/errors'
 import { createPreTokenizer } from './pre-tokenizer.ts'
 
 /** What a GGUF has of a tokenizer, with the length of each array; undefined: it has none. */

@@ -1,6 +1,7 @@
-import { type ChatMessage, PlumblineError } from '@plumbline/protocol'
+import type { ChatMessage } from '@plumbline/protocol'
 import { BytePairEncoding } from './byte-pair-encoding.ts'
-import { ChatTemplate, messagesError } from './chat-template.ts'
+import { type ChatTemplate, readTemplate } from './chat-template.ts'
+import { noTemplate } from './messages-error.ts'
 import { SentencePiece } from './sentencepiece.ts'
 import {
   ENDS_GENERATION,
@@ -11,9 +12,11 @@ import {
   settleTypes,
   specialTokens,
 } from './special-tokens.ts'
+import { tokenBytes } from './token-bytes.ts'
 import type { TokenModel } from './token-model.ts'
-import { TOKEN_TYPE, type TokenizerMetadata } from './tokenizer-metadata.ts'
+import type { TokenizerMetadata } from './tokenizer-metadata.ts'
 import { checkTokenizerParts } from './tokenizer-parts.ts'
+import type { VocabularyData } from './vocabulary.ts'
 
 export interface Tokenizer {
   /** `bpe/qwen2`, `sentencepiece` */
@@ -21,12 +24,17 @@ export interface Tokenizer {
   readonly vocabSize: number
   /** Sampling one of these ends an answer. */
   readonly endOfGenerationIds: readonly number[]
+  readonly chatTemplate: VocabularyData['chatTemplate']
   /** A prompt as it is: control tokens in it are plain text. */
   encodePrompt(text: string): Uint32Array
+  /** A chat that its template has rendered and cut at the control tokens. */
+  encodeFragments(fragments: readonly Fragment[]): Uint32Array
   /** @throws InvalidRequestError when the model has no chat template, or it refuses the messages */
   encodeChat(messages: readonly ChatMessage[]): Uint32Array
   /** The bytes that a token adds to an answer: none for control tokens, maybe a part of a UTF-8 character. */
   decodeBytes(id: number): Uint8Array
+  /** Makes what only encoding needs, which takes longest. */
+  prepare(): void
 }
 
 /**
@@ -42,13 +50,12 @@ class GgufTokenizer implements Tokenizer {
   readonly kind: string
   readonly vocabSize: number
   readonly endOfGenerationIds: readonly number[]
-  readonly #tokens: readonly string[]
-  readonly #tokenTypes: Int32Array
-  readonly #model: TokenModel
+  readonly chatTemplate: VocabularyData['chatTemplate']
+  readonly #metadata: SettledTokenizer
   readonly #special: SpecialTokens
-  readonly #control: SpecialTokenSplitter
   readonly #userDefined: SpecialTokenSplitter
-  readonly #template: ChatTemplate | PlumblineError
+  #model: TokenModel | undefined
+  #template: ChatTemplate | undefined
   /** What a sequence begins and a prompt ends with, where the model wants it. */
   readonly #bosId: number | undefined
   readonly #eosId: number | undefined
@@ -63,19 +70,22 @@ class GgufTokenizer implements Tokenizer {
       scores: given.scores?.length,
     })
     const metadata = settleTypes(given)
-    this.#tokens = metadata.tokens
-    this.#tokenTypes = metadata.tokenTypes
-    this.#model = createModel(metadata)
+    this.#metadata = metadata
     this.#special = specialTokens(metadata)
-    this.#control = new SpecialTokenSplitter(this.#special.control)
     this.#userDefined = new SpecialTokenSplitter(this.#special.userDefined)
-    this.kind = this.#model.kind
+    const { model, pre = 'default', bosId, eosId, addEos = false } = metadata
+    const isSentencePiece = model !== 'gpt2'
+    this.kind = isSentencePiece ? 'sentencepiece' : `bpe/${pre}`
     this.vocabSize = metadata.tokens.length
     this.endOfGenerationIds = endOfGenerationIds(metadata, this.#special)
-    this.#template = createTemplate(metadata, this.#special)
-    const { bosId, eosId, addBos = this.#model.addsBosByDefault, addEos = false } = metadata
-    this.#bosId = addBos ? bosId : undefined
+    this.chatTemplate = chatTemplate(metadata, this.#special)
+    this.#bosId = (metadata.addBos ?? (isSentencePiece || pre === 'llama-bpe')) ? bosId : undefined
     this.#eosId = addEos ? eosId : undefined
+  }
+
+  prepare(): void {
+    this.#model ??=
+      this.#metadata.model === 'gpt2' ? new BytePairEncoding(this.#metadata) : new SentencePiece(this.#metadata)
   }
 
   encodePrompt(text: string): Uint32Array {
@@ -85,54 +95,39 @@ class GgufTokenizer implements Tokenizer {
     return Uint32Array.from(ids)
   }
 
-  encodeChat(messages: readonly ChatMessage[]): Uint32Array {
-    if (this.#template instanceof PlumblineError) throw this.#template
-    const { text, unmark } = this.#template.render(messages)
-    const fragments = this.#control
-      .split(text)
-      .flatMap((fragment) => (typeof fragment === 'number' ? fragment : this.#userDefined.split(unmark(fragment))))
-    const ids = this.#encode(fragments)
+  encodeFragments(fragments: readonly Fragment[]): Uint32Array {
+    const ids = this.#encode(
+      fragments.flatMap((fragment) => (typeof fragment === 'number' ? fragment : this.#userDefined.split(fragment))),
+    )
     if (this.#bosId !== undefined && ids[0] !== this.#bosId) ids.unshift(this.#bosId)
     return Uint32Array.from(ids)
   }
 
+  encodeChat(messages: readonly ChatMessage[]): Uint32Array {
+    if (!this.chatTemplate) throw noTemplate()
+    this.#template ??= readTemplate(this.chatTemplate.source, this.chatTemplate.tokens)
+    return this.encodeFragments(this.#template.fragments(messages))
+  }
+
   decodeBytes(id: number): Uint8Array {
-    const token = this.#tokens[id]
-    if (token === undefined) throw new RangeError(`token id ${id} is outside the vocabulary of ${this.vocabSize}`)
-    const type = this.#tokenTypes[id]!
-    if (type === TOKEN_TYPE.normal || type === TOKEN_TYPE.byte) return this.#model.bytesOf(id)
-    return type === TOKEN_TYPE.userDefined ? utf8.encode(token) : NO_BYTES
+    return tokenBytes(this.#metadata, id)
   }
 
   #encode(fragments: readonly Fragment[]): number[] {
+    this.prepare()
     return fragments.flatMap((fragment, index) =>
       typeof fragment === 'number'
         ? fragment
-        : this.#model.encode(fragment, index === 0 || typeof fragments[index - 1] === 'number'),
+        : this.#model!.encode(fragment, index === 0 || typeof fragments[index - 1] === 'number'),
     )
   }
 }
 
-const utf8 = new TextEncoder()
-const NO_BYTES = new Uint8Array()
-
-function createModel(metadata: SettledTokenizer): TokenModel {
-  return metadata.model === 'gpt2' ? new BytePairEncoding(metadata) : new SentencePiece(metadata)
-}
-
-/** The template, or the error that requests with messages meet: a model without one still takes prompts. */
-function createTemplate(metadata: TokenizerMetadata, { control }: SpecialTokens): ChatTemplate | PlumblineError {
-  const { chatTemplate, tokens, bosId, eosId } = metadata
-  if (chatTemplate === undefined) {
-    return messagesError('chat_template', 'this model has no chat template: give prompt or prompt_token_ids instead')
-  }
+function chatTemplate(metadata: TokenizerMetadata, { control }: SpecialTokens): VocabularyData['chatTemplate'] {
+  const { chatTemplate: source, tokens, bosId, eosId } = metadata
+  if (source === undefined) return undefined
   const textOf = (id: number | undefined) => (id === undefined ? '' : tokens[id]!)
-  try {
-    return new ChatTemplate(chatTemplate, { bos: textOf(bosId), eos: textOf(eosId), control: [...control.keys()] })
-  } catch (error) {
-    const why = (error as Error).message
-    return messagesError('chat_template', `this model's chat template cannot be read (${why}): give prompt instead`)
-  }
+  return { source, tokens: { bos: textOf(bosId), eos: textOf(eosId), control } }
 }
 
 function endOfGenerationIds(metadata: TokenizerMetadata, { control }: SpecialTokens): readonly number[] {
