@@ -71,13 +71,13 @@ describe('what a candidate states of its rounding', () => {
   })
 
   test('of a rounding that is not known: ops are held to the noise of 8 bits, and the verdict says so', () => {
-    const run = states(record({ arithmetic: rounding({ block: 16 }) }), 'Q8')
+    const run = states(record({ arithmetic: rounding({ block: 24 }) }), 'Q8')
     const { verdict } = judged(run)
     expect(verdict.exitCode).toBe(0)
     expect(verdict.line).toContain('weaker: every op')
     expect(verdict.line).toContain('inputs rounded in an unknown way')
     const planted = record({
-      arithmetic: rounding({ block: 16 }),
+      arithmetic: rounding({ block: 24 }),
       planting: parsePlanting('weight-row-shifted@2.ffn_up', model),
     })
     expect(judged(states(planted, 'Q8')).divergence).toMatchObject({ checkpoint: 'blk.2.ffn_up', origin: 'local' })
