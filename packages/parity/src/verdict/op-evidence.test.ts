@@ -55,6 +55,12 @@ describe('what a candidate states of its rounding', () => {
     expect(judged(coarse).verdict.line).toMatch(/^DIVERGED first at blk.4.output .* from what its own inputs give/)
   })
 
+  test('is needed to be judged so: a run that rounds and does not say it is told so', () => {
+    const { verdict } = judged(states(eighth, 'F32'))
+    expect(verdict.exitCode).toBe(1)
+    expect(verdict.line).toMatch(/; the candidate has 8-bit inputs in blocks of 32, which it does not state$/)
+  })
+
   test.each([
     ['cuts off in the place of rounding', rounding({ block: 0, round: (x) => Math.trunc(x * 64) / 64 })],
     ['has 5 bits', rounding({ step: (x) => ({ divide: Math.abs(x) / 15, multiply: Math.abs(x) / 15 }) })],
