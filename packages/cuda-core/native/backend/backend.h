@@ -73,6 +73,14 @@ struct Matrix {
   }
 };
 
+/// What the ops will want of a weight.
+enum class WeightUse {
+  vector,            ///< its values: norms, biases
+  table,             ///< single rows of it: `embedding`
+  matrix,            ///< products with it: `linear`
+  table_and_matrix,  ///< both: a head tied to the embedding
+};
+
 /// A tensor of the model, in the backend's memory, still in the type that the file has it in.
 struct Weight {
   gguf::Type type = gguf::Type::F32;
@@ -81,6 +89,9 @@ struct Weight {
   std::size_t row_bytes = 0;
   const std::byte* data = nullptr;
   Memory storage;  ///< empty where `data` points into the file's map
+  /// The same values in the order in which the backend multiplies with them, and their bytes; null where that is `data`.
+  const std::byte* packed = nullptr;
+  std::size_t packed_bytes = 0;
 };
 
 /// One output of `linear`: out = in * weight^T + bias.
@@ -127,7 +138,7 @@ class Backend {
   virtual Memory allocate(std::size_t bytes) = 0;
   /// Makes a tensor of the file usable by the ops. `bytes` must outlive the weight: a backend may use it in place.
   virtual Weight load_weight(gguf::Type type, std::uint32_t width, std::uint32_t rows,
-                             std::span<const std::byte> bytes) = 0;
+                             std::span<const std::byte> bytes, WeightUse use) = 0;
   /// Copies dense rows (rows * width values) into a matrix.
   virtual void copy_in(std::span<const float> in, const Matrix& out) = 0;
   /// Waits for all ops enqueued so far, then copies the rows into `out`, densely (rows * width values).

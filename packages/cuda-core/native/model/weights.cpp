@@ -29,10 +29,11 @@ class Loader {
   std::uint64_t offset_of(const std::string& name) const { return file_.find_tensor(name)->offset; }
 
   /// A vector where rows is 0.
-  Weight take(const std::string& name, std::uint32_t width, std::uint32_t rows) {
+  Weight take(const std::string& name, std::uint32_t width, std::uint32_t rows, WeightUse use = WeightUse::matrix) {
     const gguf::TensorInfo& tensor = find(name, width, rows);
     const auto bytes = file_.tensor_bytes(tensor);
-    Weight weight = backend_.load_weight(tensor.type, width, rows == 0 ? 1 : rows, bytes);
+    Weight weight = backend_.load_weight(tensor.type, width, rows == 0 ? 1 : rows, bytes, use);
+    if (weight.packed != nullptr) file_.give_back(tensor);
     loaded_bytes_ += tensor.bytes;
     if (on_progress_) on_progress_(static_cast<double>(loaded_bytes_) / static_cast<double>(total_bytes_));
     return weight;
@@ -41,7 +42,7 @@ class Loader {
   /// Norms and biases: kernels take them as float32 alone, and files have them so.
   Weight take_vector(const std::string& name, std::uint32_t width) {
     require_f32(find(name, width, 0));
-    return take(name, width, 0);
+    return take(name, width, 0, WeightUse::vector);
   }
 
   /// Copies a vector to the host.
@@ -161,7 +162,8 @@ Weights load_weights(const gguf::File& file, const Hyperparameters& hyperparamet
   const std::uint32_t width = hyperparameters.embedding_length;
   Loader loader(file, backend, on_progress);
   Weights out;
-  out.token_embd = loader.take("token_embd.weight", width, hyperparameters.vocab_size);
+  out.token_embd = loader.take("token_embd.weight", width, hyperparameters.vocab_size,
+                               loader.has("output.weight") ? WeightUse::table : WeightUse::table_and_matrix);
   for (std::uint32_t i = 0; i < hyperparameters.layers; ++i) {
     out.layers.push_back(load_layer(loader, hyperparameters, i));
   }

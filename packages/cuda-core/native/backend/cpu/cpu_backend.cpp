@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "backend/cpu/fast_kernels.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/thread_pool.h"
+#include "backend/cpu/weight_store.h"
 #include "error.h"
 
 namespace plumbline::cpu {
@@ -62,11 +64,22 @@ const Kernels& choose_kernels(std::string wanted) {
               {{"variant", wanted}, {"supported", list}});
 }
 
+/// Those of the same name where the machine has what they need beyond it, else the next lower ones.
+const FastKernels& fast_kernels_of([[maybe_unused]] const Kernels& kernels) {
+#if defined(PLUMBLINE_X86_VARIANTS)
+  const bool avx2 = __builtin_cpu_supports("fma");
+  if (&kernels == &avx512::kKernels && avx2 && __builtin_cpu_supports("avx512vnni")) return fast_avx512::kFastKernels;
+  if (&kernels != &portable::kKernels && avx2) return fast_avx2::kFastKernels;
+#endif
+  return fast_portable::kFastKernels;
+}
+
 class CpuBackend final : public Backend {
  public:
   explicit CpuBackend(const Options& options)
       : precision_(options.precision),
         kernels_(choose_kernels(options.variant)),
+        fast_kernels_(fast_kernels_of(kernels_)),
         pool_(options.threads != 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency())),
         scratch_(pool_.threads()) {}
 
@@ -86,14 +99,15 @@ class CpuBackend final : public Backend {
     return Memory(*this, address, bytes);
   }
 
-  Weight load_weight(gguf::Type type, std::uint32_t width, std::uint32_t rows,
-                     std::span<const std::byte> bytes) override {
+  Weight load_weight(gguf::Type type, std::uint32_t width, std::uint32_t rows, std::span<const std::byte> bytes,
+                     WeightUse use) override {
     Weight weight;
     weight.type = type;
     weight.rows = rows;
     weight.width = width;
     weight.row_bytes = bytes.size() / rows;
     weight.data = bytes.data();
+    if (precision_ == Precision::fast && (use == WeightUse::matrix || use == WeightUse::table_and_matrix)) pack(weight);
     return weight;
   }
 
@@ -121,6 +135,9 @@ class CpuBackend final : public Backend {
   void linear(const Matrix& in, std::span<const Projection> projections) override {
     std::size_t outputs = 0;
     for (const Projection& projection : projections) outputs += projection.weight->rows;
+    if (std::ranges::all_of(projections, [](const Projection& p) { return p.weight->packed != nullptr; })) {
+      return packed_linear(in, projections, values(in) * outputs);
+    }
     run(kernels_.linear, LinearArguments{in, projections.data(), projections.size()}, values(in) * outputs,
         std::size_t{kLinearRows} * in.stride);
   }
@@ -156,6 +173,35 @@ class CpuBackend final : public Backend {
  private:
   void release(void* address, std::size_t bytes) noexcept override { ::munmap(address, bytes); }
 
+  void pack(Weight& weight) {
+    const std::size_t groups = (std::size_t{weight.rows} + kGroupRows - 1) / kGroupRows;
+    const std::size_t group_bytes = packed_group_bytes(weight.type, weight.width);
+    weight.packed_bytes = groups * group_bytes;
+    std::byte* const packed = packed_weights_.allocate(weight.packed_bytes);
+    pool_.run(4, [&](const Piece& piece) {
+      for (std::size_t g = groups * piece.index / piece.count; g < groups * (piece.index + 1) / piece.count; ++g) {
+        const std::size_t first = g * kGroupRows;
+        const auto rows = static_cast<std::uint32_t>(std::min<std::size_t>(kGroupRows, weight.rows - first));
+        pack_group(weight.type, weight.width, weight.data + first * weight.row_bytes, weight.row_bytes, rows,
+                   packed + g * group_bytes);
+      }
+    });
+    weight.packed = packed;
+  }
+
+  void packed_linear(const Matrix& in, std::span<const Projection> projections, std::size_t work) {
+    ActivationBlock* quantised = nullptr;
+    if (!std::ranges::all_of(projections, [](const Projection& p) { return is_float(p.weight->type); })) {
+      const std::size_t bytes = values(in) / kBlockValues * sizeof(ActivationBlock);
+      if (bytes > quantised_.bytes()) quantised_ = allocate(bytes);
+      quantised = static_cast<ActivationBlock*>(quantised_.address());
+      run(fast_kernels_.quantise, QuantiseArguments{in, quantised}, values(in));
+    }
+    // A product of small integers takes an eighth of one of floats.
+    run(fast_kernels_.packed_linear, PackedLinearArguments{in, quantised, projections.data(), projections.size()},
+        quantised == nullptr ? work : work / 8);
+  }
+
   static std::size_t values(const Matrix& matrix) { return std::size_t{matrix.rows} * matrix.width; }
   static const float* floats(const Weight& weight) { return reinterpret_cast<const float*>(weight.data); }
   static std::size_t padded(std::size_t count) { return (count + kRowAlignment - 1) / kRowAlignment * kRowAlignment; }
@@ -177,7 +223,10 @@ class CpuBackend final : public Backend {
 
   Precision precision_;
   const Kernels& kernels_;
+  const FastKernels& fast_kernels_;
   ThreadPool pool_;
+  WeightStore packed_weights_;
+  Memory quantised_;  ///< activations of the op that runs
   std::vector<Memory> scratch_;
   std::size_t scratch_floats_ = 0;
 };
