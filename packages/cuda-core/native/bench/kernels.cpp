@@ -205,11 +205,6 @@ class Kernels {
 }  // namespace plumbline::bench
 
 int main(int count, char** values) {
-  try {
-    plumbline::bench::Kernels({count, values}).run();
-    return 0;
-  } catch (const std::exception& error) {
-    std::cerr << "plumbline_bench_kernels: " << error.what() << '\n';
-    return 2;
-  }
+  using namespace plumbline::bench;
+  return run_program("plumbline_bench_kernels", count, values, [](const Arguments& arguments) { Kernels(arguments).run(); });
 }
