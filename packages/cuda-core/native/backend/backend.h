@@ -5,14 +5,15 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "gguf/types.h"
 
 /// What model/forward.cpp needs of a device: memory and ops. The graph is written once, over this interface.
 ///
-/// Every op is enqueued in the order of the calls and may return before it is done; only `copy_out` waits. An op that a
-/// backend can fuse with its neighbours gets a method of its own here, with a default made of the plain ops (its unfused
-/// twin), so that a backend opts in one fusion at a time.
+/// Every op is enqueued in the order of the calls and may return before it is done; only `copy_out` and `read` wait. An op
+/// that a backend can fuse with its neighbours gets a method of its own here, with a default made of the plain ops (its
+/// unfused twin), so that a backend opts in one fusion at a time.
 namespace plumbline {
 
 enum class Precision {
@@ -143,6 +144,13 @@ class Backend {
   virtual void copy_in(std::span<const float> in, const Matrix& out) = 0;
   /// Waits for all ops enqueued so far, then copies the rows into `out`, densely (rows * width values).
   virtual void copy_out(const Matrix& in, std::span<float> out) = 0;
+  /// Waits likewise. The rows as copy_out has them: copied to `storage`, or where they lie, if the host can read that; valid
+  /// until either is written again.
+  virtual std::span<const float> read(const Matrix& in, std::vector<float>& storage) {
+    storage.resize(std::size_t{in.rows} * in.width);
+    copy_out(in, storage);
+    return storage;
+  }
   /// What a KvLayer of that shape needs. Kernels may read capacity rounded up to a block, hence the backend's own sum.
   virtual std::size_t kv_layer_bytes(const HeadShape& shape, std::uint32_t capacity) const = 0;
 

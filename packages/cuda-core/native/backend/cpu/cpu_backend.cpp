@@ -119,6 +119,11 @@ class CpuBackend final : public Backend {
     for (std::size_t r = 0; r < in.rows; ++r) std::copy_n(in.data + r * in.stride, in.width, out.data() + r * in.width);
   }
 
+  std::span<const float> read(const Matrix& in, std::vector<float>& storage) override {
+    const bool dense = in.rows == 1 || in.stride == in.width;
+    return dense ? std::span<const float>(in.data, values(in)) : Backend::read(in, storage);
+  }
+
   std::size_t kv_layer_bytes(const HeadShape& shape, std::uint32_t capacity) const override {
     const KvLayout layout = kv_layout(shape, capacity);
     return (layout.values + layout.value_head * shape.kv_heads) * sizeof(float);
@@ -129,7 +134,8 @@ class CpuBackend final : public Backend {
   }
 
   void rms_norm(const Matrix& in, const Weight& gain, float epsilon, const Matrix& out) override {
-    run(kernels_.rms_norm, RmsNormArguments{in, floats(gain), epsilon, out}, values(in) * 2);
+    run(precision_ == Precision::fast ? fast_kernels_.fast_rms_norm : kernels_.rms_norm,
+        RmsNormArguments{in, floats(gain), epsilon, out}, values(in) * 2);
   }
 
   void linear(const Matrix& in, std::span<const Projection> projections) override {
@@ -158,6 +164,12 @@ class CpuBackend final : public Backend {
   void attention(const Matrix& queries, const KvLayer& layer, std::uint32_t first_position, float scale,
                  const Matrix& out) override {
     const std::size_t positions = std::size_t{first_position} + queries.rows;
+    if (precision_ == Precision::fast) {
+      // Heads of one row are not cut finer than threads: those of one KV head are quicker together.
+      return run(fast_kernels_.online_attention, AttentionArguments{queries, layer, first_position, scale, out},
+                 values(queries) * positions * 2,
+                 kAttentionQueries * (kAttentionBlock + padded(layer.shape.value_length)), queries.rows == 1 ? 1 : 4);
+    }
     run(kernels_.attention, AttentionArguments{queries, layer, first_position, scale, out},
         values(queries) * positions * 2, padded(positions) + padded(layer.shape.value_length));
   }
@@ -208,14 +220,14 @@ class CpuBackend final : public Backend {
 
   template <class Arguments>
   void run(void (*kernel)(const Arguments&, const Slice&), const Arguments& arguments, std::size_t work,
-           std::size_t scratch_floats = 0) {
+           std::size_t scratch_floats = 0, unsigned most_pieces_per_thread = 4) {
     if (scratch_floats > scratch_floats_) {
       for (Memory& memory : scratch_) memory = allocate(scratch_floats * sizeof(float));
       scratch_floats_ = scratch_floats;
     }
     const auto scratch = [this](unsigned thread) { return static_cast<float*>(scratch_[thread].address()); };
     if (work < kWorkForThreads) return kernel(arguments, Slice{0, 1, scratch(0)});
-    const unsigned pieces_per_thread = work < kWorkForThreads * 8 ? 1 : 4;
+    const unsigned pieces_per_thread = work < kWorkForThreads * 8 ? 1 : most_pieces_per_thread;
     pool_.run(pieces_per_thread, [&](const Piece& piece) {
       kernel(arguments, Slice{piece.index, piece.count, scratch(piece.thread)});
     });

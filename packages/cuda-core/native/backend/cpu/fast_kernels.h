@@ -19,7 +19,14 @@ struct PackedLinearArguments {
   std::size_t projection_count;
 };
 
+/// Positions that online_attention takes together, and the most queries. Its scratch: so many scores and one head of output
+/// for each of them.
+inline constexpr std::uint32_t kAttentionBlock = 64;
+inline constexpr std::uint32_t kAttentionQueries = 4;
+
 struct FastKernels {
+  void (*fast_rms_norm)(const RmsNormArguments&, const Slice&);
+  void (*online_attention)(const AttentionArguments&, const Slice&);
   void (*quantise)(const QuantiseArguments&, const Slice&);
   void (*packed_linear)(const PackedLinearArguments&, const Slice&);
 };

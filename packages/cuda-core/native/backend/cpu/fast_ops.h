@@ -6,6 +6,8 @@
 /// The kernels of one variant of `fast`, and what they may do that `exact` must not.
 namespace plumbline::cpu::PLUMBLINE_VARIANT {
 
+void fast_rms_norm(const RmsNormArguments& arguments, const Slice& slice);
+void online_attention(const AttentionArguments& arguments, const Slice& slice);
 void quantise(const QuantiseArguments& arguments, const Slice& slice);
 void packed_linear(const PackedLinearArguments& arguments, const Slice& slice);
 
