@@ -55,15 +55,24 @@ PLUMBLINE_INLINE void score(Query* queries, const float* keys, std::size_t key_l
   });
 }
 
+/// In steps of half the lanes; any of them where there is a NaN.
+PLUMBLINE_INLINE float quick_largest(const F32x16& x) {
+  const Quarters p = quarters(x);
+  const auto larger = [](const Float4& a, const Float4& b) __attribute__((always_inline)) { return a > b ? a : b; };
+  const Float4 four = larger(larger(p.q[0], p.q[1]), larger(p.q[2], p.q[3]));
+  const float low = four[0] > four[1] ? four[0] : four[1];
+  const float high = four[2] > four[3] ? four[2] : four[3];
+  return low > high ? low : high;
+}
+
 /// The first `count` scores of a block become weights, the others 0, and what was summed so far is brought to the same scale.
 PLUMBLINE_INLINE void exponentiate(Query& query, std::size_t count, std::size_t value_row) {
   float* const scores = query.scores;
   for (std::size_t p = count; p < kBlock; ++p) scores[p] = scores[0];
   F32x16 maxima = F32x16::load(scores);
   unrolled<kKeyBlocks - 1>(PLUMBLINE_UNROLLED(i) { maxima = maximum(maxima, F32x16::load(scores + (i + 1) * kLanes)); });
-  const float most = largest(maxima);
-  // The other way round, a NaN would never get in.
-  if (!(most <= query.most)) {
+  const float most = quick_largest(maxima);
+  if (most > query.most) {
     const F32x16 fade = exponential(F32x16::broadcast(query.most - most));
     query.most = most;
     query.total = query.total * fade;
@@ -112,6 +121,18 @@ PLUMBLINE_INLINE void weigh_head(Query* queries, const float* values, std::size_
   }
 }
 
+/// scores[q] of the first `vectors` * 16 positions of a block.
+template <unsigned Count, unsigned Vectors = vectors_beside(Count)>
+PLUMBLINE_INLINE void score_block(Query* queries, const float* keys, std::size_t key_length, float scale,
+                                  std::size_t vectors, std::size_t v = 0) {
+  for (; v + Vectors <= vectors; v += Vectors) {
+    score<Count, Vectors>(queries, keys + v * kLanes * key_length, key_length, scale, v * kLanes);
+  }
+  if constexpr (Vectors > 1) {
+    if (v < vectors) score_block<Count, Vectors - 1>(queries, keys, key_length, scale, vectors, v);
+  }
+}
+
 struct Head {
   const float* keys;
   const float* values;
@@ -131,16 +152,8 @@ void attend(Query* queries, const Head& head) {
   }
   const std::size_t end = queries[Count - 1].positions;
   for (std::size_t first = 0; first < end; first += kBlock) {
-    constexpr unsigned kVectors = vectors_beside(Count);
     const std::size_t vectors = end - first < kBlock ? (end - first + kLanes - 1) / kLanes : kKeyBlocks;
-    const float* keys = head.keys + first * head.key_length;
-    std::size_t v = 0;
-    for (; v + kVectors <= vectors; v += kVectors) {
-      score<Count, kVectors>(queries, keys + v * kLanes * head.key_length, head.key_length, head.scale, v * kLanes);
-    }
-    for (; v < vectors; ++v) {
-      score<Count, 1>(queries, keys + v * kLanes * head.key_length, head.key_length, head.scale, v * kLanes);
-    }
+    score_block<Count>(queries, head.keys + first * head.key_length, head.key_length, head.scale, vectors);
     std::size_t counts[Count];
     for (unsigned q = 0; q < Count; ++q) {
       const std::size_t seen = queries[q].positions;
