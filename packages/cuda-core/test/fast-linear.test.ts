@@ -27,7 +27,7 @@ function quantised(input: Float32Array): Float32Array {
     const most = block.reduce((largest, x) => Math.max(largest, Math.abs(x)), 0)
     if (most === 0) continue
     const inverse = Math.fround(127 / most)
-    const scale = Math.fround(most / 127)
+    const scale = Math.fround(most * Math.fround(1 / 127))
     // Adding 1.5 * 2^23 leaves float32 no bits for a fraction.
     const nearest = (x: number) => Math.fround(Math.fround(x * inverse) + 12582912) - 12582912
     block.forEach((x, i) => {
