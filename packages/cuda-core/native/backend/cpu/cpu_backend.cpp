@@ -221,6 +221,8 @@ class CpuBackend final : public Backend {
   void run(void (*kernel)(const Arguments&, const Slice&), const Arguments& arguments, std::size_t work,
            std::size_t scratch_floats = 0, unsigned most_pieces_per_thread = 4) {
     if (scratch_floats > scratch_floats_) {
+      // Twice as much, since what grows with the position grows with each token.
+      scratch_floats *= 2;
       for (Memory& memory : scratch_) memory = allocate(scratch_floats * sizeof(float));
       scratch_floats_ = scratch_floats;
     }
