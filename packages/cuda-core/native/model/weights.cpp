@@ -34,6 +34,7 @@ class Loader {
     const auto bytes = file_.tensor_bytes(tensor);
     Weight weight = backend_.load_weight(tensor.type, width, rows == 0 ? 1 : rows, bytes, use);
     if (weight.packed != nullptr) file_.give_back(tensor);
+    held_bytes_ += weight.packed != nullptr ? weight.packed_bytes : tensor.bytes;
     loaded_bytes_ += tensor.bytes;
     if (on_progress_) on_progress_(static_cast<double>(loaded_bytes_) / static_cast<double>(total_bytes_));
     return weight;
@@ -54,6 +55,8 @@ class Loader {
     std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::byte*>(out.data()));
     return out;
   }
+
+  std::uint64_t held_bytes() const { return held_bytes_; }
 
   void refuse_leftovers() const {
     for (const gguf::TensorInfo& tensor : file_.tensors()) {
@@ -99,6 +102,7 @@ class Loader {
   std::unordered_set<std::string_view> taken_;
   std::uint64_t total_bytes_ = 0;
   std::uint64_t loaded_bytes_ = 0;
+  std::uint64_t held_bytes_ = 0;
 };
 
 LayerWeights load_layer(Loader& loader, const Hyperparameters& hyperparameters, std::uint32_t index) {
@@ -171,6 +175,7 @@ Weights load_weights(const gguf::File& file, const Hyperparameters& hyperparamet
   if (loader.has("output.weight")) out.output = loader.take("output.weight", width, hyperparameters.vocab_size);
   out.rope_frequencies = rope_frequencies(loader, hyperparameters);
   loader.refuse_leftovers();
+  out.bytes = loader.held_bytes();
   return out;
 }
 

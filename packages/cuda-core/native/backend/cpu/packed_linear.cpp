@@ -10,7 +10,7 @@ namespace {
 #if defined(__AVX512F__)
 constexpr unsigned kTileGroups = 2, kTileTokens = 6;
 #elif defined(__AVX2__)
-constexpr unsigned kTileGroups = 1, kTileTokens = 2;
+constexpr unsigned kTileGroups = 1, kTileTokens = 4;
 #else
 constexpr unsigned kTileGroups = 1, kTileTokens = 1;
 #endif

@@ -31,7 +31,7 @@ std::byte* WeightStore::allocate(std::size_t bytes) {
     // A huge page more than asked for, so that there is a place in it where huge pages can begin.
     const std::size_t size = std::max(round_up(rounded, kHugePage), kChunk) + kHugePage;
     chunks_.reserve(chunks_.size() + 1);
-    void* const address = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* const address = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (address == MAP_FAILED) {
       throw Error(ErrorCode::out_of_memory, "out of memory: " + std::to_string(bytes) + " bytes asked for packed weights",
                   {{"bytes", std::uint64_t{bytes}}});
