@@ -95,7 +95,7 @@ void run(const Arguments& arguments) {
   prefill_seconds(engine, std::min(32u, engine.context_length() - 2));
   decode_seconds(engine, std::min(16u, engine.context_length() - 2));
 
-  std::cout << std::setprecision(9) << "{\"load_seconds\":" << load_seconds
+  std::cout << std::setprecision(9) << "{\"backend\":\"" << engine.model().backend().name() << "\",\"load_seconds\":" << load_seconds
             << ",\"weight_bytes_per_token\":" << weight_bytes_per_token(path)
             << ",\"context_length\":" << engine.context_length() << ",\"prefill\":[";
   const char* separator = "";
