@@ -64,8 +64,8 @@ PLUMBLINE_INLINE void quantise_block(const float* in, ActivationBlock& out) {
   Float4 sums = __builtin_shufflevector(low.sums, high.sums, 0, 4, 1, 5) +
                 __builtin_shufflevector(low.sums, high.sums, 2, 6, 3, 7);
   sums += __builtin_shufflevector(sums, sums, 2, 3, 0, 1);
-  // Not a number where the scale is none: then the integers, whatever they are, count for nothing.
-  const Int4 minus = __builtin_convertvector(Float4{} - sums, Int4);
+  // Where the scale is no finite number neither are the sums: then the integers count for nothing.
+  const Int4 minus = __builtin_convertvector(sums == sums ? Float4{} - sums : Float4{}, Int4);
   out.scales[0] = low.scale;
   out.scales[1] = high.scale;
   out.scaled_sum = low.scale * sums[0] + high.scale * sums[1];
