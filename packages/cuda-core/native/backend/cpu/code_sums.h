@@ -43,7 +43,7 @@ struct FourQuants {
 
 #if defined(__AVX512VNNI__)
 
-/// Sixteen sums of products over up to 32 values.
+/// Sixteen sums of products over half a block: four steps of four values.
 template <unsigned kOffset, unsigned>
 struct CodeSums {
   __m512i sums;
@@ -56,7 +56,7 @@ struct CodeSums {
       sums = _mm512_slli_epi32(_mm512_set1_epi32(minus_sum), __builtin_ctz(kOffset));
     }
   }
-  /// The `step`-th four values of the part.
+  /// The `step`-th four values.
   PLUMBLINE_INLINE void add(std::size_t, const Codes& codes, const FourQuants& quants) {
     sums = _mm512_dpbusd_epi32(sums, reinterpret_cast<__m512i>(codes.v[0]), _mm512_set1_epi32(quants.bytes));
   }
@@ -65,14 +65,15 @@ struct CodeSums {
 
 #elif defined(__AVX2__)
 
-/// Products are added in pairs as 16-bit integers: codes of up to 31 allow some steps of that before they must be widened. Larger
+/// Products are added in pairs as 16-bit integers: codes of up to 31 allow four steps of that before they must be widened. Larger
 /// ones with their offset taken away are within +-128, so that a pair of products is below 2^15; as it stands it may not be.
 template <unsigned kOffset, unsigned kMaxCode>
 struct CodeSums {
   static constexpr bool kSigned = kMaxCode > 127;
   static_assert(!kSigned || kOffset == 128);
   /// |quant| <= 127, two to a pair.
-  static constexpr std::size_t kSteps = kSigned ? 1 : 32767 / (kMaxCode * 127 * 2);
+  static constexpr std::size_t kSteps = kSigned ? 1 : kMaxCode * 127 * 2 * 4 <= 32767 ? 4 : 2;
+  static_assert(kSigned || kMaxCode * 127 * 2 * kSteps <= 32767);
   __m256i pairs[2];
   __m256i sums[2];
 

@@ -47,7 +47,7 @@ unsigned code(const PackedQ6_K& p, unsigned s, unsigned row, unsigned i) {
 
 template <class Packed>
 float scale(const Packed& p, unsigned s, unsigned row, unsigned part) {
-  if constexpr (Packed::kParts == 2) {
+  if constexpr (Packed::kScales == 2) {
     return from_f16(p.d[row]) * static_cast<float>(static_cast<std::int8_t>(p.blocks[s].scales[part][row]));
   } else if constexpr (Packed::kBlocks == 8) {
     return from_f16(p.d[row]) * static_cast<float>(p.blocks[s].scale[row]);
@@ -74,7 +74,7 @@ float quantised_value(const std::byte* group, std::uint32_t row, std::uint32_t k
   const unsigned s = k % kValues / kBlockValues;
   const unsigned i = k % kBlockValues;
   const float quant = static_cast<float>(static_cast<int>(code(p, s, row, i)) - static_cast<int>(Packed::kOffset));
-  return quant * scale(p, s, row, i / (kBlockValues / Packed::kParts)) + minimum(p, s, row);
+  return quant * scale(p, s, row, i / (kBlockValues / Packed::kScales)) + minimum(p, s, row);
 }
 
 float value(gguf::Type type, const std::byte* group, std::uint32_t row, std::uint32_t k) {

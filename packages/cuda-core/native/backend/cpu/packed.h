@@ -15,8 +15,10 @@ namespace plumbline::cpu {
 
 /// Rows that lie interleaved. A last group that is not full is filled up with rows of zeros.
 inline constexpr std::uint32_t kGroupRows = 16;
-/// Values that have one scale of the activations.
 inline constexpr std::uint32_t kBlockValues = 32;
+/// The halves of a block, of 16 values, have activations of a scale each: one value that is far larger than all others costs
+/// only its own half precision. (Of SmolLM2's logits that halves the distance from float64.)
+inline constexpr std::uint32_t kBlockParts = 2;
 
 using RowHalves = std::uint16_t[kGroupRows];  ///< float16 bits, one for each row
 using RowBytes = std::uint8_t[kGroupRows];
@@ -25,25 +27,25 @@ using Plane = std::uint8_t[kGroupRows * 4];
 /// Planes 0 to 3: groups 0 to 3 in the low halves, 4 to 7 in the high ones.
 using NibblePlanes = Plane[4];
 
-// What is written of each: the values of a row are (code - kOffset) * scale + minimum, in kParts parts of a block with a scale
-// each; kBlocks blocks of 32 make one of these; codes are at most kMaxCode.
+// What is written of each: the values of a row are (code - kOffset) * scale + minimum, with one scale for a block or, where
+// kScales is 2, for half of it; kBlocks blocks of 32 make one of these; codes are at most kMaxCode.
 
 struct PackedQ8_0 {
-  static constexpr unsigned kBlocks = 1, kParts = 1, kOffset = 128, kMaxCode = 255;
+  static constexpr unsigned kBlocks = 1, kScales = 1, kOffset = 128, kMaxCode = 255;
   static constexpr bool kHasMinimum = false;
   RowHalves d;
   Plane codes[8];  ///< quants + 128
 };
 
 struct PackedQ4_0 {
-  static constexpr unsigned kBlocks = 1, kParts = 1, kOffset = 8, kMaxCode = 15;
+  static constexpr unsigned kBlocks = 1, kScales = 1, kOffset = 8, kMaxCode = 15;
   static constexpr bool kHasMinimum = false;
   RowHalves d;
   NibblePlanes nibbles;
 };
 
 struct PackedQ4_1 {
-  static constexpr unsigned kBlocks = 1, kParts = 1, kOffset = 0, kMaxCode = 15;
+  static constexpr unsigned kBlocks = 1, kScales = 1, kOffset = 0, kMaxCode = 15;
   static constexpr bool kHasMinimum = true;
   RowHalves d;
   RowHalves m;
@@ -51,7 +53,7 @@ struct PackedQ4_1 {
 };
 
 struct PackedQ5_0 {
-  static constexpr unsigned kBlocks = 1, kParts = 1, kOffset = 16, kMaxCode = 31;
+  static constexpr unsigned kBlocks = 1, kScales = 1, kOffset = 16, kMaxCode = 31;
   static constexpr bool kHasMinimum = false;
   RowHalves d;
   Plane fifth_bits;  ///< bit g is for group g
@@ -59,7 +61,7 @@ struct PackedQ5_0 {
 };
 
 struct PackedQ5_1 {
-  static constexpr unsigned kBlocks = 1, kParts = 1, kOffset = 0, kMaxCode = 31;
+  static constexpr unsigned kBlocks = 1, kScales = 1, kOffset = 0, kMaxCode = 31;
   static constexpr bool kHasMinimum = true;
   RowHalves d;
   RowHalves m;
@@ -68,7 +70,7 @@ struct PackedQ5_1 {
 };
 
 struct PackedQ4_K {
-  static constexpr unsigned kBlocks = 8, kParts = 1, kOffset = 0, kMaxCode = 15;
+  static constexpr unsigned kBlocks = 8, kScales = 1, kOffset = 0, kMaxCode = 15;
   static constexpr bool kHasMinimum = true;
   RowHalves d;
   RowHalves dmin;
@@ -80,7 +82,7 @@ struct PackedQ4_K {
 };
 
 struct PackedQ5_K {
-  static constexpr unsigned kBlocks = 8, kParts = 1, kOffset = 0, kMaxCode = 31;
+  static constexpr unsigned kBlocks = 8, kScales = 1, kOffset = 0, kMaxCode = 31;
   static constexpr bool kHasMinimum = true;
   RowHalves d;
   RowHalves dmin;
@@ -93,7 +95,7 @@ struct PackedQ5_K {
 };
 
 struct PackedQ6_K {
-  static constexpr unsigned kBlocks = 8, kParts = 2, kOffset = 32, kMaxCode = 63;
+  static constexpr unsigned kBlocks = 8, kScales = 2, kOffset = 32, kMaxCode = 63;
   static constexpr bool kHasMinimum = false;
   RowHalves d;
   struct {
@@ -134,14 +136,13 @@ std::size_t packed_group_bytes(gguf::Type type, std::uint32_t width);
 void pack_group(gguf::Type type, std::uint32_t width, const std::byte* data, std::size_t row_bytes, std::uint32_t rows,
                 std::byte* packed);
 
-/// 32 activations of a token, quantised: value i is scale * quants[i].
+/// 32 activations of a token, quantised: value i is scales[i / 16] * quants[i].
 struct ActivationBlock {
-  float scale;                 ///< largest magnitude / 127
-  float scaled_sum;            ///< scale * (sum of the quants)
-  std::int32_t minus_sum;      ///< of the quants: what codes that are offset have too much, by one
-  std::int32_t minus_low_sum;  ///< of the first sixteen
+  float scales[kBlockParts];             ///< largest magnitude / 127
+  float scaled_sum;                      ///< of all 32 values, as they are quantised
+  std::int32_t minus_sums[kBlockParts];  ///< of the quants: what codes that are offset by one have too much
   std::int8_t quants[kBlockValues];
 };
-static_assert(sizeof(ActivationBlock) == 48);
+static_assert(sizeof(ActivationBlock) == 52);
 
 }  // namespace plumbline::cpu

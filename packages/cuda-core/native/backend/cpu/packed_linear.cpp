@@ -6,9 +6,9 @@
 namespace plumbline::cpu::PLUMBLINE_VARIANT {
 namespace {
 
-/// What fits the registers: two sums a row and token, one of integers and one of floats, and the operands.
+/// What fits the registers: three sums a row and token, one of integers and two of floats, and the operands.
 #if defined(__AVX512F__)
-constexpr unsigned kTileGroups = 2, kTileTokens = 6;
+constexpr unsigned kTileGroups = 2, kTileTokens = 4;
 #elif defined(__AVX2__)
 constexpr unsigned kTileGroups = 1, kTileTokens = 4;
 #else
@@ -25,37 +25,45 @@ struct Rows {
 template <class Packed, unsigned Groups, unsigned Tokens>
 PLUMBLINE_INLINE void multiply_quantised(const Rows<Packed, Groups>& rows, const ActivationBlock* const* in,
                                          F32x16 (&out)[Groups * Tokens]) {
-  constexpr std::size_t kSteps = 8 / Packed::kParts;
+  constexpr std::size_t kSteps = kBlockValues / kBlockParts / 4;
   const ActivationBlock* x[Tokens];
   F32x16 sums[Groups * Tokens];
   unrolled<Tokens>(PLUMBLINE_UNROLLED(t) { x[t] = in[t]; });
   unrolled<Groups * Tokens>(PLUMBLINE_UNROLLED(i) { sums[i] = F32x16::zero(); });
   for (std::size_t b = 0, at = 0; b < rows.count; ++b) {
     for (std::size_t s = 0; s < Packed::kBlocks; ++s, ++at) {
-      unrolled<Packed::kParts>(PLUMBLINE_UNROLLED(part) {
-        CodeSums<Packed::kOffset, Packed::kMaxCode> products[Groups * Tokens];
-        unrolled<Groups * Tokens>(PLUMBLINE_UNROLLED(i) {
-          const ActivationBlock& block = x[i % Tokens][at];
-          products[i].begin(Packed::kParts == 1 ? block.minus_sum
-                            : part == 0         ? block.minus_low_sum
-                                                : block.minus_sum - block.minus_low_sum);
-        });
+      F32x16 products[Groups * Tokens];
+      unrolled<kBlockParts>(PLUMBLINE_UNROLLED(part) {
+        CodeSums<Packed::kOffset, Packed::kMaxCode> dots[Groups * Tokens];
+        unrolled<Groups * Tokens>(PLUMBLINE_UNROLLED(i) { dots[i].begin(x[i % Tokens][at].minus_sums[part]); });
         unrolled<kSteps>(PLUMBLINE_UNROLLED(step) {
-          // Groups of four that share a plane come one after the other.
-          const std::size_t g = Packed::kParts == 1 ? step / 2 + step % 2 * 4 : part * 4 + step;
+          const std::size_t g = part * kSteps + step;
           Codes w[Groups];
           unrolled<Groups>(PLUMBLINE_UNROLLED(q) { w[q] = codes(rows.groups[q][b], s, g); });
           unrolled<Tokens>(PLUMBLINE_UNROLLED(t) {
             const FourQuants quants(x[t][at].quants + g * 4);
-            unrolled<Groups>(PLUMBLINE_UNROLLED(q) { products[q * Tokens + t].add(step, w[q], quants); });
+            unrolled<Groups>(PLUMBLINE_UNROLLED(q) { dots[q * Tokens + t].add(step, w[q], quants); });
           });
         });
         unrolled<Groups>(PLUMBLINE_UNROLLED(q) {
-          const F32x16 row_scale = scale(rows.groups[q][b], s, part);
+          F32x16 half_scale;
+          if constexpr (Packed::kScales == 2) half_scale = scale(rows.groups[q][b], s, part);
           unrolled<Tokens>(PLUMBLINE_UNROLLED(t) {
-            F32x16& sum = sums[q * Tokens + t];
-            sum = multiply_add(products[q * Tokens + t].total() * row_scale, F32x16::broadcast(x[t][at].scale), sum);
+            F32x16 dot = dots[q * Tokens + t].total();
+            if constexpr (Packed::kScales == 2) dot = dot * half_scale;
+            const F32x16 token_scale = F32x16::broadcast(x[t][at].scales[part]);
+            F32x16& product = products[q * Tokens + t];
+            product = part == 0 ? dot * token_scale : multiply_add(dot, token_scale, product);
           });
+        });
+      });
+      unrolled<Groups>(PLUMBLINE_UNROLLED(q) {
+        F32x16 row_scale;
+        if constexpr (Packed::kScales == 1) row_scale = scale(rows.groups[q][b], s, 0);
+        unrolled<Tokens>(PLUMBLINE_UNROLLED(t) {
+          const F32x16& product = products[q * Tokens + t];
+          F32x16& sum = sums[q * Tokens + t];
+          sum = Packed::kScales == 1 ? multiply_add(product, row_scale, sum) : sum + product;
         });
       });
       if constexpr (Packed::kHasMinimum) {
@@ -164,7 +172,7 @@ void multiply(const PackedLinearArguments& arguments, const Projection& projecti
   }
   // Tokens whose activations stay in the second cache while the rows go by.
   constexpr std::size_t kCachedBytes = 384 * 1024;
-  const std::size_t token_bytes = std::size_t{arguments.in.width} * 3 / 2;
+  const std::size_t token_bytes = (arguments.in.width + kBlockValues - 1) / kBlockValues * sizeof(ActivationBlock);
   const std::size_t cached = kCachedBytes / token_bytes / kTileTokens * kTileTokens;
   const auto step = static_cast<std::uint32_t>(cached < 8 * kTileTokens ? 8 * kTileTokens : cached);
   for (std::uint32_t first = 0; first < tokens; first += step) {

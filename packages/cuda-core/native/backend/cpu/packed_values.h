@@ -2,8 +2,8 @@
 
 #include "backend/cpu/code_sums.h"
 
-/// What packed blocks hold, for sixteen rows at a time: `codes` of group g of four values of block s, `scale` of one part of
-/// block s, `minimum` of block s (for the types that have one).
+/// What packed blocks hold, for sixteen rows at a time: `codes` of group g of four values of block s, `scale` of a half
+/// of block s, `minimum` of block s (for the types that have one).
 namespace plumbline::cpu::PLUMBLINE_VARIANT {
 
 PLUMBLINE_INLINE Codes nibbles(const NibblePlanes& planes, std::size_t g) {

@@ -1,6 +1,6 @@
 #include "backend/cpu/fast_ops.h"
 
-/// Activations as int8 with one float32 scale for 32 of them: value = scale * quant, rounded to the nearest, ties to even.
+/// Activations as int8 with one float32 scale for 16 of them: value = scale * quant, rounded to the nearest, ties to even.
 namespace plumbline::cpu::PLUMBLINE_VARIANT {
 namespace {
 
@@ -11,14 +11,12 @@ typedef std::int16_t I16x8 __attribute__((vector_size(16)));
 
 PLUMBLINE_INLINE Int4 larger(Int4 a, Int4 b) { return a > b ? a : b; }
 
-/// The largest magnitude, with NaN above all: a block with one then gets the scale NaN, which nobody can overlook.
-PLUMBLINE_INLINE float largest_magnitude(const F32x16& a, const F32x16& b) {
+/// The largest magnitude, with NaN above all: what has one then gets the scale NaN, which nobody can overlook.
+PLUMBLINE_INLINE float largest_magnitude(const F32x16& x) {
   // Floats without their sign are ordered as the integers that their bits are.
-  const auto magnitude = [](Float4 x) __attribute__((always_inline)) { return reinterpret_cast<Int4>(x) & 0x7fffffff; };
-  const Quarters x = quarters(a);
-  const Quarters y = quarters(b);
+  const Quarters parts = quarters(x);
   Int4 most[4];
-  unrolled<4>(PLUMBLINE_UNROLLED(i) { most[i] = larger(magnitude(x.q[i]), magnitude(y.q[i])); });
+  unrolled<4>(PLUMBLINE_UNROLLED(i) { most[i] = reinterpret_cast<Int4>(parts.q[i]) & 0x7fffffff; });
   Int4 four = larger(larger(most[0], most[1]), larger(most[2], most[3]));
   four = larger(four, __builtin_shufflevector(four, four, 2, 3, 0, 1));
   four = larger(four, __builtin_shufflevector(four, four, 1, 0, 3, 2));
@@ -41,35 +39,38 @@ PLUMBLINE_INLINE void store_bytes(const F32x16& x, std::int8_t* out) {
   std::memcpy(out, &bytes, sizeof bytes);
 }
 
-/// Writes 16 quants and returns their sums, four lanes apart.
-PLUMBLINE_INLINE Float4 put_quants(const F32x16& x, const F32x16& inverse, std::int8_t* out) {
+struct Half {
+  float scale;
+  Float4 sums;  ///< of the quants, four lanes apart
+};
+
+PLUMBLINE_INLINE Half quantise_half(const float* in, std::int8_t* out) {
+  const F32x16 x = F32x16::load(in);
+  const float most = largest_magnitude(x);
+  // Below that the inverse would overflow, and such activations change nothing.
+  const F32x16 inverse = F32x16::broadcast(most < 1e-30f ? 0.0f : 127.0f / most);
   // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.
   const F32x16 magic = F32x16::broadcast(12582912.0f);
   const F32x16 shifted = x * inverse + magic;
   store_bytes(shifted, out);
   const Quarters parts = quarters(shifted - magic);
-  return (parts.q[0] + parts.q[1]) + (parts.q[2] + parts.q[3]);
+  return {most * (1.0f / 127.0f), (parts.q[0] + parts.q[1]) + (parts.q[2] + parts.q[3])};
 }
 
 PLUMBLINE_INLINE void quantise_block(const float* in, ActivationBlock& out) {
-  const F32x16 low = F32x16::load(in);
-  const F32x16 high = F32x16::load(in + kLanes);
-  const float most = largest_magnitude(low, high);
-  // Below that the inverse would overflow, and such activations change nothing.
-  const F32x16 inverse = F32x16::broadcast(most < 1e-30f ? 0.0f : 127.0f / most);
-  const Float4 low_sums = put_quants(low, inverse, out.quants);
-  const Float4 high_sums = put_quants(high, inverse, out.quants + kLanes);
+  const Half low = quantise_half(in, out.quants);
+  const Half high = quantise_half(in + kLanes, out.quants + kLanes);
   // Both trees at once: lane 0 becomes the sum of the low ones, lane 1 of the high ones. Small integers: exact.
-  Float4 both = __builtin_shufflevector(low_sums, high_sums, 0, 4, 1, 5) +
-                __builtin_shufflevector(low_sums, high_sums, 2, 6, 3, 7);
-  both += __builtin_shufflevector(both, both, 2, 3, 0, 1);
-  const Float4 totals = both + __builtin_shufflevector(both, both, 1, 0, 3, 2);
-  // Not a number where the scale is none: then the integers, whatever they are, count for nothing.
-  const Int4 minus = __builtin_convertvector(Float4{} - __builtin_shufflevector(totals, both, 0, 4, 1, 5), Int4);
-  out.scale = most * (1.0f / 127.0f);
-  out.scaled_sum = out.scale * totals[0];
-  out.minus_sum = minus[0];
-  out.minus_low_sum = minus[1];
+  Float4 sums = __builtin_shufflevector(low.sums, high.sums, 0, 4, 1, 5) +
+                __builtin_shufflevector(low.sums, high.sums, 2, 6, 3, 7);
+  sums += __builtin_shufflevector(sums, sums, 2, 3, 0, 1);
+  // Where the scale is no finite number neither are the sums: then the integers count for nothing.
+  const Int4 minus = __builtin_convertvector(sums == sums ? Float4{} - sums : Float4{}, Int4);
+  out.scales[0] = low.scale;
+  out.scales[1] = high.scale;
+  out.scaled_sum = low.scale * sums[0] + high.scale * sums[1];
+  out.minus_sums[0] = minus[0];
+  out.minus_sums[1] = minus[1];
 }
 
 }  // namespace
