@@ -41,6 +41,7 @@ const TINY_FILE_BYTES = 8 * 2 ** 20
 export async function runBench(plan: BenchPlan): Promise<Omit<BenchReport, 'command' | 'date' | 'commit'>> {
   const all: Series[] = []
   let llamaCppCommit: string | undefined
+  let backend: string | undefined
   for (const model of plan.models) {
     for (const threads of plan.threads) {
       const series: Series = { model, threads, limits: [], plumbline: [], llamaCpp: [], weightBytesPerToken: 0 }
@@ -50,9 +51,10 @@ export async function runBench(plan: BenchPlan): Promise<Omit<BenchReport, 'comm
         const limits = await measureMachine(threads, describeMachine().cores)
         const sides = [
           async () => {
-            const { values, weightBytesPerToken } = await plumblineRound(plan, model, threads)
-            series.weightBytesPerToken = weightBytesPerToken
-            if (round > 0) series.plumbline.push(values)
+            const ours = await plumblineRound(plan, model, threads)
+            series.weightBytesPerToken = ours.weightBytesPerToken
+            backend ??= ours.backend
+            if (round > 0) series.plumbline.push(ours.values)
           },
           async () => {
             if (plan.llamaCpp === undefined) return
@@ -73,6 +75,8 @@ export async function runBench(plan: BenchPlan): Promise<Omit<BenchReport, 'comm
     ...(plan.llamaCpp && { llamaCppCommit: llamaCppCommit ?? 'of an unknown commit' }),
     machine: describeMachine(),
     precision: plan.precision,
+    ...(backend && { backend }),
+    ...(process.env.PLUMBLINE_CPU_VARIANT && { forcedCpuVariant: process.env.PLUMBLINE_CPU_VARIANT }),
     rounds: plan.rounds,
     noise: { ...judgeNoise(calibrations), rule: NOISE_RULE },
     limits: plan.threads.map((threads) => summariseLimits(limits.filter((limit) => limit.threads === threads))),
@@ -128,7 +132,7 @@ async function plumblineRound(plan: BenchPlan, model: BenchModel, threads: numbe
     ...served,
     'stream-share': decode && served?.stream && served.stream / decode,
   }
-  return { values, weightBytesPerToken: generation?.weight_bytes_per_token ?? 0 }
+  return { values, weightBytesPerToken: generation?.weight_bytes_per_token ?? 0, backend: generation?.backend }
 }
 
 async function llamaCppRound(plan: BenchPlan, llama: LlamaCpp, model: BenchModel, threads: number) {

@@ -63,6 +63,14 @@ test('a report says where it comes from, what the limits are, and what was measu
   expect(text).not.toContain('## load')
 })
 
+test('a report says which kernels ran, and whether they were asked for', () => {
+  expect(renderBench(report([decode]))).toContain('`--precision fast`, median')
+  expect(renderBench(report([decode], { backend: 'cpu:avx512' }))).toContain('`--precision fast` on cpu:avx512, median')
+  expect(renderBench(report([decode], { backend: 'cpu:avx2', forcedCpuVariant: 'avx2' }))).toContain(
+    'on cpu:avx2 (PLUMBLINE_CPU_VARIANT=avx2), median',
+  )
+})
+
 test('llama.cpp and the share of the bandwidth have columns where they were measured', () => {
   const beside = { ...decode, llamaCpp: summarise([50]), ratio: summarise([2]), bandwidthShare: summarise([0.85]) }
   const text = renderBench(report([beside, { ...decode, model: 'other' }], { llamaCppCommit: 'b1234' }))

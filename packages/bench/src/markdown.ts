@@ -7,11 +7,11 @@ const UNSTEADY = 0.1
 
 /** bench.md. */
 export function renderBench(report: BenchReport): string {
-  const { machine, noise, limits, llamaCppCommit } = report
+  const { machine, noise, limits, llamaCppCommit, backend, forcedCpuVariant } = report
   const lines = [
     '# What the worker does, beside what the machine can do',
     '',
-    `\`${report.command}\`, ${report.date}, commit ${report.commit}, \`--precision ${report.precision}\`, median of ${report.rounds} rounds after a warm-up.`,
+    `\`${report.command}\`, ${report.date}, commit ${report.commit}, \`--precision ${report.precision}\`${backend === undefined ? '' : ` on ${backend}`}${forcedCpuVariant === undefined ? '' : ` (PLUMBLINE_CPU_VARIANT=${forcedCpuVariant})`}, median of ${report.rounds} rounds after a warm-up.`,
     llamaCppCommit === undefined
       ? 'llama.cpp was not measured beside it (`PLUMBLINE_LLAMA_CPP` names the folder of its programs).'
       : `llama.cpp ${llamaCppCommit} on the same files in the same rounds, the order changing; × is how many times better Plumbline is.`,

@@ -28,6 +28,7 @@ export async function measureMachine(threads: number, cores: number): Promise<Ma
 
 const timesSchema = z.strictObject({ tokens: z.int(), seconds: z.array(z.number()) })
 const generationSchema = z.strictObject({
+  backend: z.string(),
   load_seconds: z.number(),
   weight_bytes_per_token: z.int(),
   context_length: z.int(),

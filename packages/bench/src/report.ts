@@ -11,6 +11,10 @@ export interface BenchReport {
   readonly llamaCppCommit?: string
   readonly machine: MachineDescription
   readonly precision: 'fast' | 'exact'
+  /** What ran the kernels, e.g. "cpu:avx512"; absent where only servers were measured. */
+  readonly backend?: string
+  /** PLUMBLINE_CPU_VARIANT, where it was set: otherwise the machine's best variant ran. */
+  readonly forcedCpuVariant?: string
   readonly rounds: number
   readonly noise: NoiseVerdict & { readonly rule: string }
   readonly limits: readonly MeasuredLimits[]

@@ -77,7 +77,7 @@ export interface Addon {
     top: TopToken[]
   }
   cpuVariants(): string[]
-  runOp(options: OpCall & { variant?: string; threads?: number }): Float32Array
+  runOp(options: OpCall & { variant?: string; threads?: number; precision?: 'fast' | 'exact' }): Float32Array
   evaluate(options: {
     modelPath: string
     tokenIds: Uint32Array

@@ -20,7 +20,7 @@ export const logProbabilities = (options: Options<'logProbabilities'>): ReturnTy
 /** A whole forward pass, on the calling thread: logits of every position and, if asked for, every checkpoint. */
 export const evaluate = (options: Options<'evaluate'>): Evaluation => guarded(() => addon().evaluate(options))
 
-/** One op of the backend; `variant` is that of the CPU's kernels, by default what the machine would get. */
+/** One op of the backend, `exact` unless asked for; `variant` is that of the CPU's kernels, by default what the machine would get. */
 export const runOp = (options: Options<'runOp'>): Float32Array => guarded(() => addon().runOp(options))
 
 /** The variants of the CPU's kernels that this build has and this machine can run, best last. */

@@ -1,9 +1,10 @@
 import { committedAsset } from '@plumbline/protocol/testing'
 import { dequantize, nmse, readSafetensors, TENSOR_TYPES, type TensorType } from '@plumbline/reference'
-import { applyLinear, attention, KvCache, rmsNorm, rope, ropeFrequencies, swiglu } from '@plumbline/reference/ops'
+import { attention, KvCache, rmsNorm, rope, ropeFrequencies, swiglu } from '@plumbline/reference/ops'
 import { describe, expect, test } from 'vitest'
 import { cpuVariants, type OpCall, runOp } from '../src/testing.ts'
-import { randomFloats, uniform } from './random.ts'
+import { dotError, randomWeight } from './linear.ts'
+import { randomFloats } from './random.ts'
 
 /**
  * Each op of the CPU backend against the float64 one of `reference`, in every variant of the kernels that this machine can run.
@@ -26,35 +27,6 @@ function runEverywhere(call: OpCall): Float32Array {
   const results = variants.flatMap((variant) => [1, 3].map((threads) => runOp({ ...call, variant, threads })))
   for (const result of results.slice(1)) expect(bitsOf(result)).toEqual(bitsOf(results[0]!))
   return results[0]!
-}
-
-/** Weights of a type as the file would have them: blocks drawn from the vectors, or random floats. */
-function randomWeight(type: TensorType, rows: number, width: number, seed: number): Uint8Array {
-  if (type === 'F32') return new Uint8Array(randomFloats(rows * width, seed).buffer)
-  const { blockLength, blockBytes } = TENSOR_TYPES[type]
-  const blocks = vectors.get(`${type}.blocks`)!.values as Uint8Array
-  const count = blocks.length / blockBytes
-  const next = uniform(seed)
-  const out = new Uint8Array(((rows * width) / blockLength) * blockBytes)
-  for (let at = 0; at < out.length; at += blockBytes) {
-    const block = Math.floor(next() * count)
-    out.set(blocks.subarray(block * blockBytes, (block + 1) * blockBytes), at)
-  }
-  return out
-}
-
-const energy = (values: Float32Array) => values.reduce((sum, x) => sum + x ** 2, 0)
-
-/**
- * Squared differences of dot products over the energy of their terms, which is what their squares are on average: a few sums whose terms
- * cancel may be far off by their own measure, and cannot be otherwise.
- */
-function dotError(result: Float32Array, linear: Parameters<typeof applyLinear>[0], input: Float32Array) {
-  const positions = input.length / linear.columns
-  const truth = applyLinear(linear, float64(input), positions)
-  const terms = (energy(linear.weight) * energy(input)) / linear.columns
-  const biases = linear.bias === undefined ? 0 : energy(linear.bias) * positions
-  return result.reduce((sum, x, i) => sum + (x - truth[i]!) ** 2, 0) / (terms + biases)
 }
 
 const float64 = (values: Float32Array) => Float64Array.from(values)
@@ -102,7 +74,7 @@ describe('linear', () => {
 
   test.each(cases)(`%s, width %i: outputs 1, 5, 64, 97 by 1, 2, 5, 17 positions, error <= ${BOUND}`, (type, width) => {
     for (const rows of [1, 5, 64, 97]) {
-      const weight = randomWeight(type, rows, width, rows)
+      const weight = randomWeight(vectors, type, rows, width, rows)
       const bias = randomFloats(rows, 3)
       const values = dequantize(type, weight, rows * width)
       for (const positions of [1, 2, 5, 17]) {
@@ -118,7 +90,7 @@ describe('linear', () => {
 
   test.each(types)('%s: a position has the same bits whichever others it is computed with', (type) => {
     const width = TENSOR_TYPES[type].blockLength === 1 ? 172 : 2 * TENSOR_TYPES[type].blockLength
-    const weight = randomWeight(type, 37, width, 5)
+    const weight = randomWeight(vectors, type, 37, width, 5)
     const input = randomFloats(19 * width, 6)
     const together = bitsOf(runEverywhere({ op: 'linear', type, weight, width, input }))
     for (let position = 0; position < 19; position++) {

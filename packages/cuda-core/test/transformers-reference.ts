@@ -36,21 +36,23 @@ interface Rows {
   readonly values: Float32Array
 }
 
-/** Every checkpoint of an `exact` forward pass over the whole prompt. */
-function checkpointsOf(modelPath: string, ids: readonly number[]): Map<string, Rows> {
+type How = Pick<Parameters<typeof evaluate>[0], 'precision' | 'variant'>
+
+/** Every checkpoint of a forward pass over the whole prompt. */
+function checkpointsOf(modelPath: string, ids: readonly number[], how: How): Map<string, Rows> {
   const { checkpoints } = evaluate({
     modelPath,
     tokenIds: Uint32Array.from(ids),
-    precision: 'exact',
     threads: 2,
     checkpoints: true,
+    ...how,
   })
   return new Map(checkpoints.map(({ name, width, values }) => [name, { width, values }]))
 }
 
 /** NMSE of everything that was recorded of the prompt, by name. */
-export function errorsOf(modelPath: string, prompt: Prompt): Map<string, number> {
-  const ours = checkpointsOf(modelPath, prompt.ids)
+export function errorsOf(modelPath: string, prompt: Prompt, how: How = { precision: 'exact' }): Map<string, number> {
+  const ours = checkpointsOf(modelPath, prompt.ids, how)
   const { config } = loadModel(readGguf(modelPath))
   const errors = new Map<string, number>()
   for (const [name, { shape, values }] of prompt.tensors) {

@@ -5,14 +5,15 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "gguf/types.h"
 
 /// What model/forward.cpp needs of a device: memory and ops. The graph is written once, over this interface.
 ///
-/// Every op is enqueued in the order of the calls and may return before it is done; only `copy_out` waits. An op that a
-/// backend can fuse with its neighbours gets a method of its own here, with a default made of the plain ops (its unfused
-/// twin), so that a backend opts in one fusion at a time.
+/// Every op is enqueued in the order of the calls and may return before it is done; only `copy_out` and `read` wait. An op
+/// that a backend can fuse with its neighbours gets a method of its own here, with a default made of the plain ops (its
+/// unfused twin), so that a backend opts in one fusion at a time.
 namespace plumbline {
 
 enum class Precision {
@@ -73,6 +74,14 @@ struct Matrix {
   }
 };
 
+/// What the ops will want of a weight.
+enum class WeightUse {
+  vector,            ///< its values: norms, biases
+  table,             ///< single rows of it: `embedding`
+  matrix,            ///< products with it: `linear`
+  table_and_matrix,  ///< both: a head tied to the embedding
+};
+
 /// A tensor of the model, in the backend's memory, still in the type that the file has it in.
 struct Weight {
   gguf::Type type = gguf::Type::F32;
@@ -81,6 +90,9 @@ struct Weight {
   std::size_t row_bytes = 0;
   const std::byte* data = nullptr;
   Memory storage;  ///< empty where `data` points into the file's map
+  /// The same values in the order in which the backend multiplies with them, and their bytes; null where that is `data`.
+  const std::byte* packed = nullptr;
+  std::size_t packed_bytes = 0;
 };
 
 /// One output of `linear`: out = in * weight^T + bias.
@@ -127,11 +139,18 @@ class Backend {
   virtual Memory allocate(std::size_t bytes) = 0;
   /// Makes a tensor of the file usable by the ops. `bytes` must outlive the weight: a backend may use it in place.
   virtual Weight load_weight(gguf::Type type, std::uint32_t width, std::uint32_t rows,
-                             std::span<const std::byte> bytes) = 0;
+                             std::span<const std::byte> bytes, WeightUse use) = 0;
   /// Copies dense rows (rows * width values) into a matrix.
   virtual void copy_in(std::span<const float> in, const Matrix& out) = 0;
   /// Waits for all ops enqueued so far, then copies the rows into `out`, densely (rows * width values).
   virtual void copy_out(const Matrix& in, std::span<float> out) = 0;
+  /// Waits likewise. The rows as copy_out has them: copied to `storage`, or where they lie, if the host can read that; valid
+  /// until either is written again.
+  virtual std::span<const float> read(const Matrix& in, std::vector<float>& storage) {
+    storage.resize(std::size_t{in.rows} * in.width);
+    copy_out(in, storage);
+    return storage;
+  }
   /// What a KvLayer of that shape needs. Kernels may read capacity rounded up to a block, hence the backend's own sum.
   virtual std::size_t kv_layer_bytes(const HeadShape& shape, std::uint32_t capacity) const = 0;
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <charconv>
+#include <exception>
+#include <iostream>
 #include <map>
 #include <sstream>
 #include <stdexcept>
@@ -52,5 +54,17 @@ class Arguments {
 
   std::map<std::string, std::string> values_;
 };
+
+/// What each program's main does: run(arguments), and 2 with one line where that throws.
+template <class Run>
+int run_program(const char* name, int count, char** values, const Run& run) {
+  try {
+    run(Arguments(count, values));
+    return 0;
+  } catch (const std::exception& error) {
+    std::cerr << name << ": " << error.what() << '\n';
+    return 2;
+  }
+}
 
 }  // namespace plumbline::bench

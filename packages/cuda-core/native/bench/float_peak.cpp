@@ -1,7 +1,6 @@
 #include <cstdint>
 
-#include "bench/limits.h"
-#include "bench/on_threads.h"
+#include "bench/measure_peak.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -10,10 +9,7 @@
 namespace plumbline::bench {
 namespace {
 
-constexpr int kPasses = 4;
-constexpr std::uint64_t kRounds = 4'000'000;
-
-// Each returns the operations of one round; ten sums hide the latency of four or five cycles at two a cycle.
+// Ten sums hide the latency of four or five cycles at two a cycle.
 
 #if defined(__x86_64__)
 __attribute__((target("avx512f"), noinline)) double run_avx512(std::uint64_t rounds) {
@@ -64,11 +60,6 @@ __attribute__((noinline)) double run_portable(std::uint64_t rounds) {
   return 32 * 2;
 }
 
-struct Method {
-  double (*run)(std::uint64_t rounds);
-  const char* instructions;
-};
-
 Method best_method() {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f")) return {run_avx512, "AVX-512 vfmadd"};
@@ -79,16 +70,6 @@ Method best_method() {
 
 }  // namespace
 
-Peak float_peak(unsigned threads) {
-  const Method method = best_method();
-  double best = 0;
-  for (int pass = 0; pass < kPasses; ++pass) {
-    std::vector<double> operations(threads);
-    const double seconds =
-        seconds_on_threads(threads, [&](unsigned thread) { operations[thread] = method.run(kRounds); });
-    best = std::max(best, operations[0] * kRounds * threads / seconds);
-  }
-  return {best, method.instructions};
-}
+Peak float_peak(unsigned threads) { return measure_peak(threads, best_method()); }
 
 }  // namespace plumbline::bench

@@ -1,11 +1,12 @@
 // plumbline_bench_generation --model PATH --threads N --precision fast|exact --prefill 16,128 --decode 64 --repetitions 3:
 // loads a model and times what a request costs without HTTP, as one JSON object. A length that the context has no room
 // for is left out.
-#include <condition_variable>
+#include <atomic>
+#include <chrono>
 #include <iomanip>
 #include <iostream>
-#include <mutex>
 #include <random>
+#include <semaphore>
 
 #include "bench/arguments.h"
 #include "bench/on_threads.h"
@@ -15,15 +16,21 @@
 namespace plumbline::bench {
 namespace {
 
+/// Wakes nobody up before the end: there is no core left for one who looks at every token.
 GenerationResult generate(Engine& engine, GenerationRequest request) {
-  std::mutex mutex;
-  std::condition_variable ended;
-  const auto job = engine.generator().start(std::move(request), [&] {
-    const std::lock_guard lock(mutex);
-    ended.notify_one();
+  struct End {
+    std::atomic<std::uint32_t> calls{0};
+    std::binary_semaphore come{0};
+  };
+  request.ignore_eos = true;
+  const auto end = std::make_shared<End>();
+  const auto job = engine.generator().start(request, [end, last = request.max_tokens + 1] {
+    if (end->calls.fetch_add(1) + 1 == last) end->come.release();
   });
-  std::unique_lock lock(mutex);
-  ended.wait(lock, [&] { return job->result() != nullptr; });
+  // An error comes earlier than the last call.
+  while (job->result() == nullptr) {
+    if (end->come.try_acquire_for(std::chrono::milliseconds(100))) break;
+  }
   if (job->result()->error) throw *job->result()->error;
   return *job->result();
 }
@@ -47,8 +54,7 @@ double prefill_seconds(Engine& engine, unsigned tokens) {
 double decode_seconds(Engine& engine, unsigned tokens) {
   return generate(engine, {.prompt = prompt(engine, 1),
                            .max_tokens = tokens + 1,
-                           .sampling = {.temperature = 0},
-                           .ignore_eos = true})
+                           .sampling = {.temperature = 0}})
              .decode_milliseconds /
          1e3;
 }
@@ -89,7 +95,7 @@ void run(const Arguments& arguments) {
   prefill_seconds(engine, std::min(32u, engine.context_length() - 2));
   decode_seconds(engine, std::min(16u, engine.context_length() - 2));
 
-  std::cout << std::setprecision(9) << "{\"load_seconds\":" << load_seconds
+  std::cout << std::setprecision(9) << "{\"backend\":\"" << engine.model().backend().name() << "\",\"load_seconds\":" << load_seconds
             << ",\"weight_bytes_per_token\":" << weight_bytes_per_token(path)
             << ",\"context_length\":" << engine.context_length() << ",\"prefill\":[";
   const char* separator = "";
@@ -112,11 +118,6 @@ void run(const Arguments& arguments) {
 }  // namespace plumbline::bench
 
 int main(int count, char** values) {
-  try {
-    plumbline::bench::run({count, values});
-    return 0;
-  } catch (const std::exception& error) {
-    std::cerr << "plumbline_bench_generation: " << error.what() << '\n';
-    return 2;
-  }
+  using namespace plumbline::bench;
+  return run_program("plumbline_bench_generation", count, values, run);
 }

@@ -1,7 +1,6 @@
 #include <cstdint>
 
-#include "bench/limits.h"
-#include "bench/on_threads.h"
+#include "bench/measure_peak.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -10,13 +9,10 @@
 namespace plumbline::bench {
 namespace {
 
-constexpr int kPasses = 4;
-constexpr std::uint64_t kRounds = 4'000'000;
-
 /// Keeps the compiler from seeing that an operand is the same in every round.
 #define PLUMBLINE_OPAQUE(vector) asm volatile("" : "+x"(vector))
 
-// Each returns the operations of one round; ten sums hide the latency of five cycles at two a cycle.
+// Ten sums hide the latency of five cycles at two a cycle.
 
 #if defined(__x86_64__)
 __attribute__((target("avx512f,avx512bw,avx512vnni"), noinline)) double run_vnni(std::uint64_t rounds) {
@@ -69,11 +65,6 @@ __attribute__((noinline)) double run_portable(std::uint64_t rounds) {
   return 64 * 2;
 }
 
-struct Method {
-  double (*run)(std::uint64_t rounds);
-  const char* instructions;
-};
-
 Method best_method() {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512vnni")) return {run_vnni, "AVX-512 VNNI vpdpbusd"};
@@ -84,16 +75,6 @@ Method best_method() {
 
 }  // namespace
 
-Peak int8_peak(unsigned threads) {
-  const Method method = best_method();
-  double best = 0;
-  for (int pass = 0; pass < kPasses; ++pass) {
-    std::vector<double> operations(threads);
-    const double seconds =
-        seconds_on_threads(threads, [&](unsigned thread) { operations[thread] = method.run(kRounds); });
-    best = std::max(best, operations[0] * kRounds * threads / seconds);
-  }
-  return {best, method.instructions};
-}
+Peak int8_peak(unsigned threads) { return measure_peak(threads, best_method()); }
 
 }  // namespace plumbline::bench

@@ -81,7 +81,7 @@ class Kernels {
     const auto one_row_height = static_cast<std::uint32_t>(kStreamedBytes / row_bytes);
     for (const auto& [rows, height] : {std::pair{1u, one_row_height}, std::pair{kPromptRows, kWidth}}) {
       const std::vector<std::byte> bytes = random_weight(type, kFeedForward, height);
-      const Weight weight = backend.load_weight(type, kFeedForward, height, bytes);
+      const Weight weight = backend.load_weight(type, kFeedForward, height, bytes, WeightUse::matrix);
       const Activations in(backend, rows, kFeedForward);
       const Activations out(backend, rows, height);
       const Projection projection{.weight = &weight, .out = out.matrix};
@@ -101,14 +101,14 @@ class Kernels {
 
     if (wanted("rms_norm")) {
       const std::vector<std::byte> ones = random_weight(gguf::Type::F32, kWidth, 1);
-      const Weight gain = backend.load_weight(gguf::Type::F32, kWidth, 1, ones);
+      const Weight gain = backend.load_weight(gguf::Type::F32, kWidth, 1, ones, WeightUse::vector);
       measure(backend, narrow_out.matrix, variant, "rms_norm", "F32", kPromptRows, {2 * narrow.bytes(), 4 * values},
               [&] { backend.rms_norm(narrow.matrix, gain, 1e-6f, narrow_out.matrix); });
     }
     if (wanted("embedding")) {
       constexpr std::uint32_t kVocabulary = 32'768;
       const std::vector<std::byte> bytes = random_weight(gguf::Type::Q8_0, kWidth, kVocabulary);
-      const Weight table = backend.load_weight(gguf::Type::Q8_0, kWidth, kVocabulary, bytes);
+      const Weight table = backend.load_weight(gguf::Type::Q8_0, kWidth, kVocabulary, bytes, WeightUse::table);
       std::vector<std::uint32_t> ids(kPromptRows);
       for (std::uint32_t i = 0; i < kPromptRows; ++i) ids[i] = i * 251;
       measure(backend, narrow_out.matrix, variant, "embedding", "Q8_0", kPromptRows,
@@ -205,11 +205,6 @@ class Kernels {
 }  // namespace plumbline::bench
 
 int main(int count, char** values) {
-  try {
-    plumbline::bench::Kernels({count, values}).run();
-    return 0;
-  } catch (const std::exception& error) {
-    std::cerr << "plumbline_bench_kernels: " << error.what() << '\n';
-    return 2;
-  }
+  using namespace plumbline::bench;
+  return run_program("plumbline_bench_kernels", count, values, [](const Arguments& arguments) { Kernels(arguments).run(); });
 }

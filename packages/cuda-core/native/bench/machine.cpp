@@ -1,6 +1,5 @@
 // plumbline_bench_machine --threads N: the machine's limits with N threads, and how quiet it was, as one JSON object.
 #include <cstdio>
-#include <exception>
 #include <iomanip>
 #include <iostream>
 #include <thread>
@@ -32,11 +31,6 @@ void run(const Arguments& arguments) {
 }  // namespace plumbline::bench
 
 int main(int count, char** values) {
-  try {
-    plumbline::bench::run({count, values});
-    return 0;
-  } catch (const std::exception& error) {
-    std::cerr << "plumbline_bench_machine: " << error.what() << '\n';
-    return 2;
-  }
+  using namespace plumbline::bench;
+  return run_program("plumbline_bench_machine", count, values, run);
 }

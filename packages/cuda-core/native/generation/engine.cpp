@@ -32,7 +32,6 @@ ModelSummary summarise(const gguf::File& file) {
 Engine::Engine(const EngineOptions& options, const OnProgress& on_progress) : device_(choose_device(options.device)) {
   on_progress(0, LoadStage::reading);
   auto file = std::make_shared<const gguf::File>(gguf::File::open(options.model_path));
-  const std::uint64_t weight_bytes = summarise(*file).tensor_bytes;
 
   on_progress(kReadingEnds, LoadStage::weights);
   model_ = Model::load(std::move(file), create_backend(device_, options.precision, options.threads),
@@ -51,7 +50,7 @@ Engine::Engine(const EngineOptions& options, const OnProgress& on_progress) : de
   session_->forward(any_token);
   session_->truncate(0);
 
-  memory_use_ = {weight_bytes, session_->kv_cache_bytes(), session_->workspace_bytes()};
+  memory_use_ = {model_->weights().bytes, session_->kv_cache_bytes(), session_->workspace_bytes()};
   evaluator_ = std::make_unique<SessionEvaluator>(*session_, hyperparameters.vocab_size);
   generator_ = std::make_unique<Generator>(*evaluator_);
   on_progress(1, LoadStage::warming_up);

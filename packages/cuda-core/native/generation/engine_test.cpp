@@ -1,10 +1,16 @@
 #include "generation/engine.h"
 
+#include <sys/resource.h>
+
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <semaphore>
+#include <thread>
 
 #include <gtest/gtest.h>
 
+#include "allocation_meter.h"
 #include "assets.h"
 #include "gguf_writer.h"
 
@@ -45,6 +51,13 @@ std::vector<std::uint32_t> generate(Engine& engine, std::vector<std::uint32_t> p
   return tokens;
 }
 
+double cpu_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
 TEST(Engine, LoadsAndGeneratesTheSameTwice) {
   double last = 0;
   Engine engine(options(), [&](double fraction, LoadStage) {
@@ -61,6 +74,52 @@ TEST(Engine, LoadsAndGeneratesTheSameTwice) {
   EXPECT_GT(engine.memory_use().kv_cache, 0u);
   EXPECT_GT(engine.memory_use().weights, 1'000'000u);
 }
+
+class EngineInEitherPrecision : public testing::TestWithParam<Precision> {};
+
+TEST_P(EngineInEitherPrecision, AllocatesNothingFromTokenToToken) {
+  EngineOptions options = plumbline::options();
+  options.precision = GetParam();
+  options.threads = 2;
+  Engine engine(options, [](double, LoadStage) {});
+  for (const double temperature : {0.0, 0.8}) {
+    struct Seen {
+      test::AllocationMeter meter;
+      std::vector<std::size_t> allocations;
+      std::binary_semaphore ended{0};
+    };
+    const auto seen = std::make_shared<Seen>();
+    seen->allocations.reserve(101);
+    const GenerationRequest request{
+        .prompt = {1, 9, 5}, .max_tokens = 100, .sampling = {.temperature = temperature}, .ignore_eos = true};
+    const auto job = engine.generator().start(request, [seen] {
+      seen->allocations.push_back(seen->meter.allocations());
+      if (seen->allocations.size() == 101) seen->ended.release();
+    });
+    ASSERT_TRUE(seen->ended.try_acquire_for(std::chrono::seconds(20)));
+    EXPECT_EQ(seen->allocations[99], seen->allocations[1])
+        << "between the second token and the last, at temperature " << temperature;
+    while (engine.generator().busy()) std::this_thread::yield();
+  }
+}
+
+TEST_P(EngineInEitherPrecision, CostsNothingWhileItIsIdle) {
+  EngineOptions options = plumbline::options();
+  options.precision = GetParam();
+  options.threads = 4;
+  Engine engine(options, [](double, LoadStage) {});
+  EXPECT_EQ(generate(engine, {1, 9, 5}, 20).size(), 20u);
+  // At most 1 % of a core. A busy machine may take its time until all threads are asleep.
+  double spent = 1;
+  for (int window = 0; window < 20 && spent > 0.005; ++window) {
+    const double before = cpu_seconds();
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    spent = cpu_seconds() - before;
+  }
+  EXPECT_LE(spent, 0.005);
+}
+
+INSTANTIATE_TEST_SUITE_P(Precisions, EngineInEitherPrecision, testing::Values(Precision::fast, Precision::exact));
 
 TEST(Engine, IsDestroyedWhileAJobRuns) {
   auto engine = std::make_unique<Engine>(options(), [](double, LoadStage) {});

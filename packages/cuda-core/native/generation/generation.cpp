@@ -55,6 +55,7 @@ class Generation {
  private:
   void evaluate() {
     if (request_.trace) trace_ = std::make_unique<TraceWriter>(*request_.trace);
+    history_.reserve(request_.prompt.size() + request_.max_tokens);
     history_ = request_.prompt;
     evaluator_.reset();
     Sampler sampler(request_.sampling);

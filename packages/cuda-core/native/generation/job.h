@@ -25,7 +25,7 @@ struct GenerationRequest {
   /// How many of the likeliest tokens a record lists; 0: no log-probabilities at all.
   std::uint32_t top_log_probabilities = 0;
   /// Positions evaluated at once.
-  std::uint32_t prefill_chunk = 32;
+  std::uint32_t prefill_chunk = 128;
   std::optional<TraceOptions> trace = {};
   /// Logits at every position of the prompt, for the trace.
   bool all_positions_logits = false;

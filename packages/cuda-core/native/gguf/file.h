@@ -60,6 +60,8 @@ class File {
   std::span<const std::byte> tensor_bytes(const TensorInfo& tensor) const noexcept {
     return bytes_.subspan(tensor.offset, tensor.bytes);
   }
+  /// Says that nobody will read the tensor again soon: its pages need not stay in memory. Reading it is still right.
+  void give_back(const TensorInfo& tensor) const noexcept { mapping_.give_back(tensor_bytes(tensor)); }
   std::uint64_t size() const noexcept { return bytes_.size(); }
 
  private:

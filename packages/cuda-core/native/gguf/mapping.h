@@ -19,6 +19,10 @@ class Mapping {
 
   std::span<const std::byte> bytes() const noexcept { return bytes_; }
 
+  /// Takes the pages that lie wholly in `part` out of this process's memory, until they are read again. Nothing where
+  /// nothing is mapped.
+  void give_back(std::span<const std::byte> part) const noexcept;
+
  private:
   std::span<const std::byte> bytes_;
 };

@@ -48,10 +48,8 @@ std::span<const float> Session::forward(std::span<const std::uint32_t> tokens, c
   }
   const std::optional<Matrix> logits = plumbline::forward(model_, kv_cache_, workspace_, tokens, position_, options);
   if (!logits) return {};
-  logits_.resize(std::size_t{logits->rows} * vocab_size);
-  model_.backend().copy_out(*logits, logits_);
   position_ += static_cast<std::uint32_t>(tokens.size());
-  return logits_;
+  return model_.backend().read(*logits, logits_);
 }
 
 }  // namespace plumbline

@@ -52,6 +52,7 @@ class Session {
   Model& model_;
   KvCache kv_cache_;
   Workspace workspace_;
+  /// Where the backend's own memory is not the host's.
   std::vector<float> logits_;
   std::uint32_t position_ = 0;
 };

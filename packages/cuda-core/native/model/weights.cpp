@@ -29,10 +29,12 @@ class Loader {
   std::uint64_t offset_of(const std::string& name) const { return file_.find_tensor(name)->offset; }
 
   /// A vector where rows is 0.
-  Weight take(const std::string& name, std::uint32_t width, std::uint32_t rows) {
+  Weight take(const std::string& name, std::uint32_t width, std::uint32_t rows, WeightUse use = WeightUse::matrix) {
     const gguf::TensorInfo& tensor = find(name, width, rows);
     const auto bytes = file_.tensor_bytes(tensor);
-    Weight weight = backend_.load_weight(tensor.type, width, rows == 0 ? 1 : rows, bytes);
+    Weight weight = backend_.load_weight(tensor.type, width, rows == 0 ? 1 : rows, bytes, use);
+    if (weight.packed != nullptr) file_.give_back(tensor);
+    held_bytes_ += weight.packed != nullptr ? weight.packed_bytes : tensor.bytes;
     loaded_bytes_ += tensor.bytes;
     if (on_progress_) on_progress_(static_cast<double>(loaded_bytes_) / static_cast<double>(total_bytes_));
     return weight;
@@ -41,7 +43,7 @@ class Loader {
   /// Norms and biases: kernels take them as float32 alone, and files have them so.
   Weight take_vector(const std::string& name, std::uint32_t width) {
     require_f32(find(name, width, 0));
-    return take(name, width, 0);
+    return take(name, width, 0, WeightUse::vector);
   }
 
   /// Copies a vector to the host.
@@ -53,6 +55,8 @@ class Loader {
     std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::byte*>(out.data()));
     return out;
   }
+
+  std::uint64_t held_bytes() const { return held_bytes_; }
 
   void refuse_leftovers() const {
     for (const gguf::TensorInfo& tensor : file_.tensors()) {
@@ -98,6 +102,7 @@ class Loader {
   std::unordered_set<std::string_view> taken_;
   std::uint64_t total_bytes_ = 0;
   std::uint64_t loaded_bytes_ = 0;
+  std::uint64_t held_bytes_ = 0;
 };
 
 LayerWeights load_layer(Loader& loader, const Hyperparameters& hyperparameters, std::uint32_t index) {
@@ -161,7 +166,8 @@ Weights load_weights(const gguf::File& file, const Hyperparameters& hyperparamet
   const std::uint32_t width = hyperparameters.embedding_length;
   Loader loader(file, backend, on_progress);
   Weights out;
-  out.token_embd = loader.take("token_embd.weight", width, hyperparameters.vocab_size);
+  out.token_embd = loader.take("token_embd.weight", width, hyperparameters.vocab_size,
+                               loader.has("output.weight") ? WeightUse::table : WeightUse::table_and_matrix);
   for (std::uint32_t i = 0; i < hyperparameters.layers; ++i) {
     out.layers.push_back(load_layer(loader, hyperparameters, i));
   }
@@ -169,6 +175,7 @@ Weights load_weights(const gguf::File& file, const Hyperparameters& hyperparamet
   if (loader.has("output.weight")) out.output = loader.take("output.weight", width, hyperparameters.vocab_size);
   out.rope_frequencies = rope_frequencies(loader, hyperparameters);
   loader.refuse_leftovers();
+  out.bytes = loader.held_bytes();
   return out;
 }
 

@@ -30,6 +30,9 @@ struct Weights {
   /// RoPE's angle per position for each pair of a head, in float64: theta^(-2i / rope_dimension_count), scaled.
   std::vector<double> rope_frequencies;
 
+  /// What the backend holds of them in memory, in its own layout or in the file's map.
+  std::uint64_t bytes = 0;
+
   const Weight& head() const { return output ? *output : token_embd; }
 };
 

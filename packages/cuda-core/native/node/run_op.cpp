@@ -7,6 +7,7 @@
 
 #include "backend/cpu/cpu_backend.h"
 #include "node/convert.h"
+#include "node/parameters.h"
 
 namespace plumbline::node::testing {
 namespace {
@@ -17,7 +18,7 @@ namespace {
 class Bench {
  public:
   explicit Bench(const Fields& fields)
-      : backend_(cpu::create_backend({.precision = Precision::exact,
+      : backend_(cpu::create_backend({.precision = precision_of(fields.text_or("precision", "exact")),
                                       .threads = fields.unsigned_integer_or("threads", 1),
                                       .variant = fields.text_or("variant", "")})) {}
 
@@ -40,7 +41,7 @@ class Bench {
   }
 
   /// Keeps the bytes, which a weight may point into.
-  const Weight& weight(const std::string& type, std::uint32_t width, std::vector<std::byte> bytes) {
+  const Weight& weight(const std::string& type, std::uint32_t width, std::vector<std::byte> bytes, WeightUse use) {
     for (std::uint32_t id = 0; id < 64; ++id) {
       const gguf::TypeInfo* info = gguf::find_type(id);
       if (info == nullptr || info->name != type || !info->supported) continue;
@@ -51,7 +52,7 @@ class Bench {
       const auto rows = static_cast<std::uint32_t>(bytes.size() / row_bytes);
       bytes_.push_back(std::make_unique<std::vector<std::byte>>(std::move(bytes)));
       weights_.push_back(
-          std::make_unique<Weight>(backend_->load_weight(info->type, width, rows, *bytes_.back())));
+          std::make_unique<Weight>(backend_->load_weight(info->type, width, rows, *bytes_.back(), use)));
       return *weights_.back();
     }
     refuse("no such weight type: " + type);
@@ -59,7 +60,7 @@ class Bench {
 
   const Weight& vector(const std::vector<float>& values) {
     const auto bytes = std::as_bytes(std::span(values));
-    return weight("F32", static_cast<std::uint32_t>(values.size()), {bytes.begin(), bytes.end()});
+    return weight("F32", static_cast<std::uint32_t>(values.size()), {bytes.begin(), bytes.end()}, WeightUse::vector);
   }
 
  private:
@@ -71,7 +72,7 @@ class Bench {
 
 Matrix run_embedding(Bench& bench, const Fields& fields) {
   const std::uint32_t width = fields.unsigned_integer("width");
-  const Weight& table = bench.weight(fields.text("type"), width, fields.bytes("weight"));
+  const Weight& table = bench.weight(fields.text("type"), width, fields.bytes("weight"), WeightUse::table);
   const std::vector<std::uint32_t> tokens = fields.unsigned_integers("tokenIds");
   for (const std::uint32_t token : tokens) {
     if (token >= table.rows) refuse("token id beyond the table");
@@ -84,7 +85,7 @@ Matrix run_embedding(Bench& bench, const Fields& fields) {
 Matrix run_linear(Bench& bench, const Fields& fields) {
   const std::uint32_t width = fields.unsigned_integer("width");
   const Matrix in = bench.matrix(fields.floats("input"), width);
-  const Weight& weight = bench.weight(fields.text("type"), width, fields.bytes("weight"));
+  const Weight& weight = bench.weight(fields.text("type"), width, fields.bytes("weight"), WeightUse::matrix);
   const Weight* bias = fields.has("bias") ? &bench.vector(fields.floats("bias")) : nullptr;
   if (bias != nullptr && bias->width != weight.rows) refuse("the bias is as long as the weight has rows");
   const Matrix out = bench.matrix(in.rows, weight.rows);

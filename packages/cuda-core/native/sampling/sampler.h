@@ -36,17 +36,22 @@ class Sampler {
   static bool ranks_before(const Candidate& a, const Candidate& b) noexcept {
     return a.penalised > b.penalised || (a.penalised == b.penalised && a.token < b.token);
   }
+  class Draw;
 
-  void penalise(std::span<const float> logits, std::span<const std::uint32_t> history);
-  double scaled(const Candidate& candidate, double largest) const noexcept {
-    return (candidate.penalised - largest) / parameters_.temperature;
-  }
-  void keep_top_k();
-  void keep_top_p(double largest);
-  std::uint32_t draw(const Candidate& likeliest, std::uint32_t answer_index) const;
+  void survey(std::span<const float> logits, std::span<const std::uint32_t> history);
+  Candidate likeliest() const;
+  double scaled(double penalised) const noexcept { return (penalised - largest_) / parameters_.temperature; }
+  void rank(std::size_t count);
+  void keep_top_p();
+  void draw_from_all(Draw& draw) const;
 
   SamplingParameters parameters_;
-  std::vector<double> penalised_;
+  /// Step 1: `logits_` without the tokens of the history where there is a penalty (-infinity instead), and those.
+  std::span<const float> logits_;
+  std::vector<Candidate> penalised_;
+  std::vector<float> unpenalised_;
+  std::vector<float> maxima_;  ///< of each kScanBlock of logits_
+  double largest_ = 0;         ///< of all, after step 1
   std::vector<Candidate> candidates_;
 };
 

@@ -489,13 +489,13 @@ describe('memory', () => {
     expect(verdicts({ ...evidence, inside, healthAfter, subject: roomy })).toEqual({})
   })
 
-  test('fails when the mapped model is not in memory', () => {
+  test('fails when the model was in memory and is there no longer', () => {
     const evidence = honestEvidence()
     const { after } = evidence.inside!
-    const mappedModels = after.mappedModels!.map((file) => ({ ...file, residentBytes: 400 }))
-    expect(verdicts({ ...evidence, inside: { ...evidence.inside!, after: { ...after, mappedModels } } })).toEqual({
-      memory: 'fail',
-    })
+    const emptied = { ...after.engine!, residentBytes: 400 }
+    const proportional = after.engine!.proportionalBytes ?? after.engine!.residentBytes
+    const inside = { ...evidence.inside!, after: { ...after, engine: { ...emptied, proportionalBytes: proportional } } }
+    expect(verdicts({ ...evidence, inside })).toEqual({ memory: 'fail' })
   })
 
   test('fails when the model does not fit into what is resident', () => {

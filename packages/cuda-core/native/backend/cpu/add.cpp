@@ -3,14 +3,10 @@
 namespace plumbline::cpu::PLUMBLINE_VARIANT {
 
 void add(const AddArguments& arguments, const Slice& slice) {
-  const std::size_t vectors = arguments.in.stride / kLanes;
-  const Range all = share(arguments.in.rows * vectors, slice);
-  for (std::size_t i = all.begin; i < all.end; ++i) {
-    const std::size_t r = i / vectors;
-    const std::size_t column = i % vectors * kLanes;
+  for_each_vector(arguments.in, slice, [&](std::size_t r, std::size_t column) __attribute__((always_inline)) {
     float* residual = row(arguments.residual, r) + column;
     (F32x16::load(residual) + F32x16::load(row(arguments.in, r) + column)).store(residual);
-  }
+  });
 }
 
 }  // namespace plumbline::cpu::PLUMBLINE_VARIANT

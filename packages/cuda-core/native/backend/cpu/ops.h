@@ -29,4 +29,20 @@ PLUMBLINE_INLINE Range share(std::size_t total, const Slice& slice) {
 
 PLUMBLINE_INLINE float* row(const Matrix& matrix, std::size_t index) { return matrix.data + index * matrix.stride; }
 
+/// Calls body(row, column) for each vector of the slice's share of a matrix.
+template <class Body>
+PLUMBLINE_INLINE void for_each_vector(const Matrix& matrix, const Slice& slice, const Body& body) {
+  const std::size_t vectors = matrix.stride / kLanes;
+  const Range all = share(matrix.rows * vectors, slice);
+  std::size_t r = all.begin / vectors;
+  std::size_t v = all.begin % vectors;
+  for (std::size_t i = all.begin; i < all.end; ++i) {
+    body(r, v * kLanes);
+    if (++v == vectors) {
+      v = 0;
+      ++r;
+    }
+  }
+}
+
 }  // namespace plumbline::cpu::PLUMBLINE_VARIANT

@@ -19,26 +19,43 @@ void rope_angles(const RopeAnglesArguments& arguments, const Slice& slice) {
   }
 }
 
+namespace {
+
+/// `restrict`, since the compiler must see that nothing overlaps to make vectors of it.
+PLUMBLINE_INLINE void rotate_halves(float* __restrict first, float* __restrict second, const float* __restrict cosines,
+                                    const float* __restrict sines, std::size_t pairs) {
+  for (std::size_t i = 0; i < pairs; ++i) {
+    const float x = first[i];
+    const float y = second[i];
+    first[i] = x * cosines[i] - y * sines[i];
+    second[i] = x * sines[i] + y * cosines[i];
+  }
+}
+
+PLUMBLINE_INLINE void rotate_neighbours(float* __restrict head, const float* __restrict cosines,
+                                        const float* __restrict sines, std::size_t pairs) {
+  for (std::size_t i = 0; i < pairs; ++i) {
+    const float x = head[2 * i];
+    const float y = head[2 * i + 1];
+    head[2 * i] = x * cosines[i] - y * sines[i];
+    head[2 * i + 1] = x * sines[i] + y * cosines[i];
+  }
+}
+
+}  // namespace
+
 void rope(const RopeArguments& arguments, const Slice& slice) {
   const std::size_t pairs = arguments.angles.width / 2;
   const std::size_t heads = arguments.heads.width / arguments.head_length;
-  // Where the two values of pair i are: i * step and i * step + apart.
-  const bool neighbours = arguments.pairing == RopePairing::neighbours;
-  const std::size_t step = neighbours ? 2 : 1;
-  const std::size_t apart = neighbours ? 1 : pairs;
   const Range rows = share(arguments.heads.rows, slice);
   for (std::size_t r = rows.begin; r < rows.end; ++r) {
     const float* cosines = row(arguments.angles, r);
-    const float* sines = cosines + pairs;
     for (std::size_t h = 0; h < heads; ++h) {
       float* head = row(arguments.heads, r) + h * arguments.head_length;
-      for (std::size_t i = 0; i < pairs; ++i) {
-        float& first = head[i * step];
-        float& second = head[i * step + apart];
-        const float x = first;
-        const float y = second;
-        first = x * cosines[i] - y * sines[i];
-        second = x * sines[i] + y * cosines[i];
+      if (arguments.pairing == RopePairing::neighbours) {
+        rotate_neighbours(head, cosines, cosines + pairs, pairs);
+      } else {
+        rotate_halves(head, head + pairs, cosines, cosines + pairs, pairs);
       }
     }
   }

@@ -20,23 +20,26 @@ void relax() {
 #endif
 }
 
-/// Returns the value once it is no longer `old`: spins first, then sleeps.
+/// Returns the value once it is no longer `old`: spins first, then sleeps. Asks for the time only when it has been
+/// spinning for longer than a hand-over takes.
 std::uint32_t wait_while(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
-  const auto until = std::chrono::steady_clock::now() + kSpinTime;
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point until = Clock::time_point::max();
   do {
     for (int i = 0; i < 64; ++i) {
       const std::uint32_t now = value.load(std::memory_order_acquire);
       if (now != old) return now;
       relax();
     }
-  } while (std::chrono::steady_clock::now() < until);
+    if (until == Clock::time_point::max()) until = Clock::now() + kSpinTime;
+  } while (Clock::now() < until);
   value.wait(old, std::memory_order_acquire);
   return value.load(std::memory_order_acquire);
 }
 
 }  // namespace
 
-ThreadPool::ThreadPool(unsigned threads) : thread_count_(threads), remaining_(new Remaining[threads]) {
+ThreadPool::ThreadPool(unsigned threads) : thread_count_(threads), claims_(new Claim[threads]) {
   workers_.reserve(threads - 1);
   try {
     for (unsigned thread = 1; thread < threads; ++thread) {
@@ -52,51 +55,69 @@ ThreadPool::ThreadPool(unsigned threads) : thread_count_(threads), remaining_(ne
 ThreadPool::~ThreadPool() { stop(); }
 
 void ThreadPool::stop() {
-  stopping_.store(true, std::memory_order_relaxed);
-  jobs_.fetch_add(1, std::memory_order_release);
-  jobs_.notify_all();
+  job_.stopping.store(true, std::memory_order_relaxed);
+  job_.number.fetch_add(1);
+  job_.number.notify_all();
   for (std::thread& thread : workers_) thread.join();
 }
 
 void ThreadPool::start(unsigned pieces_per_thread, Entry entry, const void* context) {
-  entry_ = entry;
-  context_ = context;
-  pieces_per_thread_ = pieces_per_thread;
-  unfinished_.store(thread_count_ * pieces_per_thread, std::memory_order_relaxed);
-  for (unsigned thread = 0; thread < thread_count_; ++thread) {
-    // From here on a worker that is late from the job before may take pieces of this one, and may well.
-    remaining_[thread].pieces.store(static_cast<std::int32_t>(pieces_per_thread), std::memory_order_release);
+  if (workers_.empty()) {
+    for (unsigned index = 0; index < pieces_per_thread; ++index) entry(context, Piece{index, pieces_per_thread, 0});
+    return;
   }
-  if (!workers_.empty()) {
-    jobs_.fetch_add(1, std::memory_order_release);
-    jobs_.notify_all();
+  const std::uint32_t done_before = done_.load(std::memory_order_relaxed);
+  job_.pieces_per_thread.store(pieces_per_thread, std::memory_order_relaxed);
+  job_.entry.store(entry, std::memory_order_relaxed);
+  job_.context.store(context, std::memory_order_relaxed);
+  const std::uint32_t job = job_.number.fetch_add(1) + 1;
+  job_.number.notify_all();
+  const std::uint32_t done_after = done_before + thread_count_ * pieces_per_thread - work(0, job);
+  for (std::uint32_t done = done_before; done != done_after;) {
+    done = done_.load(std::memory_order_acquire);
+    if (done != done_after) wait_while(done_, done);
   }
-  work(0);
-  std::uint32_t left = unfinished_.load(std::memory_order_acquire);
-  while (left != 0) left = wait_while(unfinished_, left);
 }
 
-void ThreadPool::work(unsigned thread) {
-  for (unsigned i = 0; i < thread_count_; ++i) {
-    const unsigned owner = (thread + i) % thread_count_;
-    std::atomic<std::int32_t>& remaining = remaining_[owner].pieces;
-    while (remaining.load(std::memory_order_relaxed) > 0) {
-      const std::int32_t left = remaining.fetch_sub(1, std::memory_order_acquire);
-      if (left <= 0) break;
-      // This piece is not done, so the job stays what it is until we say so.
-      const unsigned count = thread_count_ * pieces_per_thread_;
-      const unsigned index = (owner + 1) * pieces_per_thread_ - static_cast<unsigned>(left);
-      entry_(context_, Piece{index, count, thread});
-      if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) unfinished_.notify_one();
+/// Takes one of the owner's pieces of the job, if there is one left.
+bool ThreadPool::claim(unsigned owner, std::uint32_t job, unsigned pieces, unsigned& piece) {
+  std::atomic<std::uint64_t>& state = claims_[owner].state;
+  std::uint64_t seen = state.load(std::memory_order_relaxed);
+  for (;;) {
+    const auto seen_job = static_cast<std::uint32_t>(seen >> 32);
+    const bool untouched = static_cast<std::int32_t>(job - seen_job) > 0;
+    const std::uint32_t left = untouched ? pieces : static_cast<std::uint32_t>(seen);
+    if ((!untouched && seen_job != job) || left == 0) return false;
+    if (state.compare_exchange_weak(seen, std::uint64_t{job} << 32 | (left - 1), std::memory_order_relaxed)) {
+      piece = pieces - left;
+      return true;
     }
   }
 }
 
+/// Returns how many pieces this thread has done.
+unsigned ThreadPool::work(unsigned thread, std::uint32_t job) {
+  const unsigned pieces = job_.pieces_per_thread.load(std::memory_order_relaxed);
+  const Entry entry = job_.entry.load(std::memory_order_relaxed);
+  const void* const context = job_.context.load(std::memory_order_relaxed);
+  unsigned done = 0;
+  for (unsigned i = 0; i < thread_count_; ++i) {
+    const unsigned owner = (thread + i) % thread_count_;
+    for (unsigned piece = 0; claim(owner, job, pieces, piece); ++done) {
+      entry(context, Piece{owner * pieces + piece, thread_count_ * pieces, thread});
+    }
+  }
+  return done;
+}
+
 void ThreadPool::worker(unsigned thread) {
   for (std::uint32_t seen = 0;;) {
-    seen = wait_while(jobs_, seen);
-    if (stopping_.load(std::memory_order_relaxed)) return;
-    work(thread);
+    seen = wait_while(job_.number, seen);
+    if (job_.stopping.load(std::memory_order_relaxed)) return;
+    const unsigned done = work(thread, seen);
+    if (done == 0) continue;
+    done_.fetch_add(done, std::memory_order_acq_rel);
+    done_.notify_all();
   }
 }
 

@@ -42,25 +42,32 @@ class ThreadPool {
  private:
   using Entry = void (*)(const void* context, Piece piece) noexcept;
 
-  /// How many of a thread's pieces nobody has taken yet; below zero when they were asked for once too often.
-  struct alignas(64) Remaining {
-    std::atomic<std::int32_t> pieces{0};
+  /// A job number in the upper half, and in the lower how many of a thread's pieces of that job nobody has taken. What
+  /// belongs to an earlier job is as good as untouched; to a later one, nothing: so nobody has to reset it between jobs,
+  /// and a thread that comes late to a job finds nothing left of it, whatever has begun since.
+  struct alignas(64) Claim {
+    std::atomic<std::uint64_t> state{0};
   };
 
   void start(unsigned pieces_per_thread, Entry entry, const void* context);
-  void work(unsigned thread);
+  unsigned work(unsigned thread, std::uint32_t job);
+  bool claim(unsigned owner, std::uint32_t job, unsigned pieces, unsigned& piece);
   void worker(unsigned thread);
   void stop();
 
   unsigned thread_count_;
-  std::unique_ptr<Remaining[]> remaining_;
-  // The job. Written before the first piece is given out, and not again before the last one is done.
-  Entry entry_ = nullptr;
-  const void* context_ = nullptr;
-  unsigned pieces_per_thread_ = 0;
-  alignas(64) std::atomic<std::uint32_t> jobs_{0};        ///< counts the jobs, for those who wait for the next one
-  alignas(64) std::atomic<std::uint32_t> unfinished_{0};  ///< pieces of the current job
-  std::atomic<bool> stopping_{false};
+  std::unique_ptr<Claim[]> claims_;
+  /// The job: what a worker needs to know of it lies in the cache line that it waits for. Atomic, because a worker that
+  /// comes late may read while the next job is written; it gets no piece then.
+  struct alignas(64) Job {
+    std::atomic<std::uint32_t> number{0};
+    std::atomic<unsigned> pieces_per_thread{0};
+    std::atomic<Entry> entry{nullptr};
+    std::atomic<const void*> context{nullptr};
+    std::atomic<bool> stopping{false};
+  } job_;
+  /// Pieces that the workers have done since the pool began. Wraps around.
+  alignas(64) std::atomic<std::uint32_t> done_{0};
   std::vector<std::thread> workers_;
 };
 

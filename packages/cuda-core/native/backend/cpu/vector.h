@@ -10,8 +10,8 @@
 #endif
 
 /// Sixteen float32 lanes, on whatever registers the translation unit is compiled for (-mavx512…: one, -mavx2: two,
-/// otherwise four). Every variant computes the same bits: a lane is only ever added, multiplied, divided or compared (no
-/// fused multiply-add, which not every machine has), and `sum` adds the lanes as one fixed tree.
+/// otherwise four). What `exact` uses computes the same bits in every variant: a lane is only ever added, multiplied,
+/// divided or compared (no fused multiply-add, which not every machine has), and `sum` adds the lanes as one fixed tree.
 ///
 /// Kernel sources are compiled once a variant, into a namespace of its own, PLUMBLINE_VARIANT. They must call no inline
 /// function of another namespace that the compiler might emit as a symbol: the linker keeps one copy of those, and it may

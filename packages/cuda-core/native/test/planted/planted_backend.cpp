@@ -89,8 +89,8 @@ class PlantedBackend final : public Backend {
   Precision precision() const override { return inner_->precision(); }
   Memory allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
   Weight load_weight(gguf::Type type, std::uint32_t width, std::uint32_t rows,
-                     std::span<const std::byte> bytes) override {
-    return inner_->load_weight(type, width, rows, bytes);
+                     std::span<const std::byte> bytes, WeightUse use) override {
+    return inner_->load_weight(type, width, rows, bytes, use);
   }
   void copy_in(std::span<const float> in, const Matrix& out) override { inner_->copy_in(in, out); }
   void copy_out(const Matrix& in, std::span<float> out) override { inner_->copy_out(in, out); }
