@@ -38,6 +38,8 @@ export interface EngineInfo {
   readonly backend: string
   readonly threads: number
   readonly precision: Precision
+  /** What matrices are multiplied with: float32, or 8 bits with a scale for a block where the weights are quantised. */
+  readonly activations: 'F32' | 'Q8'
   /** Why `auto` did not take a GPU. */
   readonly fallbackReason?: string
   /** Weights, KV cache and workspace. */

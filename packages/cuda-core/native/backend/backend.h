@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gguf/types.h"
@@ -134,6 +135,8 @@ class Backend {
   /// 0 where threads mean nothing.
   virtual unsigned threads() const = 0;
   virtual Precision precision() const = 0;
+  /// What `linear` makes of its input before it multiplies it with weights of a type: F32, or Q8 (8 bits, a scale for a block).
+  virtual std::string_view activation_type(gguf::Type weights) const = 0;
 
   /// Throws OUT_OF_MEMORY (VRAM_OOM on a GPU) with the number of bytes.
   virtual Memory allocate(std::size_t bytes) = 0;

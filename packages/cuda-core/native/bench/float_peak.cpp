@@ -15,6 +15,7 @@ namespace {
 __attribute__((target("avx512f"), noinline)) double run_avx512(std::uint64_t rounds) {
   const __m512 a = _mm512_set1_ps(0.5f);
   __m512 s0 = a, s1 = a, s2 = a, s3 = a, s4 = a, s5 = a, s6 = a, s7 = a, s8 = a, s9 = a;
+  PLUMBLINE_OPAQUE_TEN("+v");
   for (std::uint64_t i = 0; i < rounds; ++i) {
     s0 = _mm512_fmadd_ps(s0, a, a);
     s1 = _mm512_fmadd_ps(s1, a, a);
@@ -34,6 +35,7 @@ __attribute__((target("avx512f"), noinline)) double run_avx512(std::uint64_t rou
 __attribute__((target("avx2,fma"), noinline)) double run_fma(std::uint64_t rounds) {
   const __m256 a = _mm256_set1_ps(0.5f);
   __m256 s0 = a, s1 = a, s2 = a, s3 = a, s4 = a, s5 = a, s6 = a, s7 = a, s8 = a, s9 = a;
+  PLUMBLINE_OPAQUE_TEN("+x");
   for (std::uint64_t i = 0; i < rounds; ++i) {
     s0 = _mm256_fmadd_ps(s0, a, a);
     s1 = _mm256_fmadd_ps(s1, a, a);

@@ -19,6 +19,7 @@ __attribute__((target("avx512f,avx512bw,avx512vnni"), noinline)) double run_vnni
   __m512i a = _mm512_set1_epi8(3);
   const __m512i b = _mm512_set1_epi8(1);
   __m512i s0 = a, s1 = a, s2 = a, s3 = a, s4 = a, s5 = a, s6 = a, s7 = a, s8 = a, s9 = a;
+  PLUMBLINE_OPAQUE_TEN("+v");
   for (std::uint64_t i = 0; i < rounds; ++i) {
     asm volatile("" : "+v"(a));
     s0 = _mm512_dpbusd_epi32(s0, a, b);

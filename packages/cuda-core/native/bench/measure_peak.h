@@ -6,6 +6,12 @@
 #include "bench/limits.h"
 #include "bench/on_threads.h"
 
+/// Sums that start equal would stay so, and a compiler that sees it computes one in the place of ten.
+#define PLUMBLINE_OPAQUE_TEN(constraint)                                                                          \
+  asm volatile(""                                                                                                 \
+               : constraint(s0), constraint(s1), constraint(s2), constraint(s3), constraint(s4), constraint(s5), \
+                 constraint(s6), constraint(s7), constraint(s8), constraint(s9))
+
 namespace plumbline::bench {
 
 /// A loop that does nothing but compute.

@@ -1,5 +1,6 @@
 #include "node/engine_handle.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -129,6 +130,9 @@ Napi::Value EngineHandle::info(const Napi::CallbackInfo& info) {
   object.Set("backend", backend.name());
   object.Set("threads", backend.threads());
   object.Set("precision", backend.precision() == Precision::exact ? "exact" : "fast");
+  const bool quantises = std::ranges::any_of(
+      file.tensors(), [&](const gguf::TensorInfo& tensor) { return backend.activation_type(tensor.type) != "F32"; });
+  object.Set("activations", quantises ? "Q8" : "F32");
   if (!engine.device().fallback_reason.empty()) object.Set("fallbackReason", engine.device().fallback_reason);
   object.Set("memoryBytes", static_cast<double>(memory.weights + memory.kv_cache + memory.workspace));
   object.Set("fileBytes", static_cast<double>(file.size()));

@@ -65,6 +65,7 @@ const engineInfoSchema = z.object({
   backend: z.string(),
   threads: count,
   precision: z.enum(['fast', 'exact']),
+  activations: z.enum(['F32', 'Q8']),
   memoryBytes: count,
   fileBytes: count,
 })

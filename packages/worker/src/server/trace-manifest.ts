@@ -53,7 +53,7 @@ export function traceManifest({
     backend: info.backend,
     device: info.device,
     precision: info.precision,
-    dtypes: { weights: info.quantKind, activations: 'F32', kv_cache: 'F32' },
+    dtypes: { weights: info.quantKind, activations: info.activations, kv_cache: 'F32' },
     not_observed: [],
     unfused,
     started_at: new Date().toISOString(),

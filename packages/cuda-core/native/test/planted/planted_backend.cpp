@@ -87,6 +87,7 @@ class PlantedBackend final : public Backend {
   std::string name() const override { return inner_->name() + ", wrong on purpose: " + planting_.mistake; }
   unsigned threads() const override { return inner_->threads(); }
   Precision precision() const override { return inner_->precision(); }
+  std::string_view activation_type(gguf::Type weights) const override { return inner_->activation_type(weights); }
   Memory allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
   Weight load_weight(gguf::Type type, std::uint32_t width, std::uint32_t rows,
                      std::span<const std::byte> bytes, WeightUse use) override {
