@@ -22,6 +22,7 @@ function byDefinition(row: Float64Array, block: number, stepIsHalf: boolean): nu
 describe('rounding of rows', () => {
   test.each([
     ['q8', 32, false],
+    ['q8-16', 16, false],
     ['q8_0', 32, true],
     ['q8_k', 256, false],
   ] as const)('%s has blocks of %d', (name, block, stepIsHalf) => {

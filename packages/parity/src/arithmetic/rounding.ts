@@ -30,7 +30,7 @@ const inFloat32 = (extreme: number): Steps => {
 
 export const NO_ROUNDING: Rounding = { name: 'none', words: 'unrounded inputs', bits: 32, block: 0 }
 
-/** Blocks along the row, d = max|x| / 127 in float32, round(x / d): what `activations: Q8` of the oracle and of the worker means. */
+/** Blocks along the row, d = max|x| / 127 in float32, round(x / d): what `activations: Q8` of the oracle means. */
 export const Q8_BLOCKS: Rounding = {
   name: 'q8',
   words: '8-bit inputs in blocks of 32',
@@ -39,6 +39,9 @@ export const Q8_BLOCKS: Rounding = {
   step: inFloat32,
 }
 
+/** What `activations: Q8` of the worker means, for quantised weights. */
+const Q8_HALF_BLOCKS: Rounding = { ...Q8_BLOCKS, name: 'q8-16', words: '8-bit inputs in blocks of 16', block: 16 }
+
 /**
  * All roundings that are tried, the likelier first. Of ggml (ggml-quants.c): Q8_0 keeps d in F16 but divides by it unrounded, Q8_K has blocks
  * of 256 whose value of the largest magnitude becomes -127. F16 and BF16 kernels read rows of their own type.
@@ -46,6 +49,7 @@ export const Q8_BLOCKS: Rounding = {
 export const ROUNDINGS: readonly Rounding[] = [
   NO_ROUNDING,
   Q8_BLOCKS,
+  Q8_HALF_BLOCKS,
   {
     name: 'q8_0',
     words: '8-bit inputs in blocks of 32 with steps in F16',
@@ -76,7 +80,6 @@ export interface Scheme {
 }
 
 const isFloat = (weights: string) => /^B?F\d+$/.test(weights)
-const q8ForQuantised = (weights: string) => (isFloat(weights) ? NO_ROUNDING : Q8_BLOCKS)
 
 /** ggml: each type of weights has the one that it is multiplied with (ggml-cpu.c `type_traits_cpu`). */
 function ofGgml(weights: string): Rounding {
@@ -90,7 +93,11 @@ export const GGML_SCHEME: Scheme = { words: "8-bit inputs as ggml's", bits: 8, o
 /** All matrices alike; only the quantised ones; and as ggml does. */
 export const SCHEMES: readonly Scheme[] = [
   ...ROUNDINGS.map((rounding) => ({ words: rounding.words, bits: rounding.bits, of: () => rounding })),
-  { words: `${Q8_BLOCKS.words} for quantised weights`, bits: 8, of: q8ForQuantised },
+  ...[Q8_BLOCKS, Q8_HALF_BLOCKS].map((rounding) => ({
+    words: `${rounding.words} for quantised weights`,
+    bits: rounding.bits,
+    of: (weights: string) => (isFloat(weights) ? NO_ROUNDING : rounding),
+  })),
   GGML_SCHEME,
 ]
 

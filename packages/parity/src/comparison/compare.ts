@@ -18,7 +18,7 @@ import { compareGreedy, firstUnfavoured } from '../verdict/greedy.ts'
 import { greedyNoise } from '../verdict/ladder.ts'
 import { firstFault } from '../verdict/local-replay.ts'
 import { floorsFor } from '../verdict/model-floors.ts'
-import { examineOps, type OpEvidence } from '../verdict/op-evidence.ts'
+import { examineOps, type OpEvidence, unstatedRounding } from '../verdict/op-evidence.ts'
 import { disbelievedDecimals, printedRounding } from '../verdict/printed-rounding.ts'
 import { decideVerdict } from '../verdict/verdict.ts'
 import type { Comparison, Divergence, GreedyFinding, ProfileName, Side, UnfitFinding } from './comparison.ts'
@@ -160,6 +160,7 @@ function comparePair(
     greedy,
     tooLittle: comparable ? tooLittle(aligned, measured) : undefined,
     evidence: [evidence.words, unmeasured].filter((words) => words !== undefined).join('; ') || undefined,
+    unstated: divergence === undefined ? undefined : unstatedRounding(aligned, evidence, model),
     unmatched: unmatched.runs.map(({ id }) => id),
     strictIdentity,
     allowPartial,

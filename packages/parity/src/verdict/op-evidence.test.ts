@@ -55,6 +55,12 @@ describe('what a candidate states of its rounding', () => {
     expect(judged(coarse).verdict.line).toMatch(/^DIVERGED first at blk.4.output .* from what its own inputs give/)
   })
 
+  test('is needed to be judged so: a run that rounds and does not say it is told so', () => {
+    const { verdict } = judged(states(eighth, 'F32'))
+    expect(verdict.exitCode).toBe(1)
+    expect(verdict.line).toMatch(/; the candidate has 8-bit inputs in blocks of 32, which it does not state$/)
+  })
+
   test.each([
     ['cuts off in the place of rounding', rounding({ block: 0, round: (x) => Math.trunc(x * 64) / 64 })],
     ['has 5 bits', rounding({ step: (x) => ({ divide: Math.abs(x) / 15, multiply: Math.abs(x) / 15 }) })],
@@ -65,13 +71,13 @@ describe('what a candidate states of its rounding', () => {
   })
 
   test('of a rounding that is not known: ops are held to the noise of 8 bits, and the verdict says so', () => {
-    const run = states(record({ arithmetic: rounding({ block: 16 }) }), 'Q8')
+    const run = states(record({ arithmetic: rounding({ block: 24 }) }), 'Q8')
     const { verdict } = judged(run)
     expect(verdict.exitCode).toBe(0)
     expect(verdict.line).toContain('weaker: every op')
     expect(verdict.line).toContain('inputs rounded in an unknown way')
     const planted = record({
-      arithmetic: rounding({ block: 16 }),
+      arithmetic: rounding({ block: 24 }),
       planting: parsePlanting('weight-row-shifted@2.ffn_up', model),
     })
     expect(judged(states(planted, 'Q8')).divergence).toMatchObject({ checkpoint: 'blk.2.ffn_up', origin: 'local' })

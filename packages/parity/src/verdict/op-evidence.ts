@@ -67,6 +67,18 @@ export function examineOps(
   return { ...chosen, replayed, arithmetic, ...weigh(replayed, candidate) }
 }
 
+/** How the candidate's ops show that it rounds, where it is judged as if it did not; undefined where they show nothing of the kind. */
+export function unstatedRounding(
+  { candidate }: Aligned,
+  { profile }: ProfileChoice,
+  model?: ReferenceModel,
+): string | undefined {
+  if (model === undefined || profile !== 'float32' || whyNot(candidate.run, model) !== undefined) return undefined
+  const inferred = inferArithmetic(candidate.run, model, { matrices: false, attention: false })
+  const rounding = inferred?.families.filter(({ explained, bits }) => explained === 'known' && bits < 32) ?? []
+  return rounding.length === 0 ? undefined : roundingWords(rounding)
+}
+
 /** Whether more than what follows the layers can be replayed. */
 const isOfLayers = ({ inLayers }: Family) => inLayers
 

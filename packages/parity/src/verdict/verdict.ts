@@ -23,6 +23,8 @@ export interface VerdictInput {
   readonly greedy: GreedyFinding | undefined
   /** What else than the values themselves equality rests on, or why on no more than noise. */
   readonly evidence: string | undefined
+  /** How the candidate's ops show that it rounds, which it does not state. */
+  readonly unstated: string | undefined
   /** Why what was compared is too little to call the sides equal. */
   readonly tooLittle: string | undefined
   /** Runs of the reference that were compared with nothing. */
@@ -114,7 +116,7 @@ function unverified({ alignment, strictIdentity }: VerdictInput): Verdict | unde
   return verdict('not-comparable', EXIT.notComparable, line)
 }
 
-function diverged({ divergence, profile, alignment, decode }: VerdictInput): Verdict | undefined {
+function diverged({ divergence, profile, alignment, unstated, decode }: VerdictInput): Verdict | undefined {
   if (divergence === undefined) return undefined
   const { checkpoint, layer, op, position, phase, metrics, origin, side, cause, local } = divergence
   const place = layer === null ? OP_WORDS[op] : `layer ${layer}, ${OP_WORDS[op]}`
@@ -137,7 +139,7 @@ function diverged({ divergence, profile, alignment, decode }: VerdictInput): Ver
     cause === undefined
       ? ''
       : `; ${cause.confidence === 'certain' ? '' : `${cause.confidence} `}cause: ${cause.message}`
-  const line = `DIVERGED first at ${checkpoint} (${place}), token ${position}${token}${phase === undefined ? '' : ` in ${phase}`}: ${error}${turned}${from}${why}`
+  const line = `DIVERGED first at ${checkpoint} (${place}), token ${position}${token}${phase === undefined ? '' : ` in ${phase}`}: ${error}${turned}${from}${why}${unstated === undefined ? '' : `; the candidate has ${unstated}, which it does not state`}`
   return verdict('diverged', EXIT.judgedFailed, line)
 }
 
