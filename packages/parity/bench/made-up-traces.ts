@@ -2,6 +2,8 @@ import { appendFileSync, closeSync, ftruncateSync, mkdirSync, openSync, statSync
 import { join } from 'node:path'
 import { checkpointNames, type TraceManifest } from '@plumbline/protocol'
 import { checkpointPlace } from '../src/comparison/checkpoint-name.ts'
+import type { Op } from '../src/comparison/comparison.ts'
+import { graphNode } from '../src/graph/graph.ts'
 import { TraceWriter } from '../src/oracle/trace-writer.ts'
 import { compare, openRecording } from './built.ts'
 
@@ -22,28 +24,40 @@ const CHUNK = 64
 /** Of a layer's values, relative. */
 const ERRORS = {
   reference: () => 0,
+  honest: () => 1e-7,
   wrong: (layer: number) => (layer >= LAYERS / 2 ? 1e-2 : 1e-7),
 }
 
-/** Returns its folder. */
+/** Sums and activations are those of what is recorded as their inputs, as in any forward pass. Returns its folder. */
 export function writeTrace(directory: string, kind: keyof typeof ERRORS): string {
   const writer = new TraceWriter(directory, manifest())
   for (let pos = 0; pos < TOKENS; pos += CHUNK) {
+    const written = new Map<string, Float64Array>()
     for (const checkpoint of checkpointNames(LAYERS)) {
       const { layer, op, order } = checkpointPlace(checkpoint)!
       const width = WIDTHS[op] ?? 576
       const size = ERRORS[kind](layer ?? (op === 'token_embd' ? 0 : LAYERS))
-      const values = new Float64Array(CHUNK * width)
+      const values = sumOrActivation(checkpoint, op, written) ?? new Float64Array(CHUNK * width)
       let state = Math.imul(order + 7, 0x9e3779b1) ^ pos
       for (let i = 0; i < values.length; i++) {
         state = (Math.imul(state, 1664525) + 1013904223) | 0
-        values[i] = (state / 2 ** 30) * (1 + size * ((state & 0xff) / 128 - 1))
+        const value = values[i] === 0 ? state / 2 ** 30 : values[i]!
+        values[i] = value * (1 + size * ((state & 0xff) / 128 - 1))
       }
+      written.set(checkpoint, values)
       writer.write({ name: checkpoint, layer, phase: 'prefill', pos, count: CHUNK, width, values })
     }
   }
   writer.close([], 'MAX_TOKENS')
   return directory
+}
+
+function sumOrActivation(checkpoint: string, op: Op, written: ReadonlyMap<string, Float64Array>) {
+  if (op !== 'ffn_input' && op !== 'output' && op !== 'ffn_act') return undefined
+  const [left, right] = graphNode(checkpoint, LAYERS)!.inputs.map((name) => written.get(name)!)
+  return op === 'ffn_act'
+    ? left!.map((gate, i) => (gate / (1 + Math.exp(-gate))) * right![i]!)
+    : left!.map((value, i) => value + right![i]!)
 }
 
 export async function compareTraces(candidatePath: string, referencePath: string) {

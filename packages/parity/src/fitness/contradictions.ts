@@ -4,6 +4,8 @@ import type { UnfitFinding } from '../comparison/comparison.ts'
 import { graphNode } from '../graph/graph.ts'
 import type { RecordedRun, Slab, Values } from '../recording/recording.ts'
 import { printedRounding } from '../verdict/printed-rounding.ts'
+import { ERROR, type OpRows, ROWS_A_TASK } from './op-error-tasks.ts'
+import { type OpDone, OpErrors } from './op-errors.ts'
 
 /** Whose residual stream is a plain sum and whose activation is SiLU; one that is not stated is taken to be of these. */
 const PLAIN: ReadonlySet<string | undefined> = new Set([undefined, 'llama', 'mistral', 'qwen2', 'qwen3'])
@@ -16,6 +18,8 @@ const BOUNDS = { sum: 1e-6, product: 1e-5, brainFloat: 1e-4 }
 
 /** Values that are read for this, at the most: beyond that, evenly spread positions stand for all. */
 const MOST_VALUES = 1 << 25
+/** From so many values on a second thread pays. */
+const MANY_VALUES = 1 << 23
 const MOST_FINDINGS = 4
 
 interface Row {
@@ -31,17 +35,18 @@ export function contradictions(run: RecordedRun, covers: ReadonlyMap<string, Row
   if (!PLAIN.has(run.identity.architecture)) return []
   const rounding = printedRounding(run)
   const findings: UnfitFinding[] = []
-  const { sites, step } = planOf(run, covers)
-  for (const { name, inputs, product } of sites) {
+  const plan = planOf(run, covers)
+  const suspects = suspectPositions(run, covers, plan, rounding)
+  const kept = [new Float64Array(0), new Float64Array(0), new Float64Array(0)]
+  for (const [site, { name, inputs, product }] of plan.sites.entries()) {
     if (findings.length >= MOST_FINDINGS) break
-    for (const position of positionsOf(covers.get(name)!, step)) {
-      const rows = [name, ...inputs].map((each) => rowAt(run, covers, each, position))
+    for (const position of suspects[site]!) {
+      const rows = [name, ...inputs].map((each, index) => rowAt(run, covers, each, position, kept, index))
       const [out, left, right] = rows
       if (out === undefined || left === undefined || right === undefined) continue
       if (left.values.length !== out.values.length || right.values.length !== out.values.length) continue
       const { error, size, allowance } = product ? offProduct(out, left, right) : offSum(out, left, right)
-      const coarse = isBrainFloat(run, [out, left, right])
-      const bound = coarse ? BOUNDS.brainFloat : product ? BOUNDS.product : BOUNDS.sum
+      const bound = boundOf(run, [out, left, right], product)
       if (error <= bound * size + allowance * rounding) continue
       const how = product ? `what ${inputs[0]} and ${inputs[1]} give` : `the sum of ${inputs[0]} and ${inputs[1]}`
       findings.push(found(name, position, out.slab, `it is not ${how}, which were recorded with it`))
@@ -50,6 +55,56 @@ export function contradictions(run: RecordedRun, covers: ReadonlyMap<string, Row
   }
   const embedding = twoEmbeddings(run, covers)
   return embedding === undefined ? findings : [embedding, ...findings]
+}
+
+/** Of each site, in ascending order: positions that the kernels have not found to be as they should. Of a sound file those are none. */
+function suspectPositions(
+  run: RecordedRun,
+  covers: ReadonlyMap<string, RowCover>,
+  { sites, step, values }: Plan,
+  rounding: number,
+): number[][] {
+  const suspects: number[][] = sites.map(() => [])
+  const errors = new OpErrors({ threaded: Math.min(values, MOST_VALUES) >= MANY_VALUES })
+  for (const [site, { name, inputs, product }] of sites.entries()) {
+    const { width } = run.checkpoints.get(name)!
+    const cursors = [name, ...inputs].map((each) => slabCursor(run, covers, each))
+    const done: OpDone = (position, sums) => {
+      if (sums === undefined || !isWithin(sums, width, product, boundOf(run, [], product), rounding))
+        suspects[site]!.push(position)
+    }
+    let positions: number[] = []
+    let rows: OpRows[] = []
+    const flush = () => {
+      if (positions.length > 0) errors.add(width, product, positions, rows, done)
+      positions = []
+      rows = []
+    }
+    for (const position of positionsOf(covers.get(name)!, step)) {
+      const [out, left, right] = cursors.map((slabAt) => {
+        const slab = slabAt(position)
+        const whole = slab?.coverage.kind === 'all' && slab.coverage.perRow === width
+        return whole ? slab.read.stored?.(position - slab.pos) : undefined
+      })
+      if (out === undefined || left === undefined || right === undefined) {
+        suspects[site]!.push(position)
+        continue
+      }
+      positions.push(position)
+      rows.push([out, left, right])
+      if (rows.length === ROWS_A_TASK) flush()
+    }
+    flush()
+  }
+  errors.end()
+  return suspects.map((positions) => positions.sort((a, b) => a - b))
+}
+
+/** What overflows is for the plain loops to tell. */
+function isWithin(sums: Float64Array, width: number, product: boolean, bound: number, rounding: number): boolean {
+  const [error, size] = [sums[ERROR.error]!, sums[ERROR.size]!]
+  const allowance = product ? productAllowance(width, sums[ERROR.activated]!, sums[ERROR.ups]!) : sumAllowance(width)
+  return Number.isFinite(size) && error <= bound * size + allowance * rounding
 }
 
 /** What `contradictions` does not look at, in words; undefined where that is nothing. */
@@ -61,11 +116,19 @@ export function uncheckedSums(run: RecordedRun, covers: ReadonlyMap<string, RowC
   return step === 1 ? undefined : `sums and activations at ${step - 1} of ${step} positions, since there are so many`
 }
 
-/** What can be computed again from what was recorded with it, and at each how many-th position it is. */
-function planOf(run: RecordedRun, covers: ReadonlyMap<string, RowCover>) {
+interface Plan {
+  readonly sites: ReturnType<typeof sitesOf>
+  /** At each how many-th position they are looked at. */
+  readonly step: number
+  /** At all positions. */
+  readonly values: number
+}
+
+/** What can be computed again from what was recorded with it. */
+function planOf(run: RecordedRun, covers: ReadonlyMap<string, RowCover>): Plan {
   const sites = sitesOf(run, covers)
   const values = sites.reduce((sum, { name, inputs }) => sum + rowsOf(covers, name) * widthOf(run, name, inputs), 0)
-  return { sites, step: Math.max(1, Math.ceil(values / MOST_VALUES)) }
+  return { sites, step: Math.max(1, Math.ceil(values / MOST_VALUES)), values }
 }
 
 function sitesOf(run: RecordedRun, covers: ReadonlyMap<string, RowCover>) {
@@ -90,18 +153,41 @@ function* positionsOf({ stretches }: RowCover, step: number): Generator<number> 
   }
 }
 
-/** A whole row, which later reads leave as it is. */
+/** Which slab holds a position; the last one is kept, since positions are asked for in their order. */
+function slabCursor(run: RecordedRun, covers: ReadonlyMap<string, RowCover>, name: string) {
+  const checkpoint = run.checkpoints.get(name)!
+  const cover = covers.get(name)
+  let [start, end] = [0, 0]
+  let slab: Slab | undefined
+  return (position: number): Slab | undefined => {
+    if (position >= start && position < end) return slab
+    const stretch = cover === undefined ? undefined : stretchAt(cover.stretches, position)
+    if (stretch === undefined) return undefined
+    ;({ start, end } = stretch)
+    slab = checkpoint.slab(stretch.slab)
+    return slab
+  }
+}
+
+/** A whole row, copied into `kept[index]`, which grows as it must. */
 function rowAt(
   run: RecordedRun,
   covers: ReadonlyMap<string, RowCover>,
   name: string,
   position: number,
+  kept: Float64Array[],
+  index: number,
 ): Row | undefined {
   const cover = covers.get(name)
   const stretch = cover === undefined ? undefined : stretchAt(cover.stretches, position)
   if (stretch === undefined) return undefined
   const slab = run.checkpoints.get(name)!.slab(stretch.slab)
-  return slab.coverage.kind === 'all' ? { values: slab.read(position - slab.pos, 1).slice(), slab } : undefined
+  if (slab.coverage.kind !== 'all') return undefined
+  const read = slab.read(position - slab.pos, 1)
+  if (kept[index]!.length < read.length) kept[index] = new Float64Array(read.length)
+  const values = kept[index]!.subarray(0, read.length)
+  values.set(read)
+  return { values, slab }
 }
 
 /** Squares: of the error, of what it is set against, and how many times the variance of printing is in it. */
@@ -120,23 +206,32 @@ function offSum({ values: out }: Row, { values: left }: Row, { values: right }: 
     error += (out[i]! - (a + b)) ** 2
     size += a * a + b * b
   }
-  return { error, size, allowance: 3 * out.length }
+  return { error, size, allowance: sumAllowance(out.length) }
 }
 
 function offProduct({ values: out }: Row, { values: gate }: Row, { values: up }: Row): Off {
   let error = 0
   let size = 0
-  let allowance = 0
+  let activated = 0
+  let ups = 0
   for (let i = 0; i < out.length; i++) {
     const silu = gate[i]! / (1 + Math.exp(-gate[i]!))
     const right = silu * up[i]!
     error += (out[i]! - right) ** 2
     size += right * right + out[i]! ** 2
-    // The slope of SiLU is at most 1.1.
-    allowance += 1 + (1.1 * up[i]!) ** 2 + silu ** 2
+    activated += silu ** 2
+    ups += up[i]! ** 2
   }
-  return { error, size, allowance }
+  return { error, size, allowance: productAllowance(out.length, activated, ups) }
 }
+
+const sumAllowance = (width: number) => 3 * width
+
+/** Of sums of squares of SiLU(gate), whose slope is at most 1.1, and of up. */
+const productAllowance = (width: number, activated: number, ups: number) => width + 1.1 ** 2 * ups + activated
+
+const boundOf = (run: RecordedRun, rows: readonly Row[], product: boolean) =>
+  isBrainFloat(run, rows) ? BOUNDS.brainFloat : product ? BOUNDS.product : BOUNDS.sum
 
 const isBrainFloat = ({ identity: { activations = '' } }: RecordedRun, rows: readonly Row[]) =>
   /^(bf16|bfloat16)$/i.test(activations) || rows.some(({ slab }) => slab.dtype === 'BF16')
@@ -146,6 +241,7 @@ function twoEmbeddings(run: RecordedRun, covers: ReadonlyMap<string, RowCover>):
   const ids = inputTokenIds(run)
   if (cover === undefined || ids === undefined) return undefined
   const firsts = new Map<number, number>()
+  const kept = [new Float64Array(0), new Float64Array(0)]
   for (const position of positionsOf(cover, 1)) {
     const id = ids[position]
     if (id === undefined) continue
@@ -154,8 +250,8 @@ function twoEmbeddings(run: RecordedRun, covers: ReadonlyMap<string, RowCover>):
       firsts.set(id, position)
       continue
     }
-    const row = rowAt(run, covers, 'token_embd', position)
-    const other = rowAt(run, covers, 'token_embd', first)
+    const row = rowAt(run, covers, 'token_embd', position, kept, 0)
+    const other = rowAt(run, covers, 'token_embd', first, kept, 1)
     if (row === undefined || other === undefined || row.values.length !== other.values.length) continue
     const zeros = { slab: row.slab, values: new Float64Array(row.values.length) }
     const { error, size } = offSum(row, other, zeros)

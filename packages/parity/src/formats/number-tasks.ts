@@ -16,8 +16,8 @@ export interface NumberArray {
 /** Of an array that is parsed as a task: others are read in parts. */
 export const MOST = { textBytes: 4 << 20, values: 1 << 18 } as const
 
-/** What is free for values. */
-const VALUES_BYTES = 24 << 20
+/** What is free for values: enough that the thread beside has work while this one looks through the file. */
+const VALUES_BYTES = 32 << 20
 const MOST_TASKS = 1024
 /** After the text: zeros, in which no number ends, for what the kernel loads along. */
 const SPARE_BYTES = 1024
@@ -29,23 +29,28 @@ const HEAD_BYTES = 8 * 8
 const TEXTS_FROM = FREE_FROM + POWERS_BYTES
 const TASKS_FROM = TEXTS_FROM + THREADS * TEXT_BYTES
 
-/** What threads share: arrays of one file, each with room for so many values. */
+/** What threads share: arrays of one file, each with so much room for values. */
 export interface NumberMemory {
   readonly memory: WebAssembly.Memory
   readonly module: WebAssembly.Module
   readonly descriptor: number
-  readonly valuesEach: number
+  /** In bytes, a multiple of 8. */
+  readonly roomEach: number
   readonly tasks: number
 }
 
-export function makeNumberMemory(descriptor: number, valuesEach: number): NumberMemory {
-  const tasks = Math.min(MOST_TASKS, Math.floor(VALUES_BYTES / taskBytes(valuesEach)))
-  const memory = kernelMemory(TASKS_FROM - FREE_FROM + tasks * taskBytes(valuesEach))
+export function makeNumberMemory(descriptor: number, roomEach: number): NumberMemory {
+  const tasks = Math.min(MOST_TASKS, Math.floor(VALUES_BYTES / taskBytes(roomEach)))
+  const memory = kernelMemory(TASKS_FROM - FREE_FROM + tasks * taskBytes(roomEach))
   new BigUint64Array(memory.buffer, FREE_FROM).set(powersOfFive())
-  return { memory, module: kernelModule(), descriptor, valuesEach, tasks }
+  return { memory, module: kernelModule(), descriptor, roomEach, tasks }
 }
 
-const taskBytes = (values: number) => HEAD_BYTES + values * Float64Array.BYTES_PER_ELEMENT
+const taskBytes = (room: number) => HEAD_BYTES + room
+
+/** What the values of an array take, in bytes, a multiple of 8. */
+export const roomOf = ({ count, toFloat32 }: Pick<NumberArray, 'count' | 'toFloat32'>): number =>
+  toFloat32 ? 8 * Math.ceil(count / 2) : 8 * count
 
 /** Arrays of numbers, read and parsed into memory that threads share; each thread has its own of these. */
 export class NumberTasks {
@@ -86,7 +91,7 @@ export class NumberTasks {
   }
 
   #head(task: number): Float64Array {
-    const { memory, valuesEach } = this.#shared
-    return new Float64Array(memory.buffer, TASKS_FROM + task * taskBytes(valuesEach), HEAD_BYTES / 8)
+    const { memory, roomEach } = this.#shared
+    return new Float64Array(memory.buffer, TASKS_FROM + task * taskBytes(roomEach), HEAD_BYTES / 8)
   }
 }

@@ -1,6 +1,6 @@
 import type { Values } from '../recording/recording.ts'
 import { TaskRing, threadProgram } from '../threads/task-ring.ts'
-import { MOST, makeNumberMemory, type NumberArray, NumberTasks } from './number-tasks.ts'
+import { MOST, makeNumberMemory, type NumberArray, NumberTasks, roomOf } from './number-tasks.ts'
 
 /** Values of all arrays from which on a second thread pays. */
 const MANY_VALUES = 1 << 19
@@ -8,7 +8,7 @@ const MANY_VALUES = 1 << 19
 interface Started {
   readonly tasks: NumberTasks
   readonly ring: TaskRing
-  readonly valuesEach: number
+  readonly roomEach: number
   /** Of each task, the index of the array that it was queued for and not yet finished. */
   readonly pending: (number | undefined)[]
 }
@@ -19,7 +19,7 @@ export class NumbersAhead {
   /** In the order of the file. */
   readonly #arrays: NumberArray[] = []
   #values = 0
-  #mostValues = 0
+  #mostRoom = 0
   #started: Started | undefined
   /** The array that was asked for last. Those from it on and before `#next` have been queued. */
   #current = 0
@@ -33,8 +33,8 @@ export class NumbersAhead {
   add(array: NumberArray): void {
     this.#arrays.push(array)
     this.#values += array.count
-    if (array.count <= MOST.values) this.#mostValues = Math.max(this.#mostValues, array.count)
-    if (this.#values < MANY_VALUES || this.#mostValues === 0) return
+    if (array.count <= MOST.values) this.#mostRoom = Math.max(this.#mostRoom, roomOf(array))
+    if (this.#values < MANY_VALUES || this.#mostRoom === 0) return
     // The thread begins while the rest of the file is looked through.
     this.#started ??= this.#start()
     if (this.#current === 0) this.#queueAhead(this.#started)
@@ -66,12 +66,12 @@ export class NumbersAhead {
   }
 
   #start(): Started {
-    const valuesEach = Math.min(MOST.values, 2 * this.#mostValues)
-    const memory = makeNumberMemory(this.#descriptor, valuesEach)
+    const roomEach = this.#mostRoom
+    const memory = makeNumberMemory(this.#descriptor, roomEach)
     const tasks = new NumberTasks(memory, 0)
     const ring = new TaskRing(memory.tasks, (task) => tasks.compute(task))
     ring.share(threadProgram('./number-tasks-thread', import.meta.url), { memory })
-    return { tasks, ring, valuesEach, pending: Array(memory.tasks).fill(undefined) }
+    return { tasks, ring, roomEach, pending: Array(memory.tasks).fill(undefined) }
   }
 
   #queueAhead(started: Started): void {
@@ -91,8 +91,8 @@ export class NumbersAhead {
     started.ring.queue(task)
   }
 
-  #fits({ valuesEach }: Started, { bytes, count }: NumberArray): boolean {
-    return bytes < MOST.textBytes && count <= valuesEach
+  #fits({ roomEach }: Started, array: NumberArray): boolean {
+    return array.bytes < MOST.textBytes && roomOf(array) <= roomEach
   }
 
   #find(offset: number): number | undefined {

@@ -14,6 +14,8 @@ export interface Kernels {
   stoppedAt(): number
   describeValues(values: number, count: number, out: number): void
   sumRow(x: number, y: number, width: number, out: number): void
+  sumError(out: number, left: number, right: number, width: number, sums: number): void
+  productError(out: number, gate: number, up: number, width: number, sums: number): void
 }
 
 const PAGE_BYTES = 1 << 16

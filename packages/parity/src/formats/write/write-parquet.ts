@@ -5,7 +5,8 @@ import type { Recording } from '../../recording/recording.ts'
 import { HEADER_KEY, ParquetHash, type ParquetHeader, SHA256_KEY } from '../parquet-schema.ts'
 import { columnsOf, extentsOf, headerOf, rowsOf } from './extents.ts'
 
-const ROWS_A_GROUP = 1 << 14
+/** What the writer keeps of each group until the end is some kilobytes. */
+const ROWS_A_GROUP = 1 << 16
 
 /** A row a value. The value column is DOUBLE where any checkpoint is of float64, and FLOAT otherwise. */
 export async function writeParquet(recording: Recording, path: string): Promise<void> {
@@ -125,15 +126,18 @@ class RowGroup {
 
   columns() {
     const { length } = this
+    // A column of a group is one page: an index of pages is memory for nothing.
+    const onePage = { offsetIndex: false }
     return [
-      { name: 'run', type: 'STRING' as const, nullable: false, data: this.#runs },
-      { name: 'checkpoint', type: 'STRING' as const, nullable: false, data: this.#checkpoints },
-      { name: 'layer', type: 'INT32' as const, nullable: true, data: this.#layers },
-      { name: 'op', type: 'STRING' as const, nullable: false, data: this.#ops },
-      { name: 'phase', type: 'STRING' as const, nullable: true, data: this.#phases },
-      { name: 'pos', type: 'INT32' as const, nullable: false, data: this.#positions.subarray(0, length) },
-      { name: 'col', type: 'INT32' as const, nullable: false, data: this.#columns.subarray(0, length) },
+      { ...onePage, name: 'run', type: 'STRING' as const, nullable: false, data: this.#runs },
+      { ...onePage, name: 'checkpoint', type: 'STRING' as const, nullable: false, data: this.#checkpoints },
+      { ...onePage, name: 'layer', type: 'INT32' as const, nullable: true, data: this.#layers },
+      { ...onePage, name: 'op', type: 'STRING' as const, nullable: false, data: this.#ops },
+      { ...onePage, name: 'phase', type: 'STRING' as const, nullable: true, data: this.#phases },
+      { ...onePage, name: 'pos', type: 'INT32' as const, nullable: false, data: this.#positions.subarray(0, length) },
+      { ...onePage, name: 'col', type: 'INT32' as const, nullable: false, data: this.#columns.subarray(0, length) },
       {
+        ...onePage,
         name: 'value',
         type: this.#double ? ('DOUBLE' as const) : ('FLOAT' as const),
         nullable: false,
