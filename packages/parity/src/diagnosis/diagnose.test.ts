@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { recordOracle } from '../oracle/memory-oracle.ts'
 import type { OracleOptions } from '../oracle/oracle.ts'
 import { parsePlanting } from '../oracle/planting.ts'
-import type { RecordedRun } from '../recording/recording.ts'
+import type { Checkpoint, RecordedRun, Slab } from '../recording/recording.ts'
 import { diagnose } from './diagnose.ts'
 
 const PROMPT = [1, 403, 407, 261, 378, 432, 341, 293, 396, 411, 290, 265]
@@ -27,6 +27,15 @@ function onlyWith(run: RecordedRun, shows: (name: string) => boolean): RecordedR
     identity: run.identity,
     checkpoints: new Map([...run.checkpoints].filter(([name]) => shows(name))),
   }
+}
+
+/** The checkpoint with each value wrong: `i` counts within what is read at once. */
+function changed(checkpoint: Checkpoint, wrongly: (x: number, i: number) => number): Checkpoint {
+  const slab = (index: number): Slab => {
+    const right = checkpoint.slab(index)
+    return { ...right, read: (first = 0, rows = right.count - first) => right.read(first, rows).map(wrongly) }
+  }
+  return { name: checkpoint.name, width: checkpoint.width, slabCount: checkpoint.slabCount, slab }
 }
 
 describe('origin', () => {
@@ -102,21 +111,26 @@ describe('cause', () => {
 
   it('is none where no mistake of the list explains the difference', () => {
     const candidate = onlyWith(reference, () => true)
-    const noise = reference.checkpoints.get('blk.2.attn_q')!
-    const slab = noise.slab(0)
-    const checkpoints = new Map(candidate.checkpoints).set('blk.2.attn_q', {
-      name: noise.name,
-      width: noise.width,
-      slabCount: 1,
-      slab: () => ({
-        ...slab,
-        read: (first = 0, rows = slab.count - first) => slab.read(first, rows).map((x, i) => x + Math.sin(12.9898 * i)),
-      }),
-    })
+    const noisy = changed(reference.checkpoints.get('blk.2.attn_q')!, (x, i) => x + Math.sin(12.9898 * i))
+    const checkpoints = new Map(candidate.checkpoints).set('blk.2.attn_q', noisy)
     const question = { candidate: { ...candidate, checkpoints }, reference, model }
     const diagnosis = diagnose({ ...question, divergence: { checkpoint: 'blk.2.attn_q', position: 0 } })
     expect(diagnosis.origin).toBe('local')
     expect(diagnosis.cause).toBeUndefined()
+  })
+
+  const width = 64
+  it.each<[string, string, (x: number, i: number) => number]>([
+    ['logits x 0.001', 'logits', (x) => 0.001 * x],
+    ['logits x 0.1', 'logits', (x) => 0.1 * x],
+    ['attn_kqv x 0.05', 'blk.2.attn_kqv', (x) => 0.05 * x],
+    ['clamped attn_kqv', 'blk.2.attn_kqv', (x) => Math.max(-0.1, Math.min(0.1, x))],
+    ['a head of noise', 'blk.2.attn_kqv', (x, i) => (i % width < 8 ? Math.sin(12.9898 * i) : x)],
+  ])('is not stated where no mistake of the list gives what was recorded: %s', (_, name, wrongly) => {
+    const checkpoints = new Map(reference.checkpoints).set(name, changed(reference.checkpoints.get(name)!, wrongly))
+    const question = { candidate: { ...reference, checkpoints }, reference, model }
+    const { origin, cause } = diagnose({ ...question, divergence: { checkpoint: name, position: 0 } })
+    expect([origin, cause]).toEqual(['local', undefined])
   })
 
   it.each(['weight-transposed@2.ffn_up', 'gqa-heads-interleaved@1', 'norm-plus-one@3', 'kv-shifted@2:decode'])(

@@ -27,7 +27,7 @@ export interface CauseQuestion {
 const ROWS_AFTER = 6
 const ROWS_BEFORE = 3
 
-/** The share of the difference that a mistake may leave unexplained. */
+/** The share of the difference, and of the wrong output's own size, that a mistake may leave unexplained. */
 const POSSIBLE = 0.25
 const LIKELY = 0.05
 const CERTAIN = 1e-3
@@ -53,7 +53,7 @@ interface Hypothesis {
 interface Trial extends Hypothesis {
   /** What is left between what the engine recorded and what the mistake gives: squares, as a share of the right output's. */
   readonly residual: number
-  /** The residual as a share of what there was to explain. */
+  /** The residual as a share of what there was to explain, or of what the engine recorded, whichever is more. */
   readonly unexplained: number
   /** The same share over the rows before, where the engine was right. */
   readonly contradiction: number
@@ -85,7 +85,10 @@ function tryMistakes(
   const after = pieces.filter(({ first }) => first >= position)
   if (after.length === 0) return []
   const rightly = (piece: Piece) => siteOf(piece, node, source).right()
-  const size = sum(after.map((piece) => sum(rightly(piece).map((x) => x * x)))) || 1
+  const squares = (of: readonly Piece[], rows: (piece: Piece) => Float64Array) =>
+    sum(of.map((piece) => sum(rows(piece).map((x) => x * x))))
+  const size = squares(after, rightly) || 1
+  const recorded = finiteOr(squares(after, (piece) => piece.recorded) / size)
   const misfit = (of: readonly Piece[], compute: (piece: Piece) => Float64Array | undefined) =>
     sum(of.map((piece) => squaredDistance(piece.recorded, compute(piece)))) / size
   const difference = misfit(after, rightly)
@@ -97,7 +100,8 @@ function tryMistakes(
     const give = (piece: Piece) => ifAtHand(() => wrongly(hypothesis, siteOf(piece, node, source), position))
     if (!(misfit([worst.row], give) <= POSSIBLE * worst.difference)) return []
     const residual = misfit(after, give)
-    const unexplained = residual / difference
+    // Zeros are all but the difference between an output and a thousandth of it, yet nothing of the thousandth.
+    const unexplained = residual === 0 ? 0 : residual / Math.min(difference, recorded)
     if (!(unexplained <= POSSIBLE)) return []
     // A mistake that has nothing to say of earlier rows does not contradict them.
     const contradiction = misfit(before, (piece) => give(piece) ?? piece.recorded) / difference
@@ -196,6 +200,9 @@ function squaredDistance(a: Float64Array, b: Float64Array | undefined): number {
   }
   return Number.isNaN(total) ? Number.POSITIVE_INFINITY : total
 }
+
+/** What overflows is no measure of size. */
+const finiteOr = (size: number) => (Number.isFinite(size) ? size : Number.POSITIVE_INFINITY)
 
 function sum(values: ArrayLike<number>): number {
   let total = 0
