@@ -1,7 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PlumblineError } from '@plumbline/protocol'
 import { asset, committedAsset, describeWithAssets } from '@plumbline/protocol/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Engine, type GenerateResult, inspectGguf, probeDevice } from '../src/index.ts'
@@ -165,7 +164,7 @@ describe('an engine', () => {
     }
   })
 
-  test('a trace folder that cannot be made is the error of the job alone', async () => {
+  test('a trace folder that cannot be made costs a job its trace alone', async () => {
     const trace = {
       directory: '/proc/none',
       level: 'ops',
@@ -174,9 +173,8 @@ describe('an engine', () => {
       manifest: { run: 'r' },
     } as const
     const { result } = await generate(engine, { trace })
-    expect(result).toMatchObject({ stopReason: 'ERROR', tokens: 0 })
-    expect(result.error).toBeInstanceOf(PlumblineError)
-    expect((await generate(engine)).result.stopReason).toBe('MAX_TOKENS')
+    expect(result).toMatchObject({ stopReason: 'MAX_TOKENS', trace: { records: 0 } })
+    expect(result.trace!.stopped).toBe('cannot write a trace to /proc/none: No such file or directory')
   })
 })
 

@@ -63,7 +63,7 @@ function commandLine(exitWith: (code: number) => void): Command {
       const { serve } = await import('./server/serve.ts')
       exitWith(await serve(configuration, modelFile, engine))
     })
-  addTraceCommand(program)
+  addTraceCommand(program, exitWith)
   addModelCommands(program, exitWith)
   program.addHelpText('after', () => `\n${serve.helpInformation()}\n${STDIN_HELP}`)
   return program

@@ -60,6 +60,7 @@ GenerationRequest generation_request(const Fields& fields) {
                                  .level = trace_level(trace.text("level")),
                                  .all_values = trace.boolean("allValues"),
                                  .prompt_tokens = static_cast<std::uint32_t>(request.prompt.size()),
+                                 .max_tokens = request.max_tokens,
                                  .run = trace.text("run"),
                                  .manifest = trace.text("manifest")};
     request.all_positions_logits = trace.boolean("allPositionsLogits");

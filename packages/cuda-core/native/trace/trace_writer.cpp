@@ -18,6 +18,11 @@ namespace {
 
 constexpr std::size_t kFirstValues = 8;
 
+/// Of `stopped` and `closed` without its ids: far less than so many bytes.
+constexpr std::size_t kLastMembers = 4096;
+/// "4294967295,"
+constexpr std::size_t kTokenId = 11;
+
 /// Over the finite values; NaN where there are none.
 struct Stats {
   double min = std::numeric_limits<double>::quiet_NaN();
@@ -133,19 +138,31 @@ std::string record_of(const TraceOptions& options, const Observation& observatio
 
 TraceWriter::TraceWriter(TraceOptions options) : options_(std::move(options)) {
   const auto& directory = options_.directory;
-  const auto refuse = [&](const std::string& why) {
-    return Error(ErrorCode::invalid_request, "cannot write a trace to " + directory.string() + ": " + why,
-                 {{"directory", directory.string()}});
-  };
-  try {
-    std::filesystem::create_directories(directory);
-    if (std::filesystem::exists(directory / "manifest.json")) throw refuse("the folder already holds one");
-    records_file_.emplace(directory / "trace.jsonl");
-    tensors_file_.emplace(directory / "tensors.bin");
-    write_manifest("");
-  } catch (const std::system_error& error) {
-    throw refuse(error.code().message());
+  const std::string cannot = "cannot write a trace to " + directory.string() + ": ";
+  std::error_code ignored;
+  if (std::filesystem::exists(directory / "manifest.json", ignored)) {
+    throw Error(ErrorCode::invalid_request, cannot + "the folder already holds one", {{"directory", directory.string()}});
   }
+  try {
+    begin();
+  } catch (const std::system_error& error) {
+    stopped_ = cannot + error.code().message();
+    stopped_manifest_.reset();
+    closed_manifest_.reset();
+    for (const char* name : {"trace.jsonl", "tensors.bin"}) std::filesystem::remove(directory / name, ignored);
+  }
+}
+
+void TraceWriter::begin() {
+  const auto& directory = options_.directory;
+  std::filesystem::create_directories(directory);
+  records_file_.emplace(directory / "trace.jsonl");
+  tensors_file_.emplace(directory / "tensors.bin");
+  const std::string text = manifest_with("");
+  const std::size_t room = text.size() + kLastMembers;
+  stopped_manifest_.emplace(directory / "manifest.json.stopped.tmp", room);
+  closed_manifest_.emplace(directory / "manifest.json.tmp", room + kTokenId * options_.max_tokens);
+  ReservedFile(directory / "manifest.json.begun.tmp", text.size()).replace(directory / "manifest.json", text);
 }
 
 bool TraceWriter::wants(Checkpoint checkpoint) const {
@@ -165,9 +182,15 @@ void TraceWriter::observe(const Observation& observation) {
   if (stopped_) return;
   try {
     // The values first: no record ever points at what is not there.
-    const std::string record = record_of(options_, observation, tensors_file_->size());
+    const TraceFile::Mark before = tensors_file_->mark();
+    const std::string record = record_of(options_, observation, before.size);
     tensors_file_->append(std::as_bytes(observation.values));
-    records_file_->append(std::as_bytes(std::span(record)));
+    try {
+      records_file_->append(std::as_bytes(std::span(record)));
+    } catch (const std::system_error&) {
+      tensors_file_->cut_back_to(before);
+      throw;
+    }
     ++records_;
   } catch (const std::system_error& error) {
     stop(error.what());
@@ -175,6 +198,7 @@ void TraceWriter::observe(const Observation& observation) {
 }
 
 void TraceWriter::close(std::span<const std::uint32_t> generated_token_ids, std::string_view stop_reason) {
+  if (!closed_manifest_) return;
   std::string text;
   Members members(text);
   if (stopped_) members.add("stopped", std::string_view(*stopped_));
@@ -192,7 +216,8 @@ void TraceWriter::close(std::span<const std::uint32_t> generated_token_ids, std:
   closed.add("manifest_sha256", std::string_view(hash.hex_digest()));
   text += '}';
   try {
-    write_manifest(text);
+    closed_manifest_->replace(options_.directory / "manifest.json", manifest_with(text));
+    stopped_manifest_.reset();
   } catch (const std::system_error& error) {
     // The manifest stays as it was, without `closed`: a truncated trace, which it is.
     stopped_ = error.what();
@@ -204,9 +229,9 @@ void TraceWriter::stop(const std::string& why) {
   std::string member;
   Members(member).add("stopped", std::string_view(why));
   try {
-    write_manifest(member);
+    stopped_manifest_->replace(options_.directory / "manifest.json", manifest_with(member));
   } catch (const std::system_error&) {
-    // No room even for that. It is in stopped(), and the trace has no `closed`.
+    // Not even that. It is in stopped(), and the trace has no `closed`.
   }
 }
 
@@ -214,14 +239,6 @@ std::string TraceWriter::manifest_with(const std::string& last_members) const {
   std::string text = options_.manifest;
   if (!last_members.empty()) text.insert(text.rfind('}'), "," + last_members);
   return text += '\n';
-}
-
-void TraceWriter::write_manifest(const std::string& last_members) const {
-  const std::string text = manifest_with(last_members);
-  const auto path = options_.directory / "manifest.json";
-  const auto unfinished = options_.directory / "manifest.json.tmp";
-  TraceFile(unfinished).append(std::as_bytes(std::span(text)));
-  std::filesystem::rename(unfinished, path);
 }
 
 }  // namespace plumbline

@@ -1,12 +1,14 @@
 #include "trace/trace_writer.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmath>
 #include <cstring>
 #include <fstream>
 #include <limits>
+#include <set>
 #include <sstream>
 
 #include "error.h"
@@ -38,6 +40,12 @@ class TraceWriterTest : public testing::Test {
     std::ostringstream out;
     out << file.rdbuf();
     return out.str();
+  }
+
+  std::set<std::string> names() const {
+    std::set<std::string> out;
+    for (const auto& entry : fs::directory_iterator(directory_ / "trace")) out.insert(entry.path().filename().string());
+    return out;
   }
 
   fs::path directory_;
@@ -149,6 +157,34 @@ TEST_F(TraceWriterTest, AFullDiskStopsTheTraceAndNothingElse) {
   EXPECT_NE(text("manifest.json").find(R"("stopped":"tensors.bin: No space left on device","closed":{)"),
             std::string::npos);
   EXPECT_NE(text("manifest.json").find(R"("records":0)"), std::string::npos);
+  EXPECT_EQ(names(), (std::set<std::string>{"manifest.json", "tensors.bin", "trace.jsonl"}));
+}
+
+TEST_F(TraceWriterTest, NoValuesStayOfARecordThatFoundNoRoom) {
+  fs::create_directories(directory_ / "trace");
+  fs::create_symlink("/dev/full", directory_ / "trace" / "trace.jsonl");
+  TraceWriter writer(options());
+  writer.observe(observation(std::vector<float>{1.0f}));
+  EXPECT_EQ(writer.stopped(), "trace.jsonl: No space left on device");
+  EXPECT_EQ(text("tensors.bin"), "");
+}
+
+TEST_F(TraceWriterTest, HasRoomForItsLastManifestsFromTheStart) {
+  TraceOptions many = options();
+  many.max_tokens = 1000;
+  TraceWriter writer(many);
+  for (const char* name : {"manifest.json.stopped.tmp", "manifest.json.tmp"}) {
+    struct stat status {};
+    ASSERT_EQ(stat((directory_ / "trace" / name).c_str(), &status), 0) << name;
+    EXPECT_GE(status.st_blocks * 512, status.st_size) << name;
+  }
+  const std::vector<std::uint32_t> ids(1000, 0xffff'ffffU);
+  const auto room = fs::file_size(directory_ / "trace" / "manifest.json.tmp");
+  writer.close(ids, "MAX_TOKENS");
+  EXPECT_FALSE(writer.stopped());
+  EXPECT_LE(text("manifest.json").size(), room);
+  EXPECT_EQ(text("manifest.json").back(), '\n');
+  EXPECT_EQ(names(), (std::set<std::string>{"manifest.json", "tensors.bin", "trace.jsonl"}));
 }
 
 TEST_F(TraceWriterTest, DoesNotWriteOverATrace) {
@@ -162,11 +198,16 @@ TEST_F(TraceWriterTest, DoesNotWriteOverATrace) {
   }
 }
 
-TEST_F(TraceWriterTest, SaysWhyAFolderCannotBeMade) {
+TEST_F(TraceWriterTest, ATraceThatCannotBeginSaysWhyAndStopsNothingElse) {
   std::ofstream(directory_ / "file") << "x";
   TraceOptions inside = options();
   inside.directory = directory_ / "file" / "trace";
-  EXPECT_THROW(TraceWriter{inside}, Error);
+  TraceWriter writer(inside);
+  EXPECT_EQ(writer.stopped(), "cannot write a trace to " + inside.directory.string() + ": Not a directory");
+  EXPECT_FALSE(writer.wants(Checkpoint::logits));
+  writer.observe(observation(std::vector<float>{1.0f}));
+  writer.close({}, "MAX_TOKENS");
+  EXPECT_EQ(writer.records(), 0u);
 }
 
 }  // namespace

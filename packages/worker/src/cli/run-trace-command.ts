@@ -1,15 +1,23 @@
 import { readFileSync } from 'node:fs'
-import { InvalidRequestError, LIMITS, PlumblineError, parseExecuteRequest, TRACED_LEVELS } from '@plumbline/protocol'
+import {
+  EXIT,
+  type ExitCode,
+  InvalidRequestError,
+  LIMITS,
+  PlumblineError,
+  parseExecuteRequest,
+  TRACED_LEVELS,
+} from '@plumbline/protocol'
 import { invalidOption, resolveConfiguration } from '../config/configuration.ts'
 import { runTrace } from '../server/run-trace.ts'
 import { flagsOf } from './command-options.ts'
 import { findModelFile } from './model-file.ts'
 
-/** What `trace` does with its options. */
+/** What `trace` does with its options; returns what it exits with. */
 export async function runTraceCommand({
   unfused = false,
   ...given
-}: Record<string, string> & { unfused?: boolean }): Promise<void> {
+}: Record<string, string> & { unfused?: boolean }): Promise<ExitCode> {
   const configuration = resolveConfiguration(flagsOf(given), process.env)
   const maxTokens = oneNumber('--max-tokens', given.maxTokens!, 0, LIMITS.maxTokens)
   const request = {
@@ -35,6 +43,9 @@ export async function runTraceCommand({
     ...(prefillChunk !== undefined && { prefillChunk }),
   })
   process.stdout.write(`${JSON.stringify(result)}\n`)
+  if (result.trace_stopped === undefined) return EXIT.ok
+  process.stderr.write(`plumbline-worker: the trace stopped before its generation did: ${result.trace_stopped}\n`)
+  return EXIT.couldNotRun
 }
 
 function prompt({ prompt, messages, promptTokenIds }: Record<string, string | undefined>): object {

@@ -5,7 +5,7 @@ import { addOptions } from './command-options.ts'
 const ENGINE_OPTIONS = ['model', 'device', 'precision', 'threads', 'contextLength', 'logLevel'] as const
 
 /** `trace`: one generation without a server, written down checkpoint by checkpoint. */
-export function addTraceCommand(program: Command): void {
+export function addTraceCommand(program: Command, exitWith: (code: number) => void): void {
   const trace = program
     .command('trace')
     .description('run one generation without a server and write its trace')
@@ -26,6 +26,6 @@ export function addTraceCommand(program: Command): void {
   )
   trace.action(async (given: Record<string, string> & { unfused?: boolean }) => {
     const { runTraceCommand } = await import('./run-trace-command.ts')
-    await runTraceCommand(given)
+    exitWith(await runTraceCommand(given))
   })
 }

@@ -98,8 +98,15 @@ function generate(number: number, request: EngineJob): void {
           pipe.write(encodeFrame(FRAME_KIND.tokens, encodeTokenBatch(number, tokens)))
           gatherer.sent(tokens.length, request.maxTokens - 1 - tokens.at(-1)!.index)
         },
-        onDone: ({ tokens, stopReason, prefillMs, decodeMs, error }) =>
-          done({ tokens, stopReason, prefillMs, decodeMs, ...(error && { error: errorOf(error) }) }),
+        onDone: ({ tokens, stopReason, prefillMs, decodeMs, error, trace }) =>
+          done({
+            tokens,
+            stopReason,
+            prefillMs,
+            decodeMs,
+            ...(error && { error: errorOf(error) }),
+            ...(trace?.stopped !== undefined && { traceStopped: trace.stopped }),
+          }),
       },
     )
     active = { number, job }

@@ -14,6 +14,8 @@ export interface JobResult {
   readonly decodeMs: number
   /** With stopReason ERROR. */
   readonly error?: PlumblineError
+  /** Why its trace ended before the generation did, or never began. */
+  readonly traceStopped?: string
 }
 
 export interface JobSink {
@@ -275,7 +277,7 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
     this.#watch.stop()
     this.#watch.news()
     this.#active = undefined
-    const { stopReason, tokens, prefillMs, decodeMs, error: wire } = message
+    const { stopReason, tokens, prefillMs, decodeMs, error: wire, traceStopped } = message
     if (stopReason === 'EOS' || stopReason === 'MAX_TOKENS' || active.complete) this.#losses = 0
     const error = wire && new PlumblineError(wire.code, wire.message, wire.fields)
     // After a CUDA error the device context is of no more use, and only a new process gets a new one.
@@ -284,7 +286,14 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
       this.#phase = 'starting'
       connection.kill(error)
     }
-    active.sink.onDone({ stopReason, tokens, prefillMs, decodeMs, ...(error && { error }) })
+    active.sink.onDone({
+      stopReason,
+      tokens,
+      prefillMs,
+      decodeMs,
+      ...(error && { error }),
+      ...(traceStopped !== undefined && { traceStopped }),
+    })
     if (!replace) this.emit('idle')
   }
 

@@ -101,6 +101,8 @@ export const engineMessageSchema = z.discriminatedUnion('type', [
     decodeMs: z.number().min(0),
     memory: memorySchema,
     error: errorSchema.optional(),
+    /** Why its trace ended before the generation did, or never began. */
+    traceStopped: z.string().optional(),
   }),
 ])
 

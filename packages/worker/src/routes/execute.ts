@@ -1,5 +1,6 @@
 import { PlumblineError } from '@plumbline/protocol'
 import type { FastifyInstance } from 'fastify'
+import type { EngineJob } from '../engine-host/messages.ts'
 import { Job } from '../scheduling/job.ts'
 import { RetryLaterError } from '../server/error-reply.ts'
 import type { Worker } from '../server/worker.ts'
@@ -12,7 +13,7 @@ export function executeRoute(server: FastifyInstance, worker: Worker): void {
 
   server.post('/execute', async (request, reply) => {
     const { job_id, trace, stop, engineJob } = await readExecuteRequest(request.body, worker)
-    const withTrace =
+    const withTrace: EngineJob =
       trace === 'off' ? engineJob : { ...engineJob, trace: await jobTrace(worker, engineJob, job_id, trace) }
     assertRoom(worker, job_id)
 
@@ -27,6 +28,8 @@ export function executeRoute(server: FastifyInstance, worker: Worker): void {
         textOf: (id) => worker.vocabulary!.textOf(id),
         timeoutMs: options.inferenceTimeoutSec * 1_000,
         stream,
+        onTraceStopped: (why) =>
+          worker.log.warn({ job_id, trace: withTrace.trace?.directory, why }, 'a trace stopped before its generation'),
       },
       worker.metrics,
       queue,

@@ -33,6 +33,8 @@ export interface JobDescription {
   readonly textOf: (id: number) => TokenText
   readonly timeoutMs: number
   readonly stream: EventStreamOptions
+  /** The trace ended before the generation did, or never began. */
+  readonly onTraceStopped: (why: string) => void
 }
 
 /** What a job needs of the queue that it is in. */
@@ -155,6 +157,7 @@ export class Job implements JobSink, EventSource {
     }
     this.report.prefill_ms = Math.round(result.prefillMs)
     this.report.decode_ms = Math.round(result.decodeMs)
+    if (result.traceStopped !== undefined) this.#description.onTraceStopped(result.traceStopped)
     if (this.#error) return
     if (result.error) this.fail(result.error)
     this.#result = result

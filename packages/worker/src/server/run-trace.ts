@@ -28,6 +28,8 @@ export interface TraceSummary {
   readonly token_ids: readonly number[]
   readonly text: string
   readonly stop_reason: string
+  /** Why the trace ended before the generation did, or never began. */
+  readonly trace_stopped?: string
 }
 
 /** Runs one generation in an engine process of its own, with its trace. */
@@ -86,5 +88,6 @@ async function generate(worker: Worker, job: EngineJob, trace: TraceRequest): Pr
     token_ids: ids,
     text: answer + text.finish().t,
     stop_reason: result.stopReason,
+    ...(result.traceStopped !== undefined && { trace_stopped: result.traceStopped }),
   }
 }

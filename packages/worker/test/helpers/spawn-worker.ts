@@ -32,9 +32,14 @@ export class SpawnedWorker {
   /** What --model was given. */
   readonly modelPath: string
 
-  constructor(args: readonly string[], environment: Record<string, string> = {}, program = FROM_SOURCE) {
+  constructor(
+    args: readonly string[],
+    environment: Record<string, string> = {},
+    program = FROM_SOURCE,
+    command = process.execPath,
+  ) {
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PLUMBLINE_')))
-    this.child = spawn(process.execPath, [...program, ...args], {
+    this.child = spawn(command, [...program, ...args], {
       env: { ...inherited, NODE_OPTIONS: '', NODE_COMPILE_CACHE: COMPILE_CACHE, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
