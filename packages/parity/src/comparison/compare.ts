@@ -8,6 +8,7 @@ import { diagnose } from '../diagnosis/diagnose.ts'
 import { contradictions, uncheckedSums } from '../fitness/contradictions.ts'
 import { driftAcrossRuns } from '../fitness/drift-across-runs.ts'
 import { Fitness } from '../fitness/fitness.ts'
+import { HeldToModel } from '../fitness/held-to-model.ts'
 import { unfitRuns } from '../fitness/unmatched-runs.ts'
 import { wrongStatistics } from '../formats/check-values.ts'
 import { compareRows, type MeasuredCheckpoint, showRows } from '../metrics/compare-rows.ts'
@@ -134,17 +135,20 @@ function comparePair(
     (alignment.refusals.every(({ kind }) => kind === 'nothing-in-common')
       ? compareGreedy(pair.candidate, pair.reference, { profile, floors, checkpoints, divergence, ...decode })
       : undefined)
+  const held = divergence === undefined && comparable && model !== undefined ? new HeldToModel(model) : undefined
   // Where the sides differ, which of them is wrong is for the diagnosis to say.
   const sides = {
     candidate: sideOf(candidate, pair.candidate, [
       ...unfit.candidate,
       ...driftAcrossRuns(pair.candidate, candidate.runs),
       ...(divergence === undefined ? contradictions(aligned.candidate.run, aligned.candidate.covers) : []),
+      ...(held?.contradictions(aligned.candidate) ?? []),
     ]),
     reference: sideOf(reference, pair.reference, [
       ...unfit.reference,
       ...driftAcrossRuns(pair.reference, reference.runs),
       ...(divergence === undefined ? contradictions(aligned.reference.run, aligned.reference.covers) : []),
+      ...(held?.contradictions(aligned.reference) ?? []),
       ...notGreedy(pair.reference, greedyNoise(profile, floors)),
       ...unmatched.unfit,
     ]),

@@ -8,6 +8,7 @@ import { RepeatedRows } from './repeated-rows.ts'
 import {
   isConstant,
   largestBelievable,
+  leastBelievable,
   type Oddity,
   oddSmallValues,
   otherDtype,
@@ -19,7 +20,7 @@ import {
 const TOLD_EACH = 3
 /** Of one kind, at most in that many checkpoints. */
 const TOLD_CHECKPOINTS = 4
-/** Fewer values than that may be the same by chance. */
+/** Fewer values than that may be the same by chance, or all be small. */
 const NARROWEST_REPEAT = 8
 
 const MOST_SUSPECTS = 4096
@@ -35,6 +36,8 @@ interface CheckpointKind extends Pick<RowKind, 'op' | 'layer'> {
   readonly name: string
   /** No value can be believed to be larger. */
   readonly largest: number
+  /** Nor the values of a row, together (root mean square), to be smaller. */
+  readonly least: number
   /** Tells apart the ops whose rows may not repeat each other's. */
   readonly salt: number
   /** Of the checkpoint. */
@@ -111,6 +114,7 @@ export class Fitness {
     // Almost every row is fit, and this is all that is done for one.
     const believable =
       squares <= kind.largest ** 2 &&
+      (squares >= width * kind.least ** 2 || width < NARROWEST_REPEAT) &&
       tiny === 0 &&
       values[start] !== values[start + width - 1] &&
       (slab.dtype !== 'F32' || surelyFloats(this.#wordsOf(values), start * wordsEach, width))
@@ -146,6 +150,10 @@ export class Fitness {
     if (largest > kind.largest) {
       tell({ kind: 'magnitude', message: `a value of size ${largest.toPrecision(3)} is beyond any forward pass` })
     }
+    const scale = Math.sqrt(squares / row.length)
+    if (scale < kind.least && row.length >= NARROWEST_REPEAT) {
+      tell({ kind: 'magnitude', message: `values of size ${scale.toPrecision(3)} are too small for any forward pass` })
+    }
     for (const oddity of oddSmallValues(row, rowKind)) tell(oddity)
     if (isConstant(row)) {
       tell({ kind: 'constant-row', message: `all ${row.length} values are ${row[0]}` })
@@ -166,6 +174,7 @@ export class Fitness {
       op,
       layer,
       largest: largestBelievable(op),
+      least: leastBelievable(op),
       salt: op.split('').reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0), 7),
       index: this.#indexOf.get(name)!,
       series: op === 'logits' || op.endsWith('norm') ? { order: [], positions: [], scales: [] } : undefined,

@@ -24,6 +24,11 @@ export function largestBelievable(op: Op): number {
   return op === 'logits' ? 1e5 : 1e8
 }
 
+/** The smallest root mean square of a row that can be believed: even of an untrained model, tokens differ by more than that. */
+export function leastBelievable(op: Op): number {
+  return op === 'logits' ? 1e-8 : 0
+}
+
 /** A row that holds something smaller than every normal number: exact zeros, denormals, pointers. */
 export function oddSmallValues(row: Values, kind: RowKind): Oddity[] {
   let zeros = 0

@@ -41,12 +41,13 @@ export function examineOps(
   if (aligned.alignment.refusals.length > 0 || stated.profile === 'bit-exact' || stated.profile === 'float32') {
     return { ...stated, ...nothing }
   }
-  const why = model === undefined ? 'no op was replayed without the model' : whyNot(aligned.candidate.run, model)
+  const why =
+    model === undefined ? 'no op was replayed without the model' : whyNotReplayed(aligned.candidate.run, model)
   if (why !== undefined || model === undefined) return { ...stated, ...nothing, words: `weaker: ${why}` }
 
   const candidate = inferArithmetic(aligned.candidate.run, model, statedRounding(pair.candidate))
   const reference =
-    whyNot(aligned.reference.run, model) === undefined
+    whyNotReplayed(aligned.reference.run, model) === undefined
       ? inferArithmetic(aligned.reference.run, model, statedRounding(pair.reference))
       : undefined
   const arithmetic = {
@@ -73,7 +74,8 @@ export function unstatedRounding(
   { profile }: ProfileChoice,
   model?: ReferenceModel,
 ): string | undefined {
-  if (model === undefined || profile !== 'float32' || whyNot(candidate.run, model) !== undefined) return undefined
+  if (model === undefined || profile !== 'float32' || whyNotReplayed(candidate.run, model) !== undefined)
+    return undefined
   const inferred = inferArithmetic(candidate.run, model, { matrices: false, attention: false })
   const rounding = inferred?.families.filter(({ explained, bits }) => explained === 'known' && bits < 32) ?? []
   return rounding.length === 0 ? undefined : roundingWords(rounding)
@@ -90,7 +92,7 @@ function statedRounding(run: RecordedRun): StatedRounding {
 }
 
 /** Why a run's ops cannot be replayed whatever it recorded. */
-function whyNot(run: RecordedRun, { config, vocabSize }: ReferenceModel): string | undefined {
+export function whyNotReplayed(run: RecordedRun, { config, vocabSize }: ReferenceModel): string | undefined {
   if (printedRounding(run) > 0) return 'printed values are too coarse to replay ops on'
   const widths = new Map([
     ['token_embd', config.embeddingLength],

@@ -137,7 +137,9 @@ function diverged({ divergence, profile, alignment, unstated, decode }: VerdictI
   }[origin]
   const why =
     cause === undefined
-      ? ''
+      ? origin === 'local'
+        ? '; no known mistake gives this'
+        : ''
       : `; ${cause.confidence === 'certain' ? '' : `${cause.confidence} `}cause: ${cause.message}`
   const line = `DIVERGED first at ${checkpoint} (${place}), token ${position}${token}${phase === undefined ? '' : ` in ${phase}`}: ${error}${turned}${from}${why}${unstated === undefined ? '' : `; the candidate has ${unstated}, which it does not state`}`
   return verdict('diverged', EXIT.judgedFailed, line)
