@@ -1,5 +1,5 @@
 import type { Linear } from '@plumbline/reference/ops'
-import { type Rounding, tiesOf } from './rounding.ts'
+import { type Rounding, type Tie, tiesOf } from './rounding.ts'
 
 /**
  * NMSE of a recorded row of a matrix's output against the replayed one, when values of the input that lie on a tie may have been rounded
@@ -12,14 +12,20 @@ export function errorBesideTies(
   recorded: Float64Array,
   replayed: Float64Array,
 ): number {
-  const left = recorded.map((value, i) => value - replayed[i]!)
+  let left = recorded.map((value, i) => value - replayed[i]!)
   let error = squares(left)
-  for (const { index, change } of tiesOf(rounding, input)) {
-    const otherwise = left.map((value, row) => (row < rows ? value - change * weight[row * columns + index]! : value))
-    const than = squares(otherwise)
-    if (than >= error) continue
-    error = than
-    left.set(otherwise)
+  let ties: readonly Tie[] = tiesOf(rounding, input)
+  // The one that explains the most first: of any other, turning it may explain a little, too, by chance.
+  for (;;) {
+    const turned = ties.map(({ index, change }) =>
+      left.map((value, row) => (row < rows ? value - change * weight[row * columns + index]! : value)),
+    )
+    const errors = turned.map(squares)
+    const best = errors.indexOf(Math.min(...errors))
+    if (best === -1 || !(errors[best]! < error)) break
+    error = errors[best]!
+    left = turned[best]!
+    ties = ties.filter((_, i) => i !== best)
   }
   return error / squares(replayed)
 }
