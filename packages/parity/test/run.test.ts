@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -52,6 +52,23 @@ describe('run', () => {
     expect(lines[0]).toContain('; it is shown by transformers/prompt-0.safetensors')
     expect(readdirSync(out)).toEqual(['prompt-0', 'prompt-1', 'prompt-2'])
     expect(exitCode).toBe(0)
+  })
+
+  test('a part of the values that differs is BAD, though another reference is the same as a whole', async () => {
+    const both = join(folder, 'tampered')
+    mkdirSync(both)
+    for (const end of ['json', 'safetensors']) {
+      cpSync(join(references, `transformers/prompt-0.${end}`), join(both, `prompt-0.${end}`))
+    }
+    const partial = JSON.parse(readFileSync(join(references, 'llama.cpp.json'), 'utf8'))
+    const larger = (rows: number[][]) => rows.map((row) => row.map((logit) => logit * 1.3))
+    for (const record of partial.records) record.prefill_top10_logits = larger(record.prefill_top10_logits)
+    writeFileSync(join(both, 'llama.cpp.json'), JSON.stringify(partial))
+    const { exitCode, stdout } = await run('--reference', both, '--precision', 'exact')
+    expect(stdout).toMatch(/^DIVERGED first at logits/)
+    expect(stdout).toMatch(/^ {2}BAD {5}llama\.cpp\.json#prompt-0/m)
+    expect(stdout).toMatch(/^ {2}ok {6}prompt-0\.safetensors/m)
+    expect(exitCode).toBe(1)
   })
 
   test('what is a part of the values alone is not enough', async () => {

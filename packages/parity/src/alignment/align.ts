@@ -1,15 +1,16 @@
-import type { Tokenizer } from '@plumbline/reference'
+import type { ReferenceModel, Tokenizer } from '@plumbline/reference'
 import { checkpointPlace } from '../comparison/checkpoint-name.ts'
 import type { Alignment, Refusal } from '../comparison/comparison.ts'
 import type { RecordedRun } from '../recording/recording.ts'
 import { compareIdentities } from './identity.ts'
 import { mapRuns } from './mappings.ts'
 import type { NumberRows } from './number-rows.ts'
+import { refuseModel } from './refuse-model.ts'
 import { type CommonStretch, commonStretches, coverRows, type RowCover } from './row-cover.ts'
 import { commonPrefix, continuation, refusePrompts } from './token-ids.ts'
 
 export interface AlignOptions {
-  readonly headLength?: number
+  readonly model?: ReferenceModel
   readonly tokenizer?: Tokenizer
 }
 
@@ -36,10 +37,10 @@ export interface Aligned {
 
 /** What may be set against what, decided before any number is formed. */
 export function align(candidate: RecordedRun, reference: RecordedRun, options: AlignOptions): Aligned {
-  const mapped = mapRuns(candidate, reference, options)
+  const { model, tokenizer } = options
+  const mapped = mapRuns(candidate, reference, model === undefined ? {} : { headLength: model.config.keyLength })
   const ours = coverRun(mapped.candidate.run)
   const theirs = coverRun(mapped.reference.run)
-  const { tokenizer } = options
   const decode = tokenizer === undefined ? undefined : (id: number) => tokenizer.decodeText([id])
   const prompts = refusePrompts(candidate.identity, reference.identity, decode)
   const { refusals, unverified } = compareIdentities(candidate.identity, reference.identity)
@@ -61,7 +62,13 @@ export function align(candidate: RecordedRun, reference: RecordedRun, options: A
     const stretches = commonStretches(cover.stretches, other.stretches, limit)
     if (stretches.length > 0) common.push({ name, width: Math.max(width, otherWidth), stretches })
   }
-  const all: Refusal[] = [...(prompts === undefined ? [] : [prompts]), ...refusals, ...shapes.slice(0, 3)]
+  const ofAnother = model && (refuseModel('candidate', candidate, model) ?? refuseModel('reference', reference, model))
+  const all: Refusal[] = [
+    ...(prompts === undefined ? [] : [prompts]),
+    ...refusals,
+    ...shapes.slice(0, 3),
+    ...(ofAnother === undefined ? [] : [ofAnother]),
+  ]
   if (all.length === 0 && common.length === 0) {
     all.push({ kind: 'nothing-in-common', message: nothingInCommon(ours, theirs) })
   }

@@ -98,7 +98,7 @@ function comparePair(
 ): Comparison {
   const { model, tokenizer, strictIdentity = false, allowPartial = false } = options
   const aligned = align(pair.candidate, pair.reference, {
-    ...(model !== undefined && { headLength: model.config.keyLength }),
+    ...(model !== undefined && { model }),
     ...(tokenizer !== undefined && { tokenizer }),
   })
   const { measured, unfit } = lookAtRows(aligned, options)

@@ -5,8 +5,8 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { alterRun } from '../../test/helpers/alter-run.ts'
 import { type CompareOptions, compare } from '../comparison/compare.ts'
 import { recordOracle } from '../oracle/memory-oracle.ts'
-import { memoryRecording } from '../recording/memory-recording.ts'
-import type { Greedy, RecordedRun } from '../recording/recording.ts'
+import { MemoryRun, memoryRecording } from '../recording/memory-recording.ts'
+import type { Greedy, RecordedRun, Values } from '../recording/recording.ts'
 import { greedyNoise, tolerance } from './ladder.ts'
 import { statedProfile } from './profile.ts'
 
@@ -68,6 +68,66 @@ describe('what is enough to be called equal', () => {
     expect(verdict).toMatchObject({ outcome, exitCode: outcome === 'same' ? 0 : 3 })
     expect(against(only(pattern, from), truth, { allowPartial: true }).verdict).toMatchObject({ outcome, exitCode: 0 })
   })
+})
+
+describe('a difference that is found in a part of the values is no part that is equal', () => {
+  const altered = (pattern: RegExp, change: (values: Values) => void) =>
+    alterRun(truth, {
+      values: (name, values) => {
+        if (!pattern.test(name)) return false
+        change(values)
+        return undefined
+      },
+    })
+  test.each([false, true])('whatever is allowed to be missing (allowPartial: %j)', (allowPartial) => {
+    const noLogits = altered(/^blk\.2\.ffn/, (values) => void values.reverse())
+    const { verdict } = against(noLogits, truth, { allowPartial })
+    expect(verdict).toMatchObject({ outcome: 'diverged', exitCode: 1 })
+    expect(verdict.line).toMatch(/^DIVERGED first at blk\.2\.ffn_input/)
+  })
+
+  test('first greedy tokens that differ where no logits were recorded', () => {
+    const tokenIds = truth.identity.generatedTokenIds!
+    const others = tokenIds.map(() => 300)
+    const candidate = alterRun(truth, {
+      identity: { generatedTokenIds: others },
+      values: (name, _, { pos }) => (/output$/.test(name) && pos < PROMPT.length ? undefined : false),
+    })
+    const { verdict } = against(
+      Object.assign(candidate, { greedy: { tokenIds: others } }),
+      Object.assign(alterRun(truth, { values: (name) => (name === 'logits' ? false : undefined) }), {
+        greedy: { tokenIds },
+      }),
+    )
+    expect(verdict).toMatchObject({ outcome: 'diverged', exitCode: 1 })
+    expect(verdict.line).toMatch(/^DIVERGED in the greedy continuation: token 1 of the continuation is 300/)
+  })
+})
+
+test('recordings of another model than was given are refused, with the width that gives it away', () => {
+  const wider = new MemoryRun('wider', truth.identity)
+  wider.add(
+    'blk.0.output',
+    { pos: 0, dtype: 'F32' },
+    288,
+    Float32Array.from({ length: PROMPT.length * 288 }, (_, i) => Math.sin(i * i)),
+  )
+  const other = new MemoryRun('other', truth.identity)
+  other.add(
+    'blk.0.output',
+    { pos: 0, dtype: 'F32' },
+    288,
+    Float32Array.from({ length: PROMPT.length * 288 }, (_, i) => Math.cos(i * i)),
+  )
+  const { verdict } = against(wider, other, { model })
+  expect(verdict).toMatchObject({ outcome: 'not-comparable', exitCode: 3 })
+  expect(verdict.line).toBe(
+    "NOT COMPARABLE: the model that was given is not the candidate's: blk.0.output has 288 values a row, and the model's 64",
+  )
+  const stranger = alterRun(truth, { identity: { promptTokenIds: [1, 512, 407, 261, 378] } })
+  expect(against(stranger, stranger, { model }).verdict.line).toMatch(
+    /there is a token 512, and the model's vocabulary has 512$/,
+  )
 })
 
 test('an error below the tolerance of its op is found where it began, not where it exceeds', () => {

@@ -44,9 +44,9 @@ export function decideVerdict(input: VerdictInput): Verdict {
     unverified(input),
     diverged(input),
     partedGreedily(input),
-    partial(input),
   ].filter((verdict) => verdict !== undefined)
-  if (found.length === 0) return equal(input)
+  // However little was compared: a difference that was found is one.
+  if (found.length === 0) return partial(input) ?? equal(input)
   const worst = worstExit(found.map(({ exitCode }) => exitCode as Exclude<ExitCode, 2>))
   return found.find(({ exitCode }) => exitCode === worst)!
 }
@@ -158,15 +158,8 @@ function partedGreedily({ greedy }: VerdictInput): Verdict | undefined {
   return verdict('diverged', EXIT.judgedFailed, `DIVERGED in the greedy continuation: ${greedy.message}`)
 }
 
-function partial({
-  tooLittle,
-  allowPartial,
-  alignment,
-  checkpoints,
-  coverage,
-  unmatched,
-}: VerdictInput): Verdict | undefined {
-  if (tooLittle === undefined || alignment.refusals.length > 0 || checkpoints.length === 0) return undefined
+function partial({ tooLittle, allowPartial, coverage, unmatched }: VerdictInput): Verdict | undefined {
+  if (tooLittle === undefined) return undefined
   const share = `${number(coverage * 100)} % of what either side computed`
   const line = `NO DIFFERENCE FOUND, BUT EQUALITY NOT SHOWN: ${tooLittle}; compared was ${share}${leftOut(unmatched)}`
   return verdict('partial', allowPartial ? EXIT.ok : EXIT.notComparable, line)
