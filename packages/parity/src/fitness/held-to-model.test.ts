@@ -100,6 +100,24 @@ describe('an honest pair is trusted', () => {
     }
   })
 
+  it('whose queries and keys are both in halves', () => {
+    const halved = alterRun(truth, {
+      identity: { ropeOrder: 'halves' },
+      values: (name, values) => {
+        if (!/attn_[qk](_rope)?$/.test(name)) return undefined
+        const each = model.config.keyLength
+        const neighbours = values.slice()
+        for (let i = 0; i < values.length; i++) {
+          const at = i % each
+          values[i] = neighbours[i - at + (at < each / 2 ? 2 * at : 2 * at - each + 1)]!
+        }
+        return undefined
+      },
+    })
+    const { verdict, candidate } = judged(halved, halved)
+    expect([verdict.exitCode, candidate.unfit]).toEqual([0, []])
+  })
+
   it('stays diverged, not untrusted, where only the candidate is wrong', () => {
     const wrong = recordOracle(model, PROMPT, { planting: parsePlanting('rope-pairing@1', model) }).run
     expect(judged(wrong, truth).verdict.line).toMatch(/^DIVERGED first at blk.1.attn_q_rope/)

@@ -1,6 +1,7 @@
 import { checkpointNames } from '@plumbline/protocol'
 import { nmse, type ReferenceModel } from '@plumbline/reference'
 import type { AlignedSide } from '../alignment/align.ts'
+import { mapRuns } from '../alignment/mappings.ts'
 import type { RowCover } from '../alignment/row-cover.ts'
 import { stretchAt } from '../alignment/row-cover.ts'
 import type { UnfitFinding } from '../comparison/comparison.ts'
@@ -37,7 +38,20 @@ export class HeldToModel {
     this.#model = model
   }
 
-  contradictions({ run, covers }: AlignedSide): readonly UnfitFinding[] {
+  contradictions(side: AlignedSide): readonly UnfitFinding[] {
+    const found = this.#contradictions(side)
+    if (found.length === 0) return found
+    // Two sides that both have q and k in halves were left so.
+    const { id, identity, checkpoints } = side.run
+    const { keyLength: headLength, architecture } = this.#model.config
+    const other = { id, identity: { architecture, ropeOrder: 'gguf' as const }, checkpoints: new Map() }
+    const halves = { id, identity: { ...identity, ropeOrder: 'halves' as const }, checkpoints }
+    const { run } = mapRuns(halves, other, { headLength }).candidate
+    const mapped = this.#contradictions({ ...side, run })
+    return mapped.length < found.length ? mapped : found
+  }
+
+  #contradictions({ run, covers }: AlignedSide): readonly UnfitFinding[] {
     const model = this.#model
     const ids = [...(run.identity.promptTokenIds ?? []), ...(run.identity.generatedTokenIds ?? [])]
     if (whyNotReplayed(run, model) !== undefined || ids.some((id) => id >= model.vocabSize)) return []
