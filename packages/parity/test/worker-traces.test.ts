@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { traceManifestSchema } from '@plumbline/protocol'
+import { EXIT, traceManifestSchema } from '@plumbline/protocol'
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { runParity } from './helpers/run-parity.ts'
 
@@ -50,17 +50,20 @@ describe('a worker that is killed outright leaves a trace that is told to be tru
 test.skipIf(process.platform === 'win32')(
   'where the disk takes no more, the generation goes on, and the trace says that it stopped and why',
   async () => {
-    const tokens = async (out: string, limit: string) => {
+    const tokens = async (out: string, limit: string, expectedCode: number) => {
       const words = traceArgs(out, 12).map((word) => `'${word}'`)
       // No file may grow beyond so many KiB: writing fails in the kernel, as on a full disk.
       const shell = `ulimit -f ${limit}; exec '${process.execPath}' ${words.join(' ')}`
-      return JSON.parse((await promisify(execFile)('bash', ['-c', shell])).stdout).token_ids
+      const run = promisify(execFile)('bash', ['-c', shell]).then((ended) => ({ ...ended, code: 0 }))
+      const { code, stdout } = await run.catch((failed: { code: number; stdout: string }) => failed)
+      expect(code).toBe(expectedCode)
+      return JSON.parse(stdout).token_ids
     }
     const whole = join(folder, 'whole')
     const cut = join(folder, 'cut')
-    const expected = await tokens(whole, 'unlimited')
+    const expected = await tokens(whole, 'unlimited', EXIT.ok)
     expect(expected).toHaveLength(12)
-    expect(await tokens(cut, '200')).toEqual(expected)
+    expect(await tokens(cut, '200', EXIT.couldNotRun)).toEqual(expected)
     const { stopped, closed } = manifestIn(cut)
     expect(stopped).toBe('tensors.bin: File too large')
     expect(closed!.generated_token_ids).toEqual(expected)
