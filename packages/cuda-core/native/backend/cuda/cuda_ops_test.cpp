@@ -145,14 +145,9 @@ class CudaOps : public testing::Test {
     const double error = differences / (scale != 0 ? scale : energy(truth));
     // Not "<": NaN must fail.
     EXPECT_TRUE(error <= bound) << error << " > " << bound;
-    worst_ = std::max(worst_, error);
   }
 
-  void TearDown() override {
-    if (!IsSkipped()) RecordProperty("worst_error", std::to_string(worst_));
-  }
-
-  /// Of the op that runs: dot products are judged by the energy of their terms, since a sum that cancels may be far off by its own.
+  /// Dot products are judged by the energy of their terms, since a sum that cancels may be far off by its own.
   void expect_linear_close(gguf::Type type, std::uint32_t width, std::uint32_t outputs, std::uint32_t positions, bool biased) {
     SCOPED_TRACE(std::string(gguf::info(type).name) + ", " + std::to_string(outputs) + " x " + std::to_string(width) +
                  ", " + std::to_string(positions) + " positions" + (biased ? ", bias" : ""));
@@ -178,7 +173,6 @@ class CudaOps : public testing::Test {
 
   Side cpu_;
   Side device_;
-  double worst_ = 0;
 };
 
 TEST_F(CudaOps, CopyInAndOutKeepEveryValue) {
