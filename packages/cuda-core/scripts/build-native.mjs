@@ -20,6 +20,8 @@ await main(async () => {
   if (!cuda && process.env.PLUMBLINE_REQUIRE_CUDA === '1') {
     throw new StepFailed('PLUMBLINE_REQUIRE_CUDA=1, but there is no nvcc that works with this compiler')
   }
-  const cudaPart = cuda ? 'devices are probed, but there is no forward pass yet' : 'no (no nvcc that works)'
+  const cudaPart = cuda
+    ? 'compiled for sm_80, sm_90a and as PTX, not yet offered as a device'
+    : 'no (no nvcc that works)'
   console.log(`native addon built: CPU ${variants}; CUDA: ${cudaPart}`)
 })

@@ -123,6 +123,14 @@ struct KvLayer {
   std::byte* data = nullptr;
 };
 
+/// What a model and one sequence on it are going to need of a device's memory, in bytes.
+struct MemoryNeed {
+  std::size_t weights = 0;
+  std::size_t kv_cache = 0;
+  std::size_t workspace = 0;
+  std::uint32_t context_length = 0;  ///< positions that kv_cache is for
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -138,6 +146,8 @@ class Backend {
   /// What `linear` makes of its input before it multiplies it with weights of a type: F32, or Q8 (8 bits, a scale for a block).
   virtual std::string_view activation_type(gguf::Type weights) const = 0;
 
+  /// To be asked before anything is loaded: a device whose memory cannot grow throws INSUFFICIENT_VRAM with the figures.
+  virtual void require_memory(const MemoryNeed&) {}
   /// Throws OUT_OF_MEMORY (VRAM_OOM on a GPU) with the number of bytes.
   virtual Memory allocate(std::size_t bytes) = 0;
   /// Makes a tensor of the file usable by the ops. `bytes` must outlive the weight: a backend may use it in place.
