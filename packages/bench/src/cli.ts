@@ -43,14 +43,14 @@ const program = new Command('bench')
   .option('--rounds <n>', 'rounds behind the warm-up (7; 3 with --quick)', positiveInteger)
   .option('--out <folder>', 'where bench.md and bench.json are written', MEASUREMENTS)
   .action(async (options: BenchOptions) => {
-    const { quick } = options
+    const { quick, rounds = quick ? 3 : 7 } = options
     const llamaCpp = findLlamaCpp()
     const measured = await runBench({
       models: await findModels(options.models, quick, log),
       threads: options.threads,
       rows: options.only,
       precision: options.precision,
-      rounds: options.rounds ?? (quick ? 3 : 7),
+      rounds,
       decodeTokens: quick ? 32 : 128,
       healthProbes: quick ? 50 : 200,
       ...(llamaCpp && { llamaCpp }),
@@ -60,13 +60,12 @@ const program = new Command('bench')
     const markdown = renderBench(report)
     writeReport(options.out, 'bench', markdown, report)
     process.stdout.write(markdown)
-    // Some rows alone are rows of the worker.
-    if (options.only === ROWS)
-      await benchParity({ rounds: options.rounds ?? (quick ? 3 : 7), out: options.out }, 'bench')
+    // Who asks for some rows alone, or for models of their own, asks about the worker.
+    if (options.only === ROWS && options.models === undefined) await benchParity({ rounds, out: options.out })
   })
 
-async function benchParity({ rounds, out }: { rounds: number; out: string }, script: string): Promise<void> {
-  const report = { ...provenance(script), ...(await runParity(rounds, log)) }
+async function benchParity({ rounds, out }: { rounds: number; out: string }): Promise<void> {
+  const report = { ...provenance('bench'), ...(await runParity(rounds, log)) }
   const markdown = renderParity(report)
   writeReport(out, 'parity', markdown, report)
   process.stdout.write(markdown)
@@ -77,7 +76,7 @@ program
   .description('how fast parity reads and compares, and in how much memory')
   .option('--rounds <n>', 'how many', positiveInteger, 7)
   .option('--out <folder>', 'where parity.md and parity.json are written', MEASUREMENTS)
-  .action((plan: { rounds: number; out: string }) => benchParity(plan, 'bench'))
+  .action(benchParity)
 
 program
   .command('kernels')
