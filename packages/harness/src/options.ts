@@ -27,7 +27,13 @@ export function addWorkerOptions(command: Command): Command {
     .option('--model <path|name>', 'the GGUF file, or haiku-nano', 'haiku-nano')
     .option('--device <device>', 'auto, cpu or cuda:N', device, 'auto')
     .addOption(
-      new Option('--precision <precision>', "the worker's arithmetic (default: its own)").choices(['fast', 'exact']),
+      // What 8-bit activations make of logits is far beyond any tolerance that would still tell another model from this one.
+      new Option(
+        '--precision <precision>',
+        "the worker's arithmetic; draws of fast on quantised weights cannot be replayed",
+      )
+        .choices(['fast', 'exact'])
+        .default('exact'),
     )
     .option('--worker-command <line>', "a command that starts a worker (default: Plumbline's own)")
     .addOption(new Option('--url <url>', 'a worker that runs already').conflicts('workerCommand').argParser(httpUrl))
