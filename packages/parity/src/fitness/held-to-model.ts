@@ -8,6 +8,7 @@ import type { UnfitFinding } from '../comparison/comparison.ts'
 import { type GraphNode, graphNode } from '../graph/graph.ts'
 import { ifAtHand, OpSite } from '../graph/op-site.ts'
 import { RecordedValues, recordedRows } from '../graph/recorded-values.ts'
+import type { RecordedRun } from '../recording/recording.ts'
 import { whyNotReplayed } from '../verdict/op-evidence.ts'
 
 /**
@@ -53,10 +54,9 @@ export class HeldToModel {
 
   #contradictions({ run, covers }: AlignedSide): readonly UnfitFinding[] {
     const model = this.#model
-    const ids = [...(run.identity.promptTokenIds ?? []), ...(run.identity.generatedTokenIds ?? [])]
-    if (whyNotReplayed(run, model) !== undefined || ids.some((id) => id >= model.vocabSize)) return []
-    const findings: UnfitFinding[] = []
     const source = new RecordedValues(run, model)
+    if (whyNotReplayed(run, model) !== undefined || source.tokenIds.some((id) => id >= model.vocabSize)) return []
+    const findings: UnfitFinding[] = []
     const nodes = checkpointNames(model.config.layers)
       .filter((name) => covers.has(name))
       .map((name) => graphNode(name, model.config.layers)!)
@@ -70,25 +70,31 @@ export class HeldToModel {
       const price = cost(node, positions.length) + across.reduce((sum, before) => sum + cost(before, EARLY), 0)
       if (spent + price > MOST_REPLAYED) continue
       spent += price
-      const off = positions.find((position) => {
-        const recorded = recordedRows(run, node.name, position, 1)
-        if (recorded === undefined) return false
-        const replayed = ifAtHand(() => new OpSite(source, node, position, 1).right())
-        if (replayed !== undefined) return isOff(recorded, replayed, MOST_OFF)
-        const given = this.#forward(ids, node.name, position)
-        return given !== undefined && isOff(recorded, given, MOST_OFF_AT_LAST)
-      })
-      if (off === undefined) continue
-      const how =
-        node.op === 'token_embd'
-          ? `it is not the model's embedding of token ${ids[off]}`
-          : ifAtHand(() => new OpSite(source, node, off, 1).right()) === undefined
-            ? 'it is not what the model gives for the prompt'
-            : 'it is not what the model gives for its own recorded inputs'
-      findings.push(found(node.name, off, covers.get(node.name)!, run.checkpoints, how))
+      for (const position of positions) {
+        const why = this.#contradiction(run, source, node, position)
+        if (why === undefined) continue
+        findings.push(found(node.name, position, covers.get(node.name)!, run.checkpoints, why))
+        break
+      }
     }
     const order = nodes.map(({ name }) => name)
     return findings.sort((a, b) => order.indexOf(a.checkpoint) - order.indexOf(b.checkpoint))
+  }
+
+  /** Why what was recorded of an op at a position is not the model's; undefined where it may be, or cannot be told. */
+  #contradiction(run: RecordedRun, source: RecordedValues, node: GraphNode, position: number): string | undefined {
+    const recorded = recordedRows(run, node.name, position, 1)
+    if (recorded === undefined) return undefined
+    const replayed = ifAtHand(() => new OpSite(source, node, position, 1).right())
+    if (replayed === undefined) {
+      const given = this.#forward(source.tokenIds, node.name, position)
+      const isWrong = given !== undefined && isOff(recorded, given, MOST_OFF_AT_LAST)
+      return isWrong ? 'it is not what the model gives for the prompt' : undefined
+    }
+    if (!isOff(recorded, replayed, MOST_OFF)) return undefined
+    return node.op === 'token_embd'
+      ? `it is not the model's embedding of token ${source.tokenIds[position]}`
+      : 'it is not what the model gives for its own recorded inputs'
   }
 
   /** A row of the model's own pass over the ids; undefined where that would take too long. */

@@ -63,3 +63,16 @@ export function attentionWith(site: OpSite, changes: Attention): Float64Array {
   }
   return result
 }
+
+/** Attention over keys and values of all positions up to the site's last, changed in place by `change`. */
+export function attentionWithCache(
+  site: OpSite,
+  change: (keys: Float64Array, values: Float64Array, keyWidth: number, valueWidth: number) => void,
+): Float64Array {
+  const { kvHeads, keyLength, valueLength } = site.config
+  const end = site.first + site.count
+  const keys = site.ofLayer('attn_k_rope', 0, end).slice()
+  const values = site.ofLayer('attn_v', 0, end).slice()
+  change(keys, values, kvHeads * keyLength, kvHeads * valueLength)
+  return attentionWith(site, { keys, values })
+}

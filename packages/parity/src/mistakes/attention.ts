@@ -1,21 +1,8 @@
-import { attentionWith } from '../graph/attention-with.ts'
+import { attentionWith, attentionWithCache } from '../graph/attention-with.ts'
 import type { OpSite } from '../graph/op-site.ts'
 import type { Mistake } from './mistake.ts'
 
 const ops = ['attn_kqv'] as const
-
-/** Keys and values of all positions up to the site's last, changed in place by `change`. */
-function withCache(
-  site: OpSite,
-  change: (keys: Float64Array, values: Float64Array, keyWidth: number, valueWidth: number) => void,
-): Float64Array {
-  const { kvHeads, keyLength, valueLength } = site.config
-  const end = site.first + site.count
-  const keys = site.ofLayer('attn_k_rope', 0, end).slice()
-  const values = site.ofLayer('attn_v', 0, end).slice()
-  change(keys, values, kvHeads * keyLength, kvHeads * valueLength)
-  return attentionWith(site, { keys, values })
-}
 
 /** One row at a time, each with a cache of its own: for what is wrong with the newest row. */
 function rowByRow(site: OpSite, compute: (row: OpSite) => Float64Array): Float64Array {
@@ -122,7 +109,7 @@ export const ATTENTION_MISTAKES: readonly Mistake[] = [
     ops,
     compute: (site) =>
       rowByRow(site, (row) =>
-        withCache(row, (keys, values, keyWidth, valueWidth) => {
+        attentionWithCache(row, (keys, values, keyWidth, valueWidth) => {
           keys.fill(0, row.first * keyWidth)
           values.fill(0, row.first * valueWidth)
         }),
@@ -133,7 +120,7 @@ export const ATTENTION_MISTAKES: readonly Mistake[] = [
     description: 'reads each cached row one position early',
     ops,
     compute: (site) =>
-      withCache(site, (keys, values, keyWidth, valueWidth) => {
+      attentionWithCache(site, (keys, values, keyWidth, valueWidth) => {
         keys.copyWithin(keyWidth, 0)
         values.copyWithin(valueWidth, 0)
       }),
@@ -142,7 +129,7 @@ export const ATTENTION_MISTAKES: readonly Mistake[] = [
     name: 'kv-values-shifted',
     description: 'reads each cached value one position early, keys rightly',
     ops,
-    compute: (site) => withCache(site, (_, values, __, valueWidth) => void values.copyWithin(valueWidth, 0)),
+    compute: (site) => attentionWithCache(site, (_, values, __, valueWidth) => void values.copyWithin(valueWidth, 0)),
   },
   {
     name: 'kv-keys-before-rope',
