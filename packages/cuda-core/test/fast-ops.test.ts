@@ -1,7 +1,8 @@
 import { nmse } from '@plumbline/reference'
-import { attention, KvCache, rmsNorm } from '@plumbline/reference/ops'
+import { rmsNorm } from '@plumbline/reference/ops'
 import { describe, expect, test } from 'vitest'
 import { cpuVariants, type OpCall, runOp } from '../src/testing.ts'
+import { attentionCase, attentionCases, HEAD_SHAPES } from './attention-case.ts'
 import { randomFloats } from './random.ts'
 
 /**
@@ -39,28 +40,13 @@ describe.each(cpuVariants())('fast ops: %s', (variant) => {
     }
   })
 
-  const heads = [
-    { heads: 1, kvHeads: 1, keyLength: 1, valueLength: 1 },
-    { heads: 8, kvHeads: 4, keyLength: 8, valueLength: 8 },
-    { heads: 3, kvHeads: 1, keyLength: 33, valueLength: 17 },
-    { heads: 6, kvHeads: 6, keyLength: 48, valueLength: 48 },
-    { heads: 9, kvHeads: 3, keyLength: 64, valueLength: 64 },
-    { heads: 14, kvHeads: 2, keyLength: 64, valueLength: 64 },
-    { heads: 2, kvHeads: 2, keyLength: 128, valueLength: 112 },
-  ]
-  const cases = heads.flatMap((shape) =>
-    [1, 15, 17, 63, 64, 65, 130, 300].map((positions) => [Object.values(shape).join('/'), positions, shape] as const),
-  )
+  const shapes = [...HEAD_SHAPES, { heads: 14, kvHeads: 2, keyLength: 64, valueLength: 64 }]
+  const cases = attentionCases(shapes, [1, 15, 17, 63, 64, 65, 130, 300])
 
   test.each(cases)(
     `attention, heads/KV heads/key/value %s over %i positions: one query, three, and all, error <= ${SOFTMAX_BOUND}`,
     (_name, positions, shape) => {
-      const keys = randomFloats(positions * shape.kvHeads * shape.keyLength, 1).map((x) => 3 * x)
-      const values = randomFloats(positions * shape.kvHeads * shape.valueLength, 2)
-      const all = randomFloats(positions * shape.heads * shape.keyLength, 3).map((x) => 3 * x)
-      const cache = new KvCache(shape.kvHeads * shape.keyLength, shape.kvHeads * shape.valueLength)
-      cache.write(0, float64(keys), float64(values))
-      const expected = attention(shape as Parameters<typeof attention>[0], float64(all), cache, 0)
+      const { queries: all, keys, values, expected } = attentionCase(shape, positions)
       const outputs = shape.heads * shape.valueLength
       let bits: Uint32Array | undefined
       for (const count of [positions, Math.min(3, positions), 1]) {
