@@ -9,47 +9,36 @@
 namespace plumbline::bench {
 namespace {
 
-// Ten sums hide the latency of four or five cycles at two a cycle.
-
 #if defined(__x86_64__)
+/// Hide the latency of four or five cycles at two a cycle.
+constexpr int kSums = 10;
+
 __attribute__((target("avx512f"), noinline)) double run_avx512(std::uint64_t rounds) {
   const __m512 a = _mm512_set1_ps(0.5f);
-  __m512 s0 = a, s1 = a, s2 = a, s3 = a, s4 = a, s5 = a, s6 = a, s7 = a, s8 = a, s9 = a;
-  PLUMBLINE_OPAQUE_TEN("+v");
-  for (std::uint64_t i = 0; i < rounds; ++i) {
-    s0 = _mm512_fmadd_ps(s0, a, a);
-    s1 = _mm512_fmadd_ps(s1, a, a);
-    s2 = _mm512_fmadd_ps(s2, a, a);
-    s3 = _mm512_fmadd_ps(s3, a, a);
-    s4 = _mm512_fmadd_ps(s4, a, a);
-    s5 = _mm512_fmadd_ps(s5, a, a);
-    s6 = _mm512_fmadd_ps(s6, a, a);
-    s7 = _mm512_fmadd_ps(s7, a, a);
-    s8 = _mm512_fmadd_ps(s8, a, a);
-    s9 = _mm512_fmadd_ps(s9, a, a);
+  __m512 sums[kSums];
+  for (__m512& sum : sums) {
+    sum = a;
+    PLUMBLINE_OPAQUE(sum);
   }
-  asm volatile("" : : "v"(s0), "v"(s1), "v"(s2), "v"(s3), "v"(s4), "v"(s5), "v"(s6), "v"(s7), "v"(s8), "v"(s9));
-  return 10 * 16 * 2;
+  for (std::uint64_t i = 0; i < rounds; ++i) {
+    for (__m512& sum : sums) sum = _mm512_fmadd_ps(sum, a, a);
+  }
+  for (__m512& sum : sums) PLUMBLINE_OPAQUE(sum);
+  return kSums * 16 * 2;
 }
 
 __attribute__((target("avx2,fma"), noinline)) double run_fma(std::uint64_t rounds) {
   const __m256 a = _mm256_set1_ps(0.5f);
-  __m256 s0 = a, s1 = a, s2 = a, s3 = a, s4 = a, s5 = a, s6 = a, s7 = a, s8 = a, s9 = a;
-  PLUMBLINE_OPAQUE_TEN("+x");
-  for (std::uint64_t i = 0; i < rounds; ++i) {
-    s0 = _mm256_fmadd_ps(s0, a, a);
-    s1 = _mm256_fmadd_ps(s1, a, a);
-    s2 = _mm256_fmadd_ps(s2, a, a);
-    s3 = _mm256_fmadd_ps(s3, a, a);
-    s4 = _mm256_fmadd_ps(s4, a, a);
-    s5 = _mm256_fmadd_ps(s5, a, a);
-    s6 = _mm256_fmadd_ps(s6, a, a);
-    s7 = _mm256_fmadd_ps(s7, a, a);
-    s8 = _mm256_fmadd_ps(s8, a, a);
-    s9 = _mm256_fmadd_ps(s9, a, a);
+  __m256 sums[kSums];
+  for (__m256& sum : sums) {
+    sum = a;
+    PLUMBLINE_OPAQUE(sum);
   }
-  asm volatile("" : : "x"(s0), "x"(s1), "x"(s2), "x"(s3), "x"(s4), "x"(s5), "x"(s6), "x"(s7), "x"(s8), "x"(s9));
-  return 10 * 8 * 2;
+  for (std::uint64_t i = 0; i < rounds; ++i) {
+    for (__m256& sum : sums) sum = _mm256_fmadd_ps(sum, a, a);
+  }
+  for (__m256& sum : sums) PLUMBLINE_OPAQUE(sum);
+  return kSums * 8 * 2;
 }
 #endif
 

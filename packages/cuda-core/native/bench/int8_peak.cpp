@@ -9,32 +9,23 @@
 namespace plumbline::bench {
 namespace {
 
-/// Keeps the compiler from seeing that an operand is the same in every round.
-#define PLUMBLINE_OPAQUE(vector) asm volatile("" : "+x"(vector))
-
-// Ten sums hide the latency of five cycles at two a cycle.
-
 #if defined(__x86_64__)
+/// Hide the latency of five cycles at two a cycle.
+constexpr int kSums = 10;
+
 __attribute__((target("avx512f,avx512bw,avx512vnni"), noinline)) double run_vnni(std::uint64_t rounds) {
-  __m512i a = _mm512_set1_epi8(3);
+  const __m512i a = _mm512_set1_epi8(3);
   const __m512i b = _mm512_set1_epi8(1);
-  __m512i s0 = a, s1 = a, s2 = a, s3 = a, s4 = a, s5 = a, s6 = a, s7 = a, s8 = a, s9 = a;
-  PLUMBLINE_OPAQUE_TEN("+v");
-  for (std::uint64_t i = 0; i < rounds; ++i) {
-    asm volatile("" : "+v"(a));
-    s0 = _mm512_dpbusd_epi32(s0, a, b);
-    s1 = _mm512_dpbusd_epi32(s1, a, b);
-    s2 = _mm512_dpbusd_epi32(s2, a, b);
-    s3 = _mm512_dpbusd_epi32(s3, a, b);
-    s4 = _mm512_dpbusd_epi32(s4, a, b);
-    s5 = _mm512_dpbusd_epi32(s5, a, b);
-    s6 = _mm512_dpbusd_epi32(s6, a, b);
-    s7 = _mm512_dpbusd_epi32(s7, a, b);
-    s8 = _mm512_dpbusd_epi32(s8, a, b);
-    s9 = _mm512_dpbusd_epi32(s9, a, b);
+  __m512i sums[kSums];
+  for (__m512i& sum : sums) {
+    sum = a;
+    PLUMBLINE_OPAQUE(sum);
   }
-  asm volatile("" : : "v"(s0), "v"(s1), "v"(s2), "v"(s3), "v"(s4), "v"(s5), "v"(s6), "v"(s7), "v"(s8), "v"(s9));
-  return 10 * 64 * 2;
+  for (std::uint64_t i = 0; i < rounds; ++i) {
+    for (__m512i& sum : sums) sum = _mm512_dpbusd_epi32(sum, a, b);
+  }
+  for (__m512i& sum : sums) PLUMBLINE_OPAQUE(sum);
+  return kSums * 64 * 2;
 }
 
 __attribute__((target("avx2"), noinline)) double run_avx2(std::uint64_t rounds) {

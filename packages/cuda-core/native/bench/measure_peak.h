@@ -6,11 +6,8 @@
 #include "bench/limits.h"
 #include "bench/on_threads.h"
 
-/// Sums that start equal would stay so, and a compiler that sees it computes one in the place of ten.
-#define PLUMBLINE_OPAQUE_TEN(constraint)                                                                          \
-  asm volatile(""                                                                                                 \
-               : constraint(s0), constraint(s1), constraint(s2), constraint(s3), constraint(s4), constraint(s5), \
-                 constraint(s6), constraint(s7), constraint(s8), constraint(s9))
+/// Keeps the compiler from seeing what a vector holds: of sums that start equal, and so stay equal, it would compute one alone.
+#define PLUMBLINE_OPAQUE(vector) asm volatile("" : "+v"(vector))
 
 namespace plumbline::bench {
 

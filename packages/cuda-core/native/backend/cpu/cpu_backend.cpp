@@ -87,7 +87,7 @@ class CpuBackend final : public Backend {
   unsigned threads() const override { return pool_.threads(); }
   Precision precision() const override { return precision_; }
   std::string_view activation_type(gguf::Type weights) const override {
-    return precision_ == Precision::fast && gguf::info(weights).block_elements > 1 ? "Q8" : "F32";
+    return precision_ == Precision::fast && !is_float(weights) ? "Q8" : "F32";
   }
 
   /// Pages of the system's own, which are zero and cost nothing before they are first written: a long context's cache is
