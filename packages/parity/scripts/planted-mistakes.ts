@@ -1,6 +1,7 @@
 // Remakes docs/measurements/planted-mistakes.md and .json: node --conditions=source scripts/planted-mistakes.ts
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { EXIT } from '@plumbline/protocol'
 import { buildPlantedAddon, kindOf, NATIVE_MISTAKES, NativePlanter } from '../test/native-mistakes.ts'
 import {
   casesOf,
@@ -125,7 +126,7 @@ ${table('model', [...models.map((name) => [name, of(noisy, 'subject', name)] as 
 ## Mistakes that are not in the catalogue
 
 \`packages/parity/test/fixtures/unlisted-mistakes.ts\`: one head, one row, one channel or one position wrong, 8-bit activations, no cause to be named. Found at their op, by what the
-candidate recorded. Logits alone, and layers alone, hide what is less than the noise: the verdict then says that it is weaker.
+candidate recorded. Logits alone, and layers alone, hide what is less than the noise: "not shown to be the same", exit 3, is then the verdict of all that are not found.
 
 ${unlistedTable()}
 
@@ -140,13 +141,17 @@ ${nativeRows.join('\n')}
 `
 }
 
+const isFound = ({ exitCode }: UnlistedResult) => exitCode === EXIT.judgedFailed || exitCode === EXIT.untrusted
+
 function unlistedTable(): string {
   const counts = [...unlisted].map(([where, list]) => {
     const cells = LEVELS.map((level) => {
       const ofLevel = list.filter((result) => result.level === level)
-      const found = ofLevel.filter(({ exitCode }) => exitCode !== 0)
+      const found = ofLevel.filter(isFound)
+      const unshown = ofLevel.filter(({ exitCode }) => exitCode === EXIT.notComparable).length
       const atOp = found.filter((result) => result.found === result.checkpoint).length
-      return `${found.length} of ${ofLevel.length}${level === 'ops' ? `, ${atOp} at their op` : ''}`
+      const place = level === 'ops' ? `, ${atOp} at their op` : ''
+      return `${found.length} of ${ofLevel.length}${place}${unshown === 0 ? '' : `, ${unshown} not shown`}`
     })
     return `| ${[where, ...cells].join(' | ')} |`
   })
@@ -155,7 +160,7 @@ function unlistedTable(): string {
     .filter(({ level }) => level === 'ops')
     .map(({ mistake, checkpoint, size }) => {
       const found = LEVELS.filter((level) =>
-        first!.some((one) => one.mistake === mistake && one.level === level && one.exitCode !== 0),
+        first!.some((one) => one.mistake === mistake && one.level === level && isFound(one)),
       )
       return `| ${[mistake, checkpoint, Number(size.toPrecision(2)), found.join(', ')].join(' | ')} |`
     })

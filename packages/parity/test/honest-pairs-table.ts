@@ -10,6 +10,7 @@ Two recordings of one computation, made in two honest ways, and what \`compare\`
 
 ${pairs.length} pairs, ${alarms.length === 0 ? 'no alarm' : `${alarms.length} of them with an alarm`}. An alarm is a verdict other than "same", "within tolerance" and, where one
 side holds only a part of the values (llama.cpp's ten largest logits), "partial"; or greedy continuations that part otherwise than by a tie.
+"Not shown" is none: the values are within coarse noise, but not every op could be replayed, so that a mistake could be lost in it.
 
 The profile is the one that \`compare\` chose by what the sides state of their arithmetic. The last column is the largest share of its tolerance
 that any row of these pairs took: at 100 % it would be an alarm. The tolerances come from floors that \`measure-noise\` took on these models, the
@@ -43,7 +44,16 @@ function table(head: string, pairs: readonly HonestPair[], keyOf: (pair: HonestP
   const groups = new Map<string, HonestPair[]>()
   for (const pair of pairs) groups.set(keyOf(pair), [...(groups.get(keyOf(pair)) ?? []), pair])
   const rows = [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, group]) => `| ${key} | ${cells(group)} |`)
-  const columns = [...head.split(' | '), 'profile', 'pairs', 'bit for bit', 'within tolerance', 'partial', 'alarms']
+  const columns = [
+    ...head.split(' | '),
+    'profile',
+    'pairs',
+    'bit for bit',
+    'within tolerance',
+    'not shown',
+    'partial',
+    'alarms',
+  ]
   return [
     `| ${[...columns, 'most of tolerance'].join(' | ')} |`,
     `|${' --- |'.repeat(columns.length + 1)}`,
@@ -54,10 +64,12 @@ function table(head: string, pairs: readonly HonestPair[], keyOf: (pair: HonestP
 function cells(pairs: readonly HonestPair[]): string {
   const profiles = [...new Set(pairs.map(({ profile }) => profile))].sort().join(', ')
   const sound = pairs.filter(({ alarm }) => alarm === undefined)
-  const [same, within, partial] = (['same', 'within-tolerance', 'partial'] as const).map(
+  const [same, within, unshown, partial] = (['same', 'within-tolerance', 'not-shown', 'partial'] as const).map(
     (outcome) => sound.filter((pair) => pair.outcome === outcome).length,
   )
   const share = 100 * Math.max(...pairs.map((pair) => pair.share))
   const alarms = pairs.length - sound.length
-  return [profiles, pairs.length, same, within, partial, alarms, `${Number(share.toPrecision(2))} %`].join(' | ')
+  return [profiles, pairs.length, same, within, unshown, partial, alarms, `${Number(share.toPrecision(2))} %`].join(
+    ' | ',
+  )
 }

@@ -5,10 +5,10 @@ import { COMMITTED_SUBJECTS, SUBJECTS } from './planted-mistakes.ts'
 
 function raisesNone(name: string): void {
   test('no honest rounding raises an alarm', { timeout: 600_000 }, () => {
-    const { pairs, alarms, weak } = roundingAlarms(SUBJECTS[name]!())
+    const { pairs, alarms, unshown } = roundingAlarms(SUBJECTS[name]!())
     expect(pairs).toBeGreaterThanOrEqual(30)
     expect(alarms).toEqual([])
-    expect(weak).toEqual([])
+    expect(unshown).toEqual([])
   })
 }
 

@@ -1,5 +1,5 @@
 import type { ExitCode } from '@plumbline/protocol'
-import { loadModel, loadTokenizer, readGguf } from '@plumbline/reference'
+import { loadModel, loadTokenizer, type ReferenceModel, readGguf, type Tokenizer } from '@plumbline/reference'
 import type { Command } from 'commander'
 import { type CompareOptions, compareRecordings } from '../comparison/compare.ts'
 import { openRecording } from '../formats/open-recording.ts'
@@ -80,7 +80,10 @@ async function openBoth(candidatePath: string, referencePath: string): Promise<[
 }
 
 export function modelOptions(path: string | undefined): Pick<CompareOptions, 'model' | 'tokenizer'> {
-  if (path === undefined) return {}
+  return path === undefined ? {} : loadModels(path)
+}
+
+export function loadModels(path: string): { model: ReferenceModel; tokenizer?: Tokenizer } {
   const gguf = readGguf(path)
   const hasTokenizer = gguf.metadata.has('tokenizer.ggml.model')
   return { model: loadModel(gguf), ...(hasTokenizer && { tokenizer: loadTokenizer(gguf) }) }

@@ -1,6 +1,7 @@
 import { appendFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { PlumblineError, TRACED_LEVELS, type TracedLevel } from '@plumbline/protocol'
+import type { Tokenizer } from '@plumbline/reference'
 import type { Command } from 'commander'
 import {
   invarianceExit,
@@ -11,10 +12,11 @@ import {
 } from '../invariance/report.ts'
 import { runMatrix } from '../invariance/run-matrix.ts'
 import { workerCommand } from '../worker-runs/worker-command.ts'
-import { modelOptions } from './compare.ts'
+import { loadModels } from './compare.ts'
 import type { CommandContext } from './context.ts'
 import { device, distinctNumbers, oneOf, option, positiveNumber, tokenIds, wholeNumber } from './option-kinds.ts'
 import { outFolder } from './out-folder.ts'
+import { ALLOW_WEAKER } from './report-options.ts'
 
 interface Given {
   readonly model: string
@@ -27,6 +29,7 @@ interface Given {
   readonly level: TracedLevel
   readonly workerCommand?: string
   readonly timeoutSec: number
+  readonly allowWeaker: boolean
   readonly json: boolean
   readonly markdown?: string
   readonly out?: string
@@ -60,6 +63,7 @@ export function addInvarianceCommand(program: Command, context: CommandContext):
     .addOption(option('--level <LEVEL>', 'of the traces', oneOf(TRACED_LEVELS)).default('ops'))
     .option('--worker-command <LINE>', "a command line that starts a worker (default: Plumbline's own)")
     .addOption(option('--timeout-sec <N>', 'how long one trace may take', positiveNumber).default(600))
+    .option(ALLOW_WEAKER.flags, ALLOW_WEAKER.words, false)
     .option('--json', 'the matrix as JSON on stdout; the verdict goes to stderr', false)
     .option('--markdown <FILE>', 'for a GitHub job summary')
     .option('--out <DIR>', 'keep the traces here (default: they are removed)')
@@ -71,11 +75,13 @@ export function addInvarianceCommand(program: Command, context: CommandContext):
 async function invarianceCommand(given: Given, { progress }: CommandContext) {
   const { model, maxTokens, threads, chunks, precision, device, level, timeoutSec } = given
   const command = workerCommand(given.workerCommand)
-  const promptTokenIds = given.promptTokenIds ?? sentenceIds(model)
+  const { model: loaded, tokenizer } = loadModels(model)
+  const promptTokenIds = given.promptTokenIds ?? sentenceIds(model, tokenizer)
   const { folder, keep } = outFolder(given.out)
   try {
     const matrix = await runMatrix({
-      ...{ command, model, device, promptTokenIds, maxTokens, level, threads, chunks, folder },
+      ...{ command, model, loaded, device, promptTokenIds, maxTokens, level, threads, chunks, folder },
+      allowWeaker: given.allowWeaker,
       precisions: precision === 'both' ? ['exact', 'fast'] : [precision],
       timeoutMs: timeoutSec * 1_000,
       onCell: (done, of) => progress.show('ways compared', done, of),
@@ -98,8 +104,7 @@ async function invarianceCommand(given: Given, { progress }: CommandContext) {
   }
 }
 
-function sentenceIds(path: string): number[] {
-  const { tokenizer } = modelOptions(path)
+function sentenceIds(path: string, tokenizer: Tokenizer | undefined): number[] {
   if (tokenizer !== undefined) return tokenizer.encode(SENTENCE)
   const message = `--prompt-token-ids is not given, must be: ${path} has no tokenizer to make some with`
   throw new PlumblineError('INVALID_OPTION', message, { option: '--prompt-token-ids' })

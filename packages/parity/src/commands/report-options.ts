@@ -16,6 +16,7 @@ export interface JudgingOptions {
   readonly profile?: ProfileName
   readonly strictIdentity: boolean
   readonly allowPartial: boolean
+  readonly allowWeaker: boolean
 }
 
 /** What is to be written of it. */
@@ -27,12 +28,19 @@ export interface ReportOptions {
   readonly repro?: string
 }
 
+export const ALLOW_WEAKER = {
+  flags: '--allow-weaker',
+  words:
+    'exit 0 where values are within coarse noise, though not every op could be replayed to look for mistakes in it',
+} as const
+
 /** The options that `compare` and `run` share. */
 export function addReportOptions(command: Command): Command {
   return command
     .addOption(option('--profile <NAME>', 'what is noise (default: by what the recordings say)', oneOf(PROFILE_NAMES)))
     .option('--strict-identity', 'what one side leaves out of its identity makes it not comparable', false)
     .option('--allow-partial', 'exit 0 where nothing differs in a part, though equality is not shown by it', false)
+    .option(ALLOW_WEAKER.flags, ALLOW_WEAKER.words, false)
     .option('--json', 'the comparison as JSON on stdout; the verdict goes to stderr', false)
     .option('--csv <FILE>', 'every compared row')
     .option('--markdown <FILE>', 'for a GitHub job summary')
@@ -102,19 +110,20 @@ function writeJson(report: JsonReport): void {
 }
 
 export function compareOptions(
-  { profile, strictIdentity, allowPartial }: JudgingOptions,
+  { profile, strictIdentity, allowPartial, allowWeaker }: JudgingOptions,
   models: Pick<CompareOptions, 'model' | 'tokenizer'>,
   onProgress: (rows: number, ofRows: number) => void,
 ): CompareOptions {
-  return { ...models, ...(profile !== undefined && { profile }), strictIdentity, allowPartial, onProgress }
+  return { ...models, ...(profile !== undefined && { profile }), strictIdentity, allowPartial, allowWeaker, onProgress }
 }
 
 /** As words of a command line, for whoever wants to make the comparison again. */
-export function judgingWords({ profile, strictIdentity, allowPartial }: JudgingOptions): string[] {
+export function judgingWords({ profile, strictIdentity, allowPartial, allowWeaker }: JudgingOptions): string[] {
   return [
     ...(profile === undefined ? [] : ['--profile', profile]),
     ...(strictIdentity ? ['--strict-identity'] : []),
     ...(allowPartial ? ['--allow-partial'] : []),
+    ...(allowWeaker ? ['--allow-weaker'] : []),
   ]
 }
 

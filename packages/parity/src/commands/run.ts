@@ -143,16 +143,20 @@ function textOf(judged: readonly JudgedReference[], { model, precision }: Given)
   }
   const whole = judged.length - partial.length
   const parts = partial.length === 0 ? '' : `, of ${partial.length} only a part`
+  const weaker = judged.filter(({ comparison }) => comparison.verdict.outcome === 'not-shown').length
+  const lost = weaker === 0 ? '' : `, ${weaker} of them weaker: mistakes may be lost in the noise`
   const head = whole === 0 ? `SAME AS FAR AS IT GOES: ${subject}` : `SAME: ${subject}`
   const most = judged.toSorted((a, b) => worstOf(b) - worstOf(a))[0]!
   const nearest = `the most NMSE of logits is ${shortNumber(worstOf(most), 2)}, against ${most.name}`
-  return [`${head} against ${whole} of ${judged.length} references${parts}; ${nearest}`, ...lines].join('\n')
+  return [`${head} against ${whole} of ${judged.length} references${parts}${lost}; ${nearest}`, ...lines].join('\n')
 }
 
 const isPartial = ({ comparison }: JudgedReference) => comparison.verdict.outcome === 'partial'
 
 function markOf(one: JudgedReference): string {
-  if (one.comparison.verdict.exitCode !== EXIT.ok) return 'BAD'
+  const { outcome, exitCode } = one.comparison.verdict
+  if (outcome === 'not-shown') return exitCode === EXIT.ok ? 'weaker' : 'UNSHOWN'
+  if (exitCode !== EXIT.ok) return 'BAD'
   return isPartial(one) ? 'partial' : 'ok'
 }
 

@@ -18,10 +18,11 @@ import { firstDivergence, judge, localDivergence } from '../verdict/divergence.t
 import { compareGreedy, firstUnfavoured } from '../verdict/greedy.ts'
 import { greedyNoise } from '../verdict/ladder.ts'
 import { firstFault } from '../verdict/local-replay.ts'
-import { floorsFor } from '../verdict/model-floors.ts'
+import { floorsFor, ownFloors } from '../verdict/model-floors.ts'
+import type { OfKind } from '../verdict/noise-floors.ts'
 import { examineOps, type OpEvidence, unstatedRounding } from '../verdict/op-evidence.ts'
 import { disbelievedDecimals, printedRounding } from '../verdict/printed-rounding.ts'
-import { decideVerdict } from '../verdict/verdict.ts'
+import { decideVerdict, type Evidence } from '../verdict/verdict.ts'
 import type { Comparison, Divergence, GreedyFinding, ProfileName, Side, UnfitFinding } from './comparison.ts'
 
 export interface CompareOptions {
@@ -35,6 +36,8 @@ export interface CompareOptions {
   readonly strictIdentity?: boolean
   /** Equality of a part of the values is then all that is asked for; the verdict still says that it is a part. */
   readonly allowPartial?: boolean
+  /** Values within coarse noise are then enough though not every op could be replayed; the verdict still says that it is weaker. */
+  readonly allowWeaker?: boolean
   readonly onProgress?: (rows: number, ofRows: number) => void
 }
 
@@ -96,7 +99,7 @@ function comparePair(
   options: CompareOptions,
   known?: GreedyFinding,
 ): Comparison {
-  const { model, tokenizer, strictIdentity = false, allowPartial = false } = options
+  const { model, tokenizer, strictIdentity = false, allowPartial = false, allowWeaker = false } = options
   const aligned = align(pair.candidate, pair.reference, {
     ...(model !== undefined && { model }),
     ...(tokenizer !== undefined && { tokenizer }),
@@ -104,17 +107,22 @@ function comparePair(
   const { measured, unfit } = lookAtRows(aligned, options)
   const evidence = examineOps(aligned, pair, options)
   const { profile, reason, replayed } = evidence
-  const { floors, unmeasured } = floorsFor(aligned, evidence, model)
-  const depth = { layers: layerCount(aligned), floors }
-  const checkpoints = judge(
-    measured,
-    profile,
-    depth,
-    printedRounding(pair.candidate) + printedRounding(pair.reference),
-    replayed,
-  )
+  const { floors: ofItsKind, unmeasured } = floorsFor(aligned, evidence, model)
+  const printed = printedRounding(pair.candidate) + printedRounding(pair.reference)
   const fault = firstFault(replayed)
-  const first = fault === undefined ? firstDivergence(checkpoints, profile, depth) : localDivergence(fault, checkpoints)
+  const judgedBy = (floors: OfKind | undefined) => {
+    const depth = { layers: layerCount(aligned), floors }
+    const checkpoints = judge(measured, profile, depth, printed, replayed)
+    const first =
+      fault === undefined ? firstDivergence(checkpoints, profile, depth) : localDivergence(fault, checkpoints)
+    return { floors, checkpoints, first }
+  }
+  let judged = judgedBy(ofItsKind)
+  if (fault === undefined && judged.first !== undefined) {
+    const own = ownFloors(aligned, evidence, ofItsKind, model)
+    if (own !== undefined) judged = judgedBy(own)
+  }
+  const { floors, checkpoints, first } = judged
   const divergence = first === undefined ? undefined : explain(first, aligned, candidate, evidence, options)
   const decode = tokenizer === undefined ? {} : { decode: (id: number) => tokenizer.decodeText([id]) }
   const alignment = {
@@ -163,11 +171,12 @@ function comparePair(
     divergence,
     greedy,
     tooLittle: comparable ? tooLittle(aligned, measured) : undefined,
-    evidence: [evidence.words, unmeasured].filter((words) => words !== undefined).join('; ') || undefined,
+    evidence: evidenceOf(evidence, unmeasured),
     unstated: divergence === undefined ? undefined : unstatedRounding(aligned, evidence, model),
     unmatched: unmatched.runs.map(({ id }) => id),
     strictIdentity,
     allowPartial,
+    allowWeaker,
     ...decode,
   })
   return {
@@ -182,6 +191,11 @@ function comparePair(
     ...(divergence !== undefined && { divergence }),
     ...(greedy !== undefined && { greedy }),
   }
+}
+
+function evidenceOf({ words, isWhole, advice }: OpEvidence, unmeasured: string | undefined): Evidence | undefined {
+  if (words === undefined) return undefined
+  return { words: unmeasured === undefined ? words : `${words}; ${unmeasured}`, isWeak: !isWhole, advice }
 }
 
 function ofEach(candidate: readonly (string | undefined)[], reference: readonly (string | undefined)[]): string[] {

@@ -30,14 +30,26 @@ export interface Judged {
   readonly reference: Recording
 }
 
-/** `partial`: nothing differs in what both sides hold, which is too little to call them equal. */
-export type Outcome = 'same' | 'within-tolerance' | 'partial' | 'diverged' | 'not-comparable' | 'untrusted'
+/**
+ * `partial`: nothing differs in what both sides hold, which is too little to call them equal. `not-shown`: they differ by no more than noise
+ * so coarse that mistakes would be lost in it, and their ops could not all be replayed.
+ */
+export type Outcome =
+  | 'same'
+  | 'within-tolerance'
+  | 'partial'
+  | 'not-shown'
+  | 'diverged'
+  | 'not-comparable'
+  | 'untrusted'
 
 export interface Verdict {
   readonly outcome: Outcome
   readonly exitCode: ExitCode
   /** One line that a tired person understands. */
   readonly line: string
+  /** Of `not-shown`: a mistake of less NMSE would look the same. */
+  readonly blindBelow?: number
 }
 
 export const PROFILE_NAMES = ['bit-exact', 'float32', 'float16', 'quantised-activations'] as const
@@ -136,8 +148,8 @@ export interface Divergence {
    * computed rightly. `unknown`: the inputs or the model are not at hand.
    */
   readonly origin: 'local' | 'inherited' | 'unknown'
-  /** Of a local one: whose op does not give what its own inputs should give. */
-  readonly side?: 'candidate' | 'reference'
+  /** Of a local one: whose op does not give what its own inputs should give. `both`: they are equal, and wrong by the model file. */
+  readonly side?: 'candidate' | 'reference' | 'both'
   readonly cause?: Cause
   /** Where the candidate's op does not give what its own inputs should: by how much, and how much it might. */
   readonly local?: { readonly nmse: number; readonly tolerance: number }

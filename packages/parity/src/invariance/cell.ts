@@ -1,5 +1,5 @@
 import { EXIT, type ExitCode } from '@plumbline/protocol'
-import { compare } from '../comparison/compare.ts'
+import { type CompareOptions, compare } from '../comparison/compare.ts'
 import type { Comparison } from '../comparison/comparison.ts'
 import type { RecordedRun, Recording } from '../recording/recording.ts'
 import { worstRow } from '../report/summary.ts'
@@ -14,8 +14,8 @@ export interface Way {
 
 /** One way, held against the base. */
 export interface Cell extends Way {
-  /** `equal`: bit for bit. `within`: not by more than the noise of its arithmetic. */
-  readonly outcome: 'equal' | 'within' | 'differs' | 'not-comparable' | 'untrusted'
+  /** `equal`: bit for bit. `within`: not by more than the noise of its arithmetic. `not-shown`: likewise, but its ops could not be replayed. */
+  readonly outcome: 'equal' | 'within' | 'not-shown' | 'differs' | 'not-comparable' | 'untrusted'
   readonly exitCode: ExitCode
   /** The most of any row. */
   readonly nmse: number
@@ -25,12 +25,18 @@ export interface Cell extends Way {
 }
 
 /**
- * An exact cell must be the base bit for bit; a fast one within the ladder. A served request holds logits at fewer positions than
- * the base: what both hold is compared.
+ * An exact cell must be the base bit for bit; a fast one within the ladder, and each of its ops what the model makes of its inputs. A served
+ * request holds logits at fewer positions than the base: what both hold is compared.
  */
-export function judgeCell(way: Way, recording: Recording, base: Recording): Cell {
-  const profile = way.precision === 'exact' ? { profile: 'bit-exact' as const } : {}
-  const { verdict, divergence, checkpoints, greedy } = compare(recording, base, { ...profile, allowPartial: true })
+export function judgeCell(
+  way: Way,
+  recording: Recording,
+  base: Recording,
+  options: Pick<CompareOptions, 'model' | 'allowWeaker'>,
+): Cell {
+  // The same bits need no model to be told.
+  const how = way.precision === 'exact' ? { profile: 'bit-exact' as const } : options
+  const { verdict, divergence, checkpoints, greedy } = compare(recording, base, { ...how, allowPartial: true })
   const differing = firstDifference(checkpoints)
   const first = divergence === undefined ? differing : divergence
   const nmse = Math.max(0, ...checkpoints.map((checkpoint) => checkpoint.metrics.nmse[worstRow(checkpoint)]!))
@@ -38,7 +44,7 @@ export function judgeCell(way: Way, recording: Recording, base: Recording): Cell
   const fine = bitEqual ? 'equal' : 'within'
   return {
     ...way,
-    outcome: verdict.exitCode === EXIT.ok ? fine : badOutcome(verdict.exitCode),
+    outcome: verdict.exitCode === EXIT.ok ? fine : badOutcome(verdict),
     exitCode: verdict.exitCode,
     nmse,
     ...(first !== undefined && { first: { checkpoint: first.checkpoint, position: first.position } }),
@@ -46,8 +52,9 @@ export function judgeCell(way: Way, recording: Recording, base: Recording): Cell
   }
 }
 
-function badOutcome(exitCode: ExitCode): Cell['outcome'] {
+function badOutcome({ outcome, exitCode }: Comparison['verdict']): Cell['outcome'] {
   if (exitCode === EXIT.judgedFailed) return 'differs'
+  if (outcome === 'not-shown' || outcome === 'partial') return 'not-shown'
   return exitCode === EXIT.notComparable ? 'not-comparable' : 'untrusted'
 }
 

@@ -11,7 +11,7 @@ it('calls a way that is not comparable by that name in the table too', () => {
     return memoryRecording([made])
   }
   const base = { precision: 'exact' as const, threads: 1, how: 'at once' }
-  const cell = judgeCell({ ...base, how: 'served' }, run('served', [1]), run('base', [2]))
+  const cell = judgeCell({ ...base, how: 'served' }, run('served', [1]), run('base', [2]), {})
   expect(cell).toMatchObject({ outcome: 'not-comparable', exitCode: EXIT.notComparable })
   const report = { model: 'm', promptTokenIds: [1], maxTokens: 0, generated: 0, base, cells: [cell] }
   const row = invarianceText(report)

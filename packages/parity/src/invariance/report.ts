@@ -20,7 +20,8 @@ export function invarianceLine({ cells, base, model }: InvarianceReport): string
   const [worst] = cells.toSorted((a, b) => b.exitCode - a.exitCode || b.nmse - a.nmse)
   if (worst!.exitCode !== EXIT.ok) {
     const bad = cells.filter(({ exitCode }) => exitCode !== EXIT.ok)
-    return `NOT INVARIANT: ${bad.length} of ${cells.length} ways; ${wayWords(worst!)}: ${worst!.message}`
+    const unshown = bad.every(({ outcome }) => outcome === 'not-shown')
+    return `${unshown ? 'NOT SHOWN TO BE INVARIANT' : 'NOT INVARIANT'}: ${bad.length} of ${cells.length} ways; ${wayWords(worst!)}: ${worst!.message}`
   }
   const equal = cells.filter(({ outcome }) => outcome === 'equal')
   const within = cells.length - equal.length
@@ -53,9 +54,13 @@ function gridOf({ cells, base }: Matrix): Grid {
 function cellText({ outcome, nmse, first }: Cell): string {
   if (outcome === 'equal') return 'bit-equal'
   const from = first === undefined ? '' : ` from ${first.checkpoint}, token ${first.position}`
-  const mark = { within: '', differs: 'DIFFERS ', 'not-comparable': 'NOT COMPARABLE ', untrusted: 'UNTRUSTED ' }[
-    outcome
-  ]
+  const mark = {
+    within: '',
+    'not-shown': 'NOT SHOWN ',
+    differs: 'DIFFERS ',
+    'not-comparable': 'NOT COMPARABLE ',
+    untrusted: 'UNTRUSTED ',
+  }[outcome]
   return `${mark}${shortNumber(nmse, 2)}${from}`
 }
 
@@ -95,7 +100,7 @@ export const invarianceJsonSchema = z.strictObject({
   cells: z.array(
     z.strictObject({
       ...wayShape,
-      outcome: z.enum(['equal', 'within', 'differs', 'not-comparable', 'untrusted']),
+      outcome: z.enum(['equal', 'within', 'not-shown', 'differs', 'not-comparable', 'untrusted']),
       exit_code: z.int(),
       nmse: traceNumberSchema,
       first: z.strictObject({ checkpoint: z.string(), position: z.int() }).nullable(),

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TracedLevel } from '@plumbline/protocol'
+import type { ReferenceModel } from '@plumbline/reference'
 import { openRecording } from '../formats/open-recording.ts'
 import type { Recording } from '../recording/recording.ts'
 import { ServedWorker } from '../worker-runs/served-worker.ts'
@@ -11,6 +12,9 @@ import { asContinued, type Cell, judgeCell, type Way } from './cell.ts'
 export interface MatrixOrder {
   readonly command: WorkerCommand
   readonly model: string
+  /** The same, loaded: ops of fast ways are replayed with it. */
+  readonly loaded: ReferenceModel
+  readonly allowWeaker: boolean
   readonly device: string | undefined
   readonly promptTokenIds: readonly number[]
   readonly maxTokens: number
@@ -45,7 +49,7 @@ export async function runMatrix(order: MatrixOrder): Promise<Matrix> {
   const judge = async (way: Way, path: string, tell = (recording: Recording) => recording) => {
     const recording = await openRecording(path)
     try {
-      cells.push(judgeCell(way, tell(recording), baseTrace))
+      cells.push(judgeCell(way, tell(recording), baseTrace, { model: order.loaded, allowWeaker: order.allowWeaker }))
       order.onCell(cells.length, total)
     } finally {
       recording.close()

@@ -37,9 +37,11 @@ const sideSchema = z.strictObject({
 
 const comparisonSchema = z.strictObject({
   verdict: z.strictObject({
-    outcome: z.enum(['same', 'within-tolerance', 'partial', 'diverged', 'not-comparable', 'untrusted']),
+    outcome: z.enum(['same', 'within-tolerance', 'partial', 'not-shown', 'diverged', 'not-comparable', 'untrusted']),
     exit_code: z.int(),
     line: text,
+    /** Of `not-shown`: a mistake of less NMSE would look the same. */
+    blind_below: z.number().optional(),
   }),
   profile: z.enum(PROFILE_NAMES),
   profile_reason: text,
@@ -79,7 +81,7 @@ const comparisonSchema = z.strictObject({
       metrics,
       tolerance: z.number(),
       origin: z.enum(['local', 'inherited', 'unknown']),
-      side: z.enum(['candidate', 'reference']).optional(),
+      side: z.enum(['candidate', 'reference', 'both']).optional(),
       /** Where the candidate's op does not give what its own inputs should: by how much, and how much a right one may. */
       local: z.strictObject({ nmse: traceNumberSchema, tolerance: z.number() }).optional(),
       cause: z
@@ -133,7 +135,7 @@ type ComparisonJson = JsonReport['comparisons'][number]
 function toJson(comparison: Comparison): ComparisonJson {
   const { verdict, profile, profileReason, candidate, reference, alignment, coverage, divergence, greedy } = comparison
   return {
-    verdict: { outcome: verdict.outcome, exit_code: verdict.exitCode, line: verdict.line },
+    verdict: snakeCase(verdict) as ComparisonJson['verdict'],
     profile,
     profile_reason: profileReason,
     candidate: sideJson(candidate),

@@ -24,6 +24,15 @@ export function measuredFloors(profile: ProfileName, kind: string | undefined): 
   return profile === 'bit-exact' || kind === undefined ? undefined : FLOORS[profile].kinds?.[kind]
 }
 
+/** What was measured, of models of a kind or of all, where `own` is not more. */
+export function atLeast(own: OfKind, profile: NoisyProfile, measured: OfKind = FLOORS[profile]): OfKind {
+  const nmse = Object.entries(measured.nmse).map(([op, floors]) => [
+    op,
+    floors.map((floor, step) => Math.max(floor, own.nmse[op]?.[step] ?? 0)),
+  ])
+  return { ...own, nmse: Object.fromEntries(nmse), greedy_noise: Math.max(measured.greedy_noise, own.greedy_noise) }
+}
+
 /**
  * Where the measured runs computed nothing (embeddings are looked up) others still round: to float32, to F16, or to the 8 bits of
  * BF16, which is compared with quantised activations.

@@ -2,7 +2,7 @@ import type { ReferenceModel } from '@plumbline/reference'
 import type { Aligned } from '../alignment/align.ts'
 import { checkpointPlace } from '../comparison/checkpoint-name.ts'
 import type { RecordedRun } from '../recording/recording.ts'
-import { measuredFloors } from './ladder.ts'
+import { atLeast, measuredFloors } from './ladder.ts'
 import type { OfKind } from './noise-floors.ts'
 import type { OpEvidence } from './op-evidence.ts'
 import { simulateNoise } from './simulated-noise.ts'
@@ -45,4 +45,23 @@ export function floorsFor(
   }
   const unmeasured = "allowed is the noise that this model's own 8-bit arithmetic makes of the prompt"
   return { floors: simulateNoise(model, ids), unmeasured }
+}
+
+/**
+ * No less than `floors`, and the noise that the sides' own ways of rounding make of the prompt: one step for a whole row makes more than any
+ * that was measured. Only for a candidate whose every op is right; undefined where that is no more, or cannot be told.
+ */
+export function ownFloors(
+  aligned: Aligned,
+  { profile, arithmetic, replayed }: OpEvidence,
+  floors: OfKind | undefined,
+  model: ReferenceModel | undefined,
+): OfKind | undefined {
+  const ids = aligned.alignment.promptTokenIds
+  const ways = [arithmetic.candidate, arithmetic.reference].filter((way) => way !== undefined)
+  if (profile !== 'quantised-activations' && profile !== 'float16') return undefined
+  if (model === undefined || replayed.length === 0 || ids.length === 0 || ids.some((id) => id >= model.vocabSize)) {
+    return undefined
+  }
+  return atLeast(simulateNoise(model, ids, ways), profile, floors)
 }

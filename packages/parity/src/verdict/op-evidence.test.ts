@@ -2,7 +2,7 @@ import { committedAsset } from '@plumbline/protocol/testing'
 import { loadModel, type ReferenceModel, readGguf } from '@plumbline/reference'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { alterRun } from '../../test/helpers/alter-run.ts'
-import { uniformArithmetic } from '../arithmetic/arithmetic.ts'
+import { ATTENTION_ROUNDINGS, uniformArithmetic } from '../arithmetic/arithmetic.ts'
 import { NO_ROUNDING, Q8_BLOCKS, type Rounding } from '../arithmetic/rounding.ts'
 import { type CompareOptions, compare } from '../comparison/compare.ts'
 import { recordOracle } from '../oracle/memory-oracle.ts'
@@ -73,8 +73,8 @@ describe('what a candidate states of its rounding', () => {
   test('of a rounding that is not known: ops are held to the noise of 8 bits, and the verdict says so', () => {
     const run = states(record({ arithmetic: rounding({ block: 24 }) }), 'Q8')
     const { verdict } = judged(run)
-    expect(verdict.exitCode).toBe(0)
-    expect(verdict.line).toContain('weaker: every op')
+    expect([verdict.outcome, verdict.exitCode]).toEqual(['not-shown', 3])
+    expect(verdict.line).toContain('accept it with --allow-weaker: every op')
     expect(verdict.line).toContain('inputs rounded in an unknown way')
     const planted = record({
       arithmetic: rounding({ block: 24 }),
@@ -84,15 +84,44 @@ describe('what a candidate states of its rounding', () => {
   })
 })
 
-describe('what equality rests on is said', () => {
+describe('8-bit arithmetic that nobody replayed is not called the same', () => {
   test.each([
-    ['logits alone', /^logits$/, true, 'ops within the layers were not recorded'],
-    ['layers', LAYERS, true, 'weaker: every layer gives what its own inputs should'],
-    ['ops without the model', /./, false, 'no op was replayed without the model'],
-  ])('%s', (_, shown, withModel, words) => {
-    const { verdict } = judged(only(eighth, shown), withModel ? { model } : {})
-    expect(verdict.exitCode).toBe(0)
+    ['logits alone', /^logits$/, true, 'record `ops`, or', 'ops within the layers were not recorded'],
+    ['logits without the model', /^logits$/, false, 'record `ops` and give --model, or', 'no op was replayed'],
+    ['layers', LAYERS, true, 'record `ops`, or', 'every layer gives what its own inputs should'],
+    ['ops without the model', /./, false, '; give --model, or', 'no op was replayed without the model'],
+  ])('%s', (_, shown, withModel, advice, words) => {
+    const options = withModel ? { model } : {}
+    const { verdict } = judged(only(eighth, shown), options)
+    expect([verdict.outcome, verdict.exitCode]).toEqual(['not-shown', 3])
+    expect(verdict.line).toMatch(
+      /^NOT SHOWN TO BE THE SAME: within what honest 8-bit runs differ, but a mistake of less than \S+ % of \S+ \(NMSE \S+\) would look the same; /,
+    )
+    expect(verdict.line).toContain(`${advice} accept it with --allow-weaker: `)
     expect(verdict.line).toContain(words)
+    expect(verdict.blindBelow).toBeGreaterThan(1e-5)
+    const allowed = judged(only(eighth, shown), { ...options, allowWeaker: true }).verdict
+    expect([allowed.outcome, allowed.exitCode]).toEqual(['not-shown', 0])
+    expect(allowed.line).toMatch(/^SAME WITHIN quantised-activations NOISE: .*; weaker: .* would look the same/)
+  })
+
+  test('a part of it is no more, though a part is allowed', () => {
+    const part = alterRun(only(eighth, /^logits$/), { values: (_, __, { pos }) => (pos === 0 ? false : undefined) })
+    const verdictOf = (options: CompareOptions) => judged(part, { model, allowPartial: true, ...options }).verdict
+    expect(verdictOf({})).toMatchObject({ outcome: 'partial', exitCode: 3 })
+    expect(verdictOf({ allowWeaker: true })).toMatchObject({ outcome: 'partial', exitCode: 0 })
+  })
+
+  test('F16 attention likewise', () => {
+    const half = states(record({ arithmetic: uniformArithmetic(NO_ROUNDING, ATTENTION_ROUNDINGS.at(-1)) }), 'F16')
+    const { verdict } = judged(only(half, /^logits$/), {})
+    expect(verdict.exitCode).toBe(3)
+    expect(verdict.line).toContain('within what honest F16 runs differ')
+    expect(judged(half).verdict.exitCode).toBe(0)
+  })
+
+  test('the same bits are the same bits', () => {
+    expect(judged(eighth, {}, eighth).verdict).toMatchObject({ outcome: 'same', exitCode: 0 })
   })
 
   test('float32 needs no more than the values', () => {

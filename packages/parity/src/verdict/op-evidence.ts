@@ -4,6 +4,7 @@ import type { RunPair } from '../alignment/match-runs.ts'
 import type { Arithmetic } from '../arithmetic/arithmetic.ts'
 import { type Family, type Inferred, inferArithmetic, type StatedRounding } from '../arithmetic/infer-arithmetic.ts'
 import { StoredTypes } from '../arithmetic/stored-type.ts'
+import { checkpointPlace } from '../comparison/checkpoint-name.ts'
 import type { ProfileName } from '../comparison/comparison.ts'
 import type { RecordedRun } from '../recording/recording.ts'
 import { type ReplayedCheckpoint, replayLocally } from './local-replay.ts'
@@ -19,6 +20,8 @@ export interface OpEvidence extends ProfileChoice {
   readonly isWhole: boolean
   /** What equality rests on, for the verdict line; undefined where the profile is so fine that it rests on the values alone. */
   readonly words?: string
+  /** What would make it rest on more, where it rests on less than every op; undefined where nothing would. */
+  readonly advice?: string
 }
 
 export interface EvidenceOptions {
@@ -41,9 +44,12 @@ export function examineOps(
   if (aligned.alignment.refusals.length > 0 || stated.profile === 'bit-exact' || stated.profile === 'float32') {
     return { ...stated, ...nothing }
   }
-  const why =
-    model === undefined ? 'no op was replayed without the model' : whyNotReplayed(aligned.candidate.run, model)
-  if (why !== undefined || model === undefined) return { ...stated, ...nothing, words: `weaker: ${why}` }
+  if (model === undefined) {
+    const advice = `${holdsOps(aligned.candidate.run) ? '' : 'record `ops` and '}give --model`
+    return { ...stated, ...nothing, words: 'no op was replayed without the model', advice }
+  }
+  const why = whyNotReplayed(aligned.candidate.run, model)
+  if (why !== undefined) return { ...stated, ...nothing, words: why, advice: 'record whole values of `ops`' }
 
   const candidate = inferArithmetic(aligned.candidate.run, model, statedRounding(pair.candidate))
   const reference =
@@ -56,13 +62,13 @@ export function examineOps(
   }
   const chosen = profile === undefined ? observedProfile(pair, candidate, reference) : stated
   if (candidate === undefined || !candidate.families.some(isOfLayers)) {
-    const words = 'weaker: ops within the layers were not recorded, so the whole pass is held to its noise alone'
-    return { ...chosen, replayed: [], arithmetic, isWhole: false, words }
+    const words = 'ops within the layers were not recorded, so the whole pass is held to its noise alone'
+    return { ...chosen, replayed: [], arithmetic, isWhole: false, words, advice: RECORD_OPS }
   }
   const unknown = candidate.families.find(({ kind, explained }) => kind === 'layers' && explained === 'nothing')
   if (unknown !== undefined) {
-    const words = 'weaker: how the candidate rounds is not known, so its layers could not be replayed'
-    return { ...chosen, replayed: [], arithmetic, isWhole: false, words }
+    const words = 'how the candidate rounds is not known, so its layers could not be replayed'
+    return { ...chosen, replayed: [], arithmetic, isWhole: false, words, advice: RECORD_OPS }
   }
   const replayed = replayLocally(aligned.candidate.run, model, candidate, onProgress)
   return { ...chosen, replayed, arithmetic, ...weigh(replayed, candidate) }
@@ -80,6 +86,12 @@ export function unstatedRounding(
   const rounding = inferred?.families.filter(({ explained, bits }) => explained === 'known' && bits < 32) ?? []
   return rounding.length === 0 ? undefined : roundingWords(rounding)
 }
+
+const RECORD_OPS = 'record `ops`'
+
+/** Whether anything within a layer was recorded. */
+const holdsOps = ({ checkpoints }: RecordedRun) =>
+  Array.from(checkpoints.keys(), checkpointPlace).some((place) => place?.layer != null && place.op !== 'output')
 
 /** Whether more than what follows the layers can be replayed. */
 const isOfLayers = ({ inLayers }: Family) => inLayers
@@ -145,7 +157,10 @@ function roundingWords(families: readonly Family[]): string {
   return [...new Set(families.map(({ words }) => words))].join(' and ')
 }
 
-function weigh(replayed: readonly ReplayedCheckpoint[], { families }: Inferred): { isWhole: boolean; words: string } {
+function weigh(
+  replayed: readonly ReplayedCheckpoint[],
+  { families }: Inferred,
+): Pick<OpEvidence, 'isWhole' | 'words' | 'advice'> {
   let rows = 0
   let missing = 0
   let behind = 0
@@ -170,5 +185,6 @@ function weigh(replayed: readonly ReplayedCheckpoint[], { families }: Inferred):
   const part = parts.length === 0 ? '' : ` (${parts.join(', ')})`
   const isWhole = what === 'op' && !unknown && missing === 0 && behind === 0
   const words = `every ${what} gives what its own inputs should, with ${how}, to NMSE ${most.toPrecision(1)}${part}`
-  return { isWhole, words: isWhole ? words : `weaker: ${words}` }
+  const isHidden = what === 'layer' || missing > 0 || behind > 0
+  return { isWhole, words, ...(isHidden && { advice: what === 'layer' ? RECORD_OPS : 'record all `ops`' }) }
 }

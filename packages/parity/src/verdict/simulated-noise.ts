@@ -1,5 +1,5 @@
 import { nmse, type ReferenceModel } from '@plumbline/reference'
-import { GGML_ARITHMETIC, uniformArithmetic } from '../arithmetic/arithmetic.ts'
+import { type Arithmetic, GGML_ARITHMETIC, uniformArithmetic } from '../arithmetic/arithmetic.ts'
 import { Q8_BLOCKS } from '../arithmetic/rounding.ts'
 import { graphNode } from '../graph/graph.ts'
 import { recordedRows } from '../graph/recorded-values.ts'
@@ -7,11 +7,18 @@ import { recordOracle } from '../oracle/memory-oracle.ts'
 import type { RecordedRun } from '../recording/recording.ts'
 import { type MeasuredErrors, NoiseFloors, type OfKind } from './noise-floors.ts'
 
-/** What 8-bit arithmetic makes of one model on one prompt, by doing it: blocks of 32 in float32, and what ggml does. */
-export function simulateNoise(model: ReferenceModel, tokenIds: readonly number[]): OfKind {
+/** Blocks of 32 in float32, and what ggml does. */
+const USUAL_EIGHT_BITS: readonly Arithmetic[] = [uniformArithmetic(Q8_BLOCKS), GGML_ARITHMETIC]
+
+/** What coarse arithmetic makes of one model on one prompt, by doing it. */
+export function simulateNoise(
+  model: ReferenceModel,
+  tokenIds: readonly number[],
+  arithmetics: readonly Arithmetic[] = USUAL_EIGHT_BITS,
+): OfKind {
   const exact = recordOracle(model, tokenIds).run
   const floors = new NoiseFloors()
-  for (const arithmetic of [uniformArithmetic(Q8_BLOCKS), GGML_ARITHMETIC]) {
+  for (const arithmetic of arithmetics) {
     const rounded = recordOracle(model, tokenIds, { arithmetic }).run
     floors.add('quantised-activations', errorsOf(rounded, exact, model), model.config.layers, undefined)
   }

@@ -21,8 +21,8 @@ export interface VerdictInput {
   readonly coverage: number
   readonly divergence: Divergence | undefined
   readonly greedy: GreedyFinding | undefined
-  /** What else than the values themselves equality rests on, or why on no more than noise. */
-  readonly evidence: string | undefined
+  /** What else than the values themselves equality rests on, or why on no more than noise; undefined where the values are enough. */
+  readonly evidence: Evidence | undefined
   /** How the candidate's ops show that it rounds, which it does not state. */
   readonly unstated: string | undefined
   /** Why what was compared is too little to call the sides equal. */
@@ -32,7 +32,17 @@ export interface VerdictInput {
   readonly strictIdentity: boolean
   /** Whether equality of a part is all that was asked for. */
   readonly allowPartial: boolean
+  /** Whether it may rest on noise in which mistakes would be lost. */
+  readonly allowWeaker: boolean
   readonly decode?: (id: number) => string
+}
+
+export interface Evidence {
+  readonly words: string
+  /** Not every op was shown to give what its own inputs should: mistakes may be lost in the noise. */
+  readonly isWeak: boolean
+  /** What would make it stronger. */
+  readonly advice?: string | undefined
 }
 
 /** One line, one exit code: the worst of all that was found wins. */
@@ -158,26 +168,66 @@ function partedGreedily({ greedy }: VerdictInput): Verdict | undefined {
   return verdict('diverged', EXIT.judgedFailed, `DIVERGED in the greedy continuation: ${greedy.message}`)
 }
 
-function partial({ tooLittle, allowPartial, coverage, unmatched }: VerdictInput): Verdict | undefined {
+function partial(input: VerdictInput): Verdict | undefined {
+  const { tooLittle, allowPartial, coverage, unmatched, checkpoints, evidence, allowWeaker } = input
   if (tooLittle === undefined) return undefined
   const share = `${number(coverage * 100)} % of what either side computed`
-  const line = `NO DIFFERENCE FOUND, BUT EQUALITY NOT SHOWN: ${tooLittle}; compared was ${share}${leftOut(unmatched)}`
-  return verdict('partial', allowPartial ? EXIT.ok : EXIT.notComparable, line)
+  const weaker = evidence?.isWeak && !isSameBits(checkpoints) ? evidence : undefined
+  const isAllowed = allowPartial && (weaker === undefined || allowWeaker)
+  const how = weaker === undefined ? '' : `, within noise alone (${weaker.words})`
+  const line = `NO DIFFERENCE FOUND, BUT EQUALITY NOT SHOWN: ${tooLittle}; compared was ${share}${how}${leftOut(unmatched)}`
+  return verdict('partial', isAllowed ? EXIT.ok : EXIT.notComparable, line)
 }
 
-function equal({ checkpoints, profile, coverage, greedy, unmatched, evidence }: VerdictInput): Verdict {
+function isSameBits(checkpoints: readonly ComparedCheckpoint[]): boolean {
+  return checkpoints.every(({ metrics }) =>
+    metrics.max_ulp.every((ulp, row) => ulp === 0 && metrics.max_abs[row] === 0),
+  )
+}
+
+function equal(input: VerdictInput): Verdict {
+  const { checkpoints, profile, coverage, greedy, unmatched, evidence } = input
   const values = checkpoints.reduce((sum, { compared, positions }) => sum + compared * positions.length, 0)
   const positions = new Set(checkpoints.flatMap(({ positions }) => Array.from(positions))).size
   const what = `${values.toLocaleString('en-US')} values of ${count(checkpoints.length, 'checkpoint')} at ${count(positions, 'position')}`
   const tail = `${greedy === undefined ? '' : `; ${greedy.message}`}${leftOut(unmatched)}`
   const part = coverage < 0.9995 ? ` (${number(coverage * 100)} % of what either side computed)` : ''
-  const same = checkpoints.every(({ metrics }) =>
-    metrics.max_ulp.every((ulp, row) => ulp === 0 && metrics.max_abs[row] === 0),
-  )
-  if (same) return verdict('same', EXIT.ok, `SAME: all ${what} are equal, bit for bit${part}${tail}`)
+  if (isSameBits(checkpoints)) return verdict('same', EXIT.ok, `SAME: all ${what} are equal, bit for bit${part}${tail}`)
   const worst = worstRow(checkpoints)
-  const line = `SAME WITHIN ${profile} NOISE: ${what}; the most is NMSE ${number(worst.nmse)} at ${worst.name}, token ${worst.position}, ${allowance(worst)}${part}${evidence === undefined ? '' : `; ${evidence}`}${tail}`
-  return verdict('within-tolerance', EXIT.ok, line)
+  const found = `${what}; the most is NMSE ${number(worst.nmse)} at ${worst.name}, token ${worst.position}, ${allowance(worst)}${part}`
+  if (evidence?.isWeak) return notShown(input, evidence, found, tail)
+  const rests = evidence === undefined ? '' : `; ${evidence.words}`
+  return verdict('within-tolerance', EXIT.ok, `SAME WITHIN ${profile} NOISE: ${found}${rests}${tail}`)
+}
+
+/** Nothing is beyond noise, but so coarse is the noise that a mistake may be. */
+function notShown(
+  { checkpoints, profile, allowWeaker }: VerdictInput,
+  { words, advice }: Evidence,
+  found: string,
+  tail: string,
+): Verdict {
+  const { nmse, name } = blindBelow(checkpoints)
+  const blind = `a mistake of less than ${number(100 * Math.sqrt(nmse))} % of ${name} (NMSE ${number(nmse)}) would look the same`
+  const runs = profile === 'float16' ? 'F16 runs' : '8-bit runs'
+  const remedy = `${advice === undefined ? '' : `${advice}, or `}accept it with --allow-weaker`
+  const line = allowWeaker
+    ? `SAME WITHIN ${profile} NOISE: ${found}; weaker: ${words}; ${blind}${tail}`
+    : `NOT SHOWN TO BE THE SAME: within what honest ${runs} differ, but ${blind}; ${remedy}: ${words}; compared were ${found}${tail}`
+  return { ...verdict('not-shown', allowWeaker ? EXIT.ok : EXIT.notComparable, line), blindBelow: nmse }
+}
+
+/** The widest bound that any row was held to: by what its own inputs give, where that could be told, else by the ladder. */
+function blindBelow(checkpoints: readonly ComparedCheckpoint[]): { nmse: number; name: string } {
+  let most = { nmse: 0, name: '' }
+  for (const { name, local, tolerance } of checkpoints) {
+    const bounds = local === undefined ? [tolerance] : local.tolerances
+    for (const bound of bounds) {
+      const nmse = Number.isNaN(bound) ? tolerance : bound
+      if (nmse > most.nmse) most = { nmse, name }
+    }
+  }
+  return most
 }
 
 function allowance({ nmse, tolerance }: { nmse: number; tolerance: number }): string {

@@ -26,8 +26,8 @@ export function byPrompt(references: readonly Reference[]): readonly (readonly R
 }
 
 /**
- * The worker's trace against all references of its prompt. One that holds only a part of the values is enough beside another that
- * was found equal as a whole. `limit`: the most NMSE of a row of logits; where there is none, what the manifest says.
+ * The worker's trace against all references of its prompt. One that holds only a part of the values, or is too noisy to tell, is enough
+ * beside another that was found equal as a whole. `limit`: the most NMSE of a row of logits; where there is none, what the manifest says.
  */
 export function compareTrace(
   trace: Recording,
@@ -40,7 +40,9 @@ export function compareTrace(
     const comparison = holdTo(compare(trace, reference, options), limit ?? tolerance?.[precision])
     return { name, comparison: listed ? comparison : withoutHash(comparison), candidate: trace, reference }
   })
-  const whole = judged.find(({ comparison }) => ['same', 'within-tolerance'].includes(comparison.verdict.outcome))
+  const whole = judged.find(
+    ({ comparison: { verdict } }) => verdict.exitCode === EXIT.ok && verdict.outcome !== 'partial',
+  )
   return judged.map((one) => (whole === undefined ? one : { ...one, comparison: besides(one.comparison, whole.name) }))
 }
 
@@ -53,7 +55,7 @@ function withoutHash(comparison: Comparison): Comparison {
 
 function besides(comparison: Comparison, whole: string): Comparison {
   const { verdict } = comparison
-  if (verdict.outcome !== 'partial') return comparison
+  if (verdict.outcome !== 'partial' && verdict.outcome !== 'not-shown') return comparison
   return { ...comparison, verdict: { ...verdict, exitCode: EXIT.ok, line: `${verdict.line}; it is shown by ${whole}` } }
 }
 

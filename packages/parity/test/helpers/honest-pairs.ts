@@ -64,6 +64,11 @@ export class HonestPairs {
   readonly #folder = mkdtempSync(join(tmpdir(), 'plumbline-honest-'))
   #traces = 0
 
+  /** What only `--allow-weaker` would call the same: too coarse to tell, which no alarm is. */
+  get notShown(): readonly HonestPair[] {
+    return this.pairs.filter(({ outcome }) => outcome === 'not-shown')
+  }
+
   get alarms(): string[] {
     return this.pairs.flatMap(({ model, kind, prompt, how, alarm }) =>
       alarm === undefined ? [] : [`${model}, ${prompt}, ${kind} (${how}): ${alarm}`],
@@ -85,7 +90,7 @@ export class HonestPairs {
     for (const { metrics, tolerance } of checkpoints) {
       for (const nmse of metrics.nmse) share = Math.max(share, nmse / tolerance)
     }
-    const honest = ['same', 'within-tolerance', ...(whole ? [] : ['partial'])]
+    const honest = ['same', 'within-tolerance', 'not-shown', ...(whole ? [] : ['partial'])]
     const parted = greedy?.kind === 'bug' || greedy?.kind === 'drift'
     const alarm = !honest.includes(outcome) || parted ? { alarm: line } : {}
     this.pairs.push({ ...pair, profile, outcome, share, ...alarm })

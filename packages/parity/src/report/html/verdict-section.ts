@@ -9,12 +9,15 @@ const OUTCOMES: Record<Outcome, { sign: string; words: string }> = {
   same: { sign: '=', words: 'Same bits' },
   'within-tolerance': { sign: '≈', words: 'Same within tolerance' },
   partial: { sign: '~', words: 'Nothing differs, but too little was compared to call it equal' },
+  'not-shown': { sign: '~', words: 'Within coarse noise, in which mistakes may be lost' },
   diverged: { sign: '≠', words: 'Diverged' },
   'not-comparable': { sign: '?', words: 'Not comparable' },
   untrusted: { sign: '!', words: 'Untrusted evidence' },
 }
 
 function originText({ origin, side }: Divergence): string {
+  if (side === 'both')
+    return 'Local, on both sides alike: this op gives on neither side what the model file makes of its inputs.'
   if (origin === 'inherited') return 'Inherited: its inputs already differed, and from them it computed rightly.'
   if (origin === 'unknown')
     return 'Unknown whether local or inherited: its inputs or the model (--model) are not at hand.'
