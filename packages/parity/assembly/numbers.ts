@@ -1,4 +1,4 @@
-import { fromDecimal } from './decimal'
+import { fromDecimal, fromLongDecimal } from './decimal'
 
 // The numbers of a JSON array, those of the usual shape: [-] digits [. digits] [e [+-] digits], then a comma or the closing bracket.
 
@@ -15,12 +15,14 @@ const ZERO = memory.data<u8>([48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48
 const NINE = memory.data<u8>([9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9])
 const COMMA = memory.data<u8>([44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44])
 const CLOSE = memory.data<u8>([93, 93, 93, 93, 93, 93, 93, 93, 93, 93, 93, 93, 93, 93, 93, 93])
-const LOW = memory.data<u16>([255, 255, 255, 255, 255, 255, 255, 255])
-const TEN = memory.data<u16>([10, 10, 10, 10, 10, 10, 10, 10])
+/** 10 * 256 + 1: the upper byte of its product with two digits, a byte each, is the number that they are. */
+const TEN = memory.data<u16>([2561, 2561, 2561, 2561, 2561, 2561, 2561, 2561])
 const HUNDRED = memory.data<u16>([100, 1, 100, 1, 100, 1, 100, 1])
 const TEN_THOUSAND = memory.data<u16>([10000, 1, 10000, 1, 10000, 1, 10000, 1])
-/** Sixteen bytes of no bits, then 32 of all. */
-const KEPT = memory.data<i64>([0, 0, -1, -1, -1, -1])
+/** Bytes of no bits, then as many of those in which digits differ. */
+const KEPT = memory.data<i64>([
+  0, 0, 0, 0, 0x0f0f0f0f0f0f0f0f, 0x0f0f0f0f0f0f0f0f, 0x0f0f0f0f0f0f0f0f, 0x0f0f0f0f0f0f0f0f,
+])
 
 let position: usize = 0
 let mantissaEnd: usize = 0
@@ -67,53 +69,35 @@ export function scanNumbers(
     let exponent = 0
     let bytes = <i32>(last - first)
     if (<u32>(bytes - 1) >= MOST_BYTES) break
-    let low = v128.load(last - 16)
-    let strange = strangeIn(low, from(16 - bytes))
+    let strange = strangeBefore(last, bytes)
     if ((strange & (strange - 1)) != 0) {
       if (!readExponent(first, last)) break
       last = mantissaEnd
       exponent = written
       bytes = <i32>(last - first)
-      low = v128.load(last - 16)
-      strange = strangeIn(low, from(16 - bytes))
+      strange = strangeBefore(last, bytes)
     }
 
+    const long = bytes > 16
+    let low = v128.load(last - 16)
+    let high = v128.load(last - 32)
     // The point is taken out: what stands before it moves one byte up.
-    let value: u64
     if (strange != 0) {
       const point = ctz(strange)
-      if (load<u8>(last - 16 + <usize>point) != 46 || point == 15 || point == 16 - bytes) break
-      exponent -= 15 - point
+      if (load<u8>(last - 32 + <usize>point) != 46 || point == 31 || point == 32 - bytes) break
+      exponent -= 31 - point
       bytes--
-      low = withoutPoint(low, last - 17, point)
-      value = sixteenDigits(low, from(16 - bytes))
-      if (bytes > 16) {
-        const high = v128.load(last - 33)
-        if (strangeIn(high, from(32 - bytes)) != 0) break
-        const above = sixteenDigits(high, from(32 - bytes))
-        if (above > MOST_ABOVE_SIXTEEN) break
-        value += above * 10000000000000000
-      }
-    } else {
-      value = sixteenDigits(low, from(16 - bytes))
-      if (bytes > 16) {
-        let high = v128.load(last - 32)
-        const strangeHigh = strangeIn(high, from(32 - bytes))
-        if (strangeHigh != 0) {
-          const point = ctz(strangeHigh)
-          const one = (strangeHigh & (strangeHigh - 1)) == 0
-          if (!one || load<u8>(last - 32 + <usize>point) != 46 || point == 32 - bytes) break
-          exponent -= 31 - point
-          bytes--
-          high = withoutPoint(high, last - 33, point)
-        }
-        const above = sixteenDigits(high, from(32 - bytes))
-        if (above > MOST_ABOVE_SIXTEEN) break
-        value += above * 10000000000000000
-      }
+      low = v128.bitselect(low, v128.load(last - 17), from(point - 15))
+      high = v128.bitselect(high, v128.load(last - 33), from(point + 1))
     }
-
-    const number = fromDecimal(value, exponent, powers)
+    let value = sixteenDigits(low, from(16 - bytes))
+    let number: f64
+    if (long) {
+      const above = sixteenDigits(high, from(32 - bytes))
+      if (above > MOST_ABOVE_SIXTEEN) break
+      value += above * 10000000000000000
+      number = fromLongDecimal(value, exponent, powers)
+    } else number = fromDecimal(value, exponent, powers)
     if (number != number) break
     const signed = reinterpret<f64>(reinterpret<u64>(number) | (minus << 63))
     if (toFloat32) store<f32>(out + (<usize>index << 2), <f32>signed)
@@ -143,33 +127,33 @@ function endsInSixteen(bytes: v128): u64 {
   return <u64>i8x16.bitmask(v128.or(i8x16.eq(bytes, constant(COMMA)), i8x16.eq(bytes, constant(CLOSE))))
 }
 
-/** A bit for each of the bytes in `kept` that is no digit. */
+/** A bit for each of the 32 bytes before `last` that is no digit, but only of the last `bytes`. */
 // @ts-expect-error: decorator
 @inline
-function strangeIn(bytes: v128, kept: v128): u32 {
-  return i8x16.bitmask(v128.and(i8x16.gt_u(i8x16.sub(bytes, constant(ZERO)), constant(NINE)), kept))
+function strangeBefore(last: usize, bytes: i32): u32 {
+  const digits = digitsIn(v128.load(last - 32)) | (digitsIn(v128.load(last - 16)) << 16)
+  return ~digits & (<u32>-1 << (32 - bytes))
 }
 
-/** All bits of the bytes from `start` on. */
+// @ts-expect-error: decorator
+@inline
+function digitsIn(bytes: v128): u32 {
+  const digits = i8x16.sub(bytes, constant(ZERO))
+  return i8x16.bitmask(i8x16.eq(i8x16.min_u(digits, constant(NINE)), digits))
+}
+
+/** What digits differ in, of the bytes from `start` on, of sixteen: from -16, which is all, to 32, which is none. */
 // @ts-expect-error: decorator
 @inline
 function from(start: i32): v128 {
-  return v128.load(KEPT + <usize>(16 - start))
-}
-
-/** `oneBefore`: the address of the byte before the first one of `bytes`. */
-// @ts-expect-error: decorator
-@inline
-function withoutPoint(bytes: v128, oneBefore: usize, point: i32): v128 {
-  return v128.bitselect(bytes, v128.load(oneBefore), from(point + 1))
+  return v128.load(KEPT + <usize>(32 - start))
 }
 
 /** The digits in `kept`, the last one in the last byte. */
 // @ts-expect-error: decorator
 @inline
 function sixteenDigits(bytes: v128, kept: v128): u64 {
-  const digits = v128.and(i8x16.sub(bytes, constant(ZERO)), kept)
-  const two = i16x8.add(i16x8.mul(v128.and(digits, constant(LOW)), constant(TEN)), i16x8.shr_u(digits, 8))
+  const two = i16x8.shr_u(i16x8.mul(v128.and(bytes, kept), constant(TEN)), 8)
   const four = i32x4.dot_i16x8_s(two, constant(HUNDRED))
   const eight = i32x4.dot_i16x8_s(i16x8.narrow_i32x4_u(four, four), constant(TEN_THOUSAND))
   const halves = i64x2.extract_lane(eight, 0)

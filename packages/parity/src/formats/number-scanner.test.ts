@@ -47,6 +47,48 @@ it('reads float64 as JSON.parse does', () => {
   expect(scan(text.slice(1, -1), new Float64Array(doubles.length))).toEqual(Float64Array.from(doubles))
 })
 
+/** Where two float64 meet: digits of the number halfway between a random one and the next, cut after the nineteenth, and both beside. */
+function besideHalfway(count: number): string[] {
+  const random = seededRandom(13)
+  return Array.from({ length: count }, () => {
+    const mantissa = BigInt(Math.floor(random() * 2 ** 52)) + (1n << 52n)
+    const shift = 1n + BigInt(Math.floor(random() * 70))
+    // Halfway is (2 mantissa + 1) / 2^shift, and that times 10^shift is whole.
+    const digits = String((2n * mantissa + 1n) * 5n ** shift)
+    const kept = Math.min(digits.length, 17 + Math.floor(random() * 3))
+    const point = kept - (digits.length - Number(shift))
+    return [-1n, 0n, 1n].map((beside) => withPoint(String(BigInt(digits.slice(0, kept)) + beside), point))
+  }).flat()
+}
+
+/** `digits` with the point before the last `decimals`, or an exponent where there are none to have it before. */
+function withPoint(digits: string, decimals: number): string {
+  if (decimals < 0) return `${digits}e${-decimals}`
+  const padded = digits.padStart(decimals + 1, '0')
+  return decimals === 0 ? digits : `${padded.slice(0, -decimals)}.${padded.slice(-decimals)}`
+}
+
+it('reads what is nearly halfway between two float64 as JSON.parse does, in seventeen to nineteen digits', () => {
+  const texts = besideHalfway(100_000)
+  const parsed: number[] = JSON.parse(`[${texts}]`)
+  expect(scan(texts.join(), new Float64Array(texts.length))).toEqual(Float64Array.from(parsed))
+  expect(scan(texts.join(), new Float32Array(texts.length))).toEqual(Float32Array.from(parsed))
+})
+
+it.each([
+  [1e7, 0],
+  [1, 10],
+  [1e-4, 3],
+])('reads random decimals of up to twenty digits as JSON.parse does, of the order of %d', (scale, most) => {
+  const random = seededRandom(14)
+  const texts = Array.from({ length: 300_000 }, () => {
+    const whole = Math.floor(random() * scale)
+    const digits = String(Math.floor(random() * 1e9)) + String(Math.floor(random() * 1e9)).padStart(9, '0')
+    return `${random() < 0.5 ? '-' : ''}${whole}.${'0'.repeat(Math.floor(random() * (most + 1)))}${digits.slice(0, 1 + Math.floor(random() * 18))}`
+  })
+  expect(scan(texts.join(), new Float64Array(texts.length))).toEqual(Float64Array.from(JSON.parse(`[${texts}]`)))
+})
+
 it('keeps the sign of zero, and what is no number', () => {
   const values = scan('-0,0,-0.0e5,"NaN",NaN,"Infinity",-Infinity,"-Infinity",1e999,5e-324', new Float64Array(10))
   expect([...values]).toEqual([-0, 0, -0, Number.NaN, Number.NaN, Infinity, -Infinity, -Infinity, Infinity, 5e-324])
