@@ -21,7 +21,7 @@ export class OpErrors {
     const memory = makeOpErrorMemory()
     this.#tasks = new OpErrorTasks(memory, 0)
     this.#ring = new TaskRing(this.#tasks.count, (task) => this.#tasks.compute(task))
-    if (threaded) this.#ring.share(threadProgram('./op-errors-thread', import.meta.url), { memory })
+    if (threaded) this.#ring.share(threadProgram('./op-errors-thread', import.meta.url), memory)
   }
 
   /** At most ROWS_A_TASK positions of one op. `done` is called for each, now or at a later call. */

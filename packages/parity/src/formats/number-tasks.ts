@@ -39,11 +39,20 @@ export interface NumberMemory {
   readonly tasks: number
 }
 
+/** Of a file that was closed: for the next one, since to be given pages by the system takes time. */
+let spare: WebAssembly.Memory | undefined
+
 export function makeNumberMemory(descriptor: number, roomEach: number): NumberMemory {
   const tasks = Math.min(MOST_TASKS, Math.floor(VALUES_BYTES / taskBytes(roomEach)))
-  const memory = kernelMemory(TASKS_FROM - FREE_FROM + tasks * taskBytes(roomEach))
+  const memory = spare ?? kernelMemory(TASKS_FROM - FREE_FROM + VALUES_BYTES)
+  spare = undefined
   new BigUint64Array(memory.buffer, FREE_FROM).set(powersOfFive())
   return { memory, module: kernelModule(), descriptor, roomEach, tasks }
+}
+
+/** Nothing may use it any more. */
+export function giveBack({ memory }: NumberMemory): void {
+  spare = memory
 }
 
 const taskBytes = (room: number) => HEAD_BYTES + room

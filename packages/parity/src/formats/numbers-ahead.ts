@@ -1,11 +1,20 @@
 import type { Values } from '../recording/recording.ts'
 import { TaskRing, threadProgram } from '../threads/task-ring.ts'
-import { MOST, makeNumberMemory, type NumberArray, NumberTasks, roomOf } from './number-tasks.ts'
+import {
+  giveBack,
+  MOST,
+  makeNumberMemory,
+  type NumberArray,
+  type NumberMemory,
+  NumberTasks,
+  roomOf,
+} from './number-tasks.ts'
 
 /** Values of all arrays from which on a second thread pays. */
 const MANY_VALUES = 1 << 19
 
 interface Started {
+  readonly memory: NumberMemory
   readonly tasks: NumberTasks
   readonly ring: TaskRing
   readonly roomEach: number
@@ -61,8 +70,12 @@ export class NumbersAhead {
     return started.tasks.result(task)
   }
 
+  /** What `values` returned last is overwritten from then on. */
   close(): void {
-    this.#started?.ring.end()
+    if (this.#started === undefined) return
+    this.#started.ring.end()
+    giveBack(this.#started.memory)
+    this.#started = undefined
   }
 
   #start(): Started {
@@ -70,8 +83,8 @@ export class NumbersAhead {
     const memory = makeNumberMemory(this.#descriptor, roomEach)
     const tasks = new NumberTasks(memory, 0)
     const ring = new TaskRing(memory.tasks, (task) => tasks.compute(task))
-    ring.share(threadProgram('./number-tasks-thread', import.meta.url), { memory })
-    return { tasks, ring, roomEach, pending: Array(memory.tasks).fill(undefined) }
+    ring.share(threadProgram('./number-tasks-thread', import.meta.url), memory)
+    return { memory, tasks, ring, roomEach, pending: Array(memory.tasks).fill(undefined) }
   }
 
   #queueAhead(started: Started): void {

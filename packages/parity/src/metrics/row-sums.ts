@@ -37,7 +37,7 @@ export class RowSums {
     const memory = makeRowMemory()
     this.#tasks = new RowTasks(memory)
     this.#ring = new TaskRing(this.#tasks.blocks.length, (task) => this.#tasks.compute(task))
-    if (threaded) this.#ring.share(threadProgram('./row-tasks-thread', import.meta.url), { memory })
+    if (threaded) this.#ring.share(threadProgram('./row-tasks-thread', import.meta.url), memory)
   }
 
   /** `done` is called now or at a later call. */

@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads'
+import { parentPort, Worker } from 'node:worker_threads'
 
 /** What a task is at: only the ring takes it from `free` to `queued`; whichever thread takes it from there computes it. */
 const STATE = { free: 0, queued: 1, taken: 2, done: 3 } as const
@@ -15,15 +15,17 @@ export type Compute = (task: number) => void
 export class TaskRing {
   readonly #shared: Int32Array
   readonly #compute: Compute
+  #thread: SharedThread | undefined
 
   constructor(tasks: number, compute: Compute) {
     this.#shared = new Int32Array(new SharedArrayBuffer(4 * (FIRST_TASK + tasks)))
     this.#compute = compute
   }
 
-  /** Starts the thread: `program` calls `serveTasks`. Whatever becomes of it, what it does not compute is computed here. */
-  share(program: URL, workerData: object): void {
-    new Worker(program, { workerData: { ...workerData, ring: this.#shared.buffer } }).on('error', () => {}).unref()
+  /** Gives the thread of `program`, which calls `serveRings`, `memory`. What it does not compute, whatever the reason, is computed here. */
+  share(program: URL, memory: object): void {
+    this.#thread = takeThread(program)
+    this.#thread.worker.postMessage({ ring: this.#shared.buffer, memory })
   }
 
   /** `task` must be free. */
@@ -52,16 +54,47 @@ export class TaskRing {
     Atomics.store(this.#shared, at, STATE.free)
   }
 
-  /** The thread ends, once it is through with what it is at. */
+  /** Nothing computes tasks any more, once the thread is through with what it is at. */
   end(): void {
     Atomics.store(this.#shared, TICKET, -1)
     Atomics.notify(this.#shared, TICKET)
     for (let task = 0; task < this.#shared.length - FIRST_TASK; task++) this.drop(task)
+    if (this.#thread !== undefined) idle.push(this.#thread)
+    this.#thread = undefined
   }
 }
 
+interface SharedThread {
+  readonly program: string
+  readonly worker: Worker
+}
+
+/** Threads that wait for a ring: to start one takes as long as tens of thousands of rows. */
+const idle: SharedThread[] = []
+
+function takeThread(program: URL): SharedThread {
+  const index = idle.findIndex((thread) => thread.program === program.href)
+  const [waiting] = index < 0 ? [] : idle.splice(index, 1)
+  if (waiting !== undefined) return waiting
+  const worker = new Worker(program)
+  const thread = { program: program.href, worker }
+  worker.on('error', () => {}).unref()
+  worker.once('exit', () => {
+    const at = idle.indexOf(thread)
+    if (at >= 0) idle.splice(at, 1)
+  })
+  return thread
+}
+
+/** What the program of a thread does: the tasks of one ring after another, as `computing` their memory says. */
+export function serveRings<Memory>(computing: (memory: Memory) => Compute): void {
+  parentPort!.on('message', ({ ring, memory }: { ring: SharedArrayBuffer; memory: Memory }) =>
+    serveTasks(ring, computing(memory)),
+  )
+}
+
 /** Computes whatever is queued, until the ring ends. */
-export function serveTasks(buffer: SharedArrayBuffer, compute: Compute): void {
+function serveTasks(buffer: SharedArrayBuffer, compute: Compute): void {
   const shared = new Int32Array(buffer)
   for (let seen = Atomics.load(shared, TICKET); seen !== -1; seen = Atomics.load(shared, TICKET)) {
     let found = false
