@@ -1,10 +1,11 @@
 // Records what llama.cpp makes of a model, op by op, through its C interface:
 //
-//   llama-cpp-recorder MODEL.gguf SHA256 1,2,3 FOLDER/prompt-0 [GREEDY = 48]
+//   llama-cpp-recorder MODEL.gguf IDENTITY 1,2,3 FOLDER/prompt-0 [GREEDY = 48]
 //
 // FOLDER/prompt-0.safetensors holds every checkpoint, [tokens, width], in float32; prompt-0.json what was run, the greedy
 // continuation, and how far the first logit was ahead of the second at each of its steps. The KV cache is F16, as llama.cpp has it
-// unless told otherwise, and flash attention is off, so that attention can be seen. llama-cpp.sh builds it.
+// unless told otherwise, and flash attention is off, so that attention can be seen. IDENTITY is what identity.py prints of the
+// model file: llama.cpp maps it, and computes with what it holds. llama-cpp.sh builds and runs all of it.
 
 #include <algorithm>
 #include <cmath>
@@ -147,9 +148,16 @@ std::string list(const std::vector<Value>& values) {
   return out.str() + "]";
 }
 
+/// The members of a JSON object.
+std::string members_of(const std::string& object) {
+  const std::size_t open = object.find('{'), close = object.find_last_of('"');
+  if (open == std::string::npos || close == std::string::npos) throw std::runtime_error("IDENTITY is no JSON object");
+  return object.substr(open + 1, close - open);
+}
+
 std::string base_name(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
 
-void record(const std::string& model_path, const std::vector<llama_token>& prompt, const std::string& sha256,
+void record(const std::string& model_path, const std::vector<llama_token>& prompt, const std::string& identity,
             const std::string& out, std::size_t length) {
   Recorder recorder;
   recorder.tokens = static_cast<std::int64_t>(prompt.size());
@@ -190,7 +198,7 @@ void record(const std::string& model_path, const std::vector<llama_token>& promp
   char architecture[64];
   llama_model_meta_val_str(model.get(), "general.architecture", architecture, sizeof architecture);
   json << "{\n \"engine\": \"llama.cpp\",\n \"version\": \"" << PLUMBLINE_LLAMA_CPP_VERSION << "\",\n \"model_file\": \""
-       << base_name(model_path) << "\",\n \"model_sha256\": \"" << sha256 << "\",\n \"architecture\": \""
+       << base_name(model_path) << "\"," << members_of(identity) << ",\n \"architecture\": \""
        << architecture << "\",\n \"kv_cache\": \"F16\",\n \"ids\": " << list(prompt) << ",\n \"greedy\": " << list(greedy)
        << ",\n \"greedy_top1_top2_gap\": " << list(gaps) << "\n}\n";
   if (!json.flush()) throw std::runtime_error("cannot write " + out + ".json");
@@ -200,7 +208,7 @@ void record(const std::string& model_path, const std::vector<llama_token>& promp
 
 int main(int count, char** arguments) {
   if (count < 5) {
-    std::fputs("usage: llama-cpp-recorder MODEL.gguf SHA256 1,2,3 FOLDER/prompt-0 [GREEDY]\n", stderr);
+    std::fputs("usage: llama-cpp-recorder MODEL.gguf IDENTITY 1,2,3 FOLDER/prompt-0 [GREEDY]\n", stderr);
     return 2;
   }
   std::vector<llama_token> prompt;

@@ -2,7 +2,7 @@
 # Builds the recorder against llama.cpp and records one prompt:
 #   recorders/llama-cpp.sh LLAMA_CPP_SOURCE MODEL.gguf 1,2,3 FOLDER/prompt-0 [GREEDY]
 # LLAMA_CPP_SOURCE is a checkout of llama.cpp, e.g. of the git bundle `llama/gitRelease.bundle` in the npm package node-llama-cpp.
-# Only libllama for the CPU is built, in LLAMA_CPP_SOURCE/build.
+# Only libllama for the CPU is built, in LLAMA_CPP_SOURCE/build. identity.py needs a python3 (or PYTHON) with gguf and numpy.
 set -euo pipefail
 source="$1" model="$2" ids="$3" out="$4" greedy="${5:-48}"
 here="$(cd "$(dirname "$0")" && pwd)"
@@ -17,4 +17,4 @@ g++ -std=c++17 -O2 -Wall -Wextra -DPLUMBLINE_LLAMA_CPP_VERSION="\"$version\"" \
   -Wl,--start-group "$source/build/src/libllama.a" "$source/build/ggml/src/"lib{ggml,ggml-cpu,ggml-base}.a -Wl,--end-group \
   -lpthread -ldl
 mkdir -p "$(dirname "$out")"
-"$recorder" "$model" "$(sha256sum "$model" | cut -d' ' -f1)" "$ids" "$out" "$greedy"
+"$recorder" "$model" "$("${PYTHON:-python3}" "$here/identity.py" --model "$model")" "$ids" "$out" "$greedy"

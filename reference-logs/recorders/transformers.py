@@ -3,7 +3,8 @@
     recorders/transformers.py --model FILE.gguf --prompt-token-ids 1,2,3 --out FOLDER/prompt-0 [--greedy 48]
 
 FOLDER/prompt-0.safetensors holds every checkpoint, [tokens, width], as float32; prompt-0.json what was run, the greedy continuation,
-and how far the first logit was ahead of the second at each of its steps. The weights are dequantised by gguf-py. For architecture
+and how far the first logit was ahead of the second at each of its steps. The weights fingerprint is of what the model was loaded with, its
+tokenizer and template are the file's (ids are given, so they are not run). The weights are dequantised by gguf-py. For architecture
 llama the rows of q and k are in Transformers' order (halves); the GGUF has neighbour pairs.
 
 Needs torch, transformers, gguf and safetensors; `versions` in the JSON says with which ones it was made.
@@ -27,8 +28,14 @@ from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config
 from transformers.models.llama import modeling_llama
 from transformers.models.qwen2 import modeling_qwen2
 
+sys.path.append(str(Path(__file__).parent))
+sys.dont_write_bytecode = True  # this folder holds what is listed
+from identity import metadata_of, vocabulary_identity, weights_fingerprint
+
 MODULES = {'llama': modeling_llama, 'qwen2': modeling_qwen2}
 CONFIGS = {'llama': LlamaConfig, 'qwen2': Qwen2Config}
+# Transformers' name for each of GGUF's tensors.
+OF_MODEL = {'token_embd': 'model.embed_tokens', 'output_norm': 'model.norm', 'output': 'lm_head'}
 # Of a layer: Transformers' name for each of GGUF's tensors.
 OF_LAYER = {
     'attn_norm': 'input_layernorm',
@@ -50,18 +57,19 @@ def float64_throughout() -> None:
     torch.Tensor.float = torch.Tensor.double
 
 
-def read_metadata(reader: gguf.GGUFReader) -> dict:
-    return {name: field.contents() for name, field in reader.fields.items()}
-
-
 def halves(weight: np.ndarray, heads: int) -> np.ndarray:
     """Rows of a head from GGUF's neighbour pairs (0, 1, 2, ...) to Transformers' halves (0, 2, ..., 1, 3, ...)."""
     size = weight.shape[0] // heads
     return weight.reshape(heads, size // 2, 2, *weight.shape[1:]).swapaxes(1, 2).reshape(weight.shape)
 
 
+def neighbours(weight: np.ndarray, heads: int) -> np.ndarray:
+    """The other way round."""
+    size = weight.shape[0] // heads
+    return weight.reshape(heads, 2, size // 2, *weight.shape[1:]).swapaxes(1, 2).reshape(weight.shape)
+
+
 def state_dict(reader: gguf.GGUFReader, architecture: str, heads: dict[str, int]) -> dict[str, torch.Tensor]:
-    names = {'token_embd': 'model.embed_tokens', 'output_norm': 'model.norm', 'output': 'lm_head'}
     state = {}
     for tensor in reader.tensors:
         values = gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype(np.float64)
@@ -72,14 +80,29 @@ def state_dict(reader: gguf.GGUFReader, architecture: str, heads: dict[str, int]
                 values = halves(values, heads[name])
             target = f'model.layers.{layer}.{OF_LAYER[name]}'
         else:
-            target = names[stem]
+            target = OF_MODEL[stem]
         state[f'{target}.{kind}'] = torch.from_numpy(values.copy())
     return state
 
 
+def loaded_tensors(model: torch.nn.Module, architecture: str):
+    """What the model computes with, under GGUF's names and in GGUF's order."""
+    heads = {'attn_q': model.config.num_attention_heads, 'attn_k': model.config.num_key_value_heads}
+    names = {ours: stem for stem, ours in OF_MODEL.items()}
+    for index in range(model.config.num_hidden_layers):
+        names |= {f'model.layers.{index}.{ours}': f'blk.{index}.{name}' for name, ours in OF_LAYER.items()}
+    for target, tensor in model.state_dict().items():
+        ours, kind = target.rsplit('.', 1)
+        values = tensor.numpy()
+        name = names[ours].split('.')[-1]
+        if architecture == 'llama' and name in heads:
+            values = neighbours(values, heads[name])
+        yield f'{names[ours]}.{kind}', values.astype(np.float32)
+
+
 def load(path: Path) -> tuple[torch.nn.Module, dict]:
     reader = gguf.GGUFReader(path)
-    metadata = read_metadata(reader)
+    metadata = metadata_of(reader)
     architecture = metadata['general.architecture']
     of = lambda name, fallback=None: metadata.get(f'{architecture}.{name}', fallback)
     heads = of('attention.head_count')
@@ -176,6 +199,8 @@ def main() -> None:
         'dtype': 'float64',
         'model_file': arguments.model.name,
         'model_sha256': hashlib.sha256(arguments.model.read_bytes()).hexdigest(),
+        'weights_fingerprint': weights_fingerprint(loaded_tensors(model, architecture)),
+        **vocabulary_identity(metadata),
         'architecture': architecture,
         'ids': ids,
         'greedy': greedy,

@@ -63,6 +63,10 @@ export interface Addon {
   cancel(job: JobHandle): void
   inspect(options: { modelPath: string }): Omit<GgufInspection, 'problem'> & { problem?: NativeError }
   probeDevice(options: { device: string }): DeviceProbe
+  readWeights(
+    options: { modelPath: string },
+    use: (name: string, shape: readonly number[], values: Float32Array) => void,
+  ): void
   endWithParent(): boolean
 
   sample(options: {
@@ -139,7 +143,7 @@ export interface EvaluatedCheckpoint {
 }
 
 /** That of native/node/addon.cpp: an addon from before the last change of the interface is refused. */
-const INTERFACE_VERSION = 2
+const INTERFACE_VERSION = 3
 const HOW_TO_BUILD = 'build it with: pnpm --filter @plumbline/cuda-core build:native'
 
 let loaded: Addon | undefined

@@ -7,6 +7,17 @@ export function inspectGguf(modelPath: string): GgufInspection {
   return problem === undefined ? inspection : { ...inspection, problem: fromNative(problem) }
 }
 
+/**
+ * Hands out the values of all weights of a GGUF, dequantised: a piece of a tensor at a time, whole rows, in the file's order. `shape` is
+ * ggml's, the contiguous dimension first. On the calling thread.
+ */
+export function readWeights(
+  modelPath: string,
+  use: (name: string, shape: readonly number[], values: Float32Array) => void,
+): void {
+  guarded(() => addon().readWeights({ modelPath }, use))
+}
+
 /** Which device `load` would use. Throws DEVICE_UNAVAILABLE for a GPU that is not to be had: only `auto` falls back. */
 export function probeDevice(device: DeviceName): DeviceProbe {
   return guarded(() => addon().probeDevice({ device }))

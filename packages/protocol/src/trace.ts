@@ -90,8 +90,12 @@ export const traceManifestSchema = z.strictObject({
     quant_kind: z.string(),
     layers: z.int().min(1),
     vocab_size: z.int().min(1),
+    /** `WeightsFingerprint`; older traces have none. */
+    weights_fingerprint: sha256.optional(),
   }),
+  /** `tokenizerSha256`; null where it is not stated. */
   tokenizer_sha256: sha256.nullable(),
+  /** `chatTemplateSha256`; null where it is not stated. */
   chat_template_sha256: sha256.nullable(),
   prompt_token_ids: z.array(z.int().min(0)).min(1),
   sampling: z.strictObject({

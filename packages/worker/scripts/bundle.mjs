@@ -23,6 +23,7 @@ const bundle = await rolldown({
     cli: path('src/cli.ts'),
     'engine-process': path('src/engine-host/engine-process.ts'),
     'inspect-process': path('src/engine-host/inspect-process.ts'),
+    'fingerprint-process': path('src/engine-host/fingerprint-process.ts'),
     'encoding-thread': path('src/tokenization/encoding-thread.ts'),
     'template-thread': path('src/tokenization/template-thread.ts'),
   },

@@ -77,6 +77,7 @@ export function identityOf(manifest: TraceManifest): RunIdentity {
     architecture: model.architecture,
     layers: model.layers,
     vocabSize: model.vocab_size,
+    ...(model.weights_fingerprint !== undefined && { weightsFingerprint: model.weights_fingerprint }),
     ...(manifest.tokenizer_sha256 !== null && { tokenizerSha256: manifest.tokenizer_sha256 }),
     ...(manifest.chat_template_sha256 !== null && { chatTemplateSha256: manifest.chat_template_sha256 }),
     promptTokenIds: manifest.prompt_token_ids,

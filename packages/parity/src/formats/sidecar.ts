@@ -3,6 +3,10 @@ import { checkpointPlace, inOrderOfComputation } from '../comparison/checkpoint-
 import type { Greedy, RunIdentity } from '../recording/recording.ts'
 
 const tokenIds = z.array(z.int().min(0))
+const sha256 = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .optional()
 
 /**
  * The JSON that stands beside tensors: what was run. The members that the recorders of `reference-logs/` write; others are let pass,
@@ -14,10 +18,11 @@ export const sidecarSchema = z.looseObject({
   /** Of the arithmetic, e.g. float64. */
   dtype: z.string().optional(),
   model_file: z.string().optional(),
-  model_sha256: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/)
-    .optional(),
+  model_sha256: sha256,
+  /** As in docs/decisions/0023. */
+  weights_fingerprint: sha256,
+  tokenizer_sha256: sha256,
+  chat_template_sha256: sha256,
   architecture: z.string().optional(),
   kv_cache: z.string().optional(),
   ids: tokenIds.optional(),
@@ -39,12 +44,16 @@ const ACTIVATIONS: Readonly<Record<string, string>> = {
 /** What a sidecar states. Transformers keeps the q and k of architecture llama in halves; other engines follow the GGUF. */
 export function identityOfSidecar(sidecar: Sidecar): RunIdentity {
   const { engine, version, dtype, model_file, model_sha256, architecture, kv_cache, ids } = sidecar
+  const { weights_fingerprint, tokenizer_sha256, chat_template_sha256 } = sidecar
   return {
     ...(engine !== undefined && { engine }),
     ...(version !== undefined && { engineVersion: version }),
     ...(model_sha256 !== undefined && { modelSha256: model_sha256 }),
     ...(model_file !== undefined && { modelName: model_file }),
     ...(architecture !== undefined && { architecture }),
+    ...(weights_fingerprint !== undefined && { weightsFingerprint: weights_fingerprint }),
+    ...(tokenizer_sha256 !== undefined && { tokenizerSha256: tokenizer_sha256 }),
+    ...(chat_template_sha256 !== undefined && { chatTemplateSha256: chat_template_sha256 }),
     ...(ids !== undefined && { promptTokenIds: ids }),
     ...(dtype !== undefined && { activations: ACTIVATIONS[dtype] ?? dtype }),
     ...(kv_cache !== undefined && { kvCache: kv_cache }),

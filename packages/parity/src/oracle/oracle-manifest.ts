@@ -1,6 +1,7 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { TracedLevel, TraceManifest } from '@plumbline/protocol'
 import type { GgufFile, ReferenceModel } from '@plumbline/reference'
+import { modelIdentity } from './model-identity.ts'
 
 export interface OracleSubject {
   readonly model: ReferenceModel
@@ -16,7 +17,7 @@ export interface OracleSubject {
 export function oracleManifest(subject: OracleSubject): TraceManifest {
   const { model } = subject
   const quantKind = quantKindOf(model.gguf)
-  const chatTemplate = model.gguf.metadata.get('tokenizer.chat_template')
+  const identity = modelIdentity(model.gguf)
   return {
     v: 1,
     run: randomUUID(),
@@ -28,10 +29,10 @@ export function oracleManifest(subject: OracleSubject): TraceManifest {
       quant_kind: quantKind,
       layers: model.config.layers,
       vocab_size: model.vocabSize,
+      weights_fingerprint: identity.weightsFingerprint,
     },
-    tokenizer_sha256: null,
-    chat_template_sha256:
-      typeof chatTemplate === 'string' ? createHash('sha256').update(chatTemplate).digest('hex') : null,
+    tokenizer_sha256: identity.tokenizerSha256 ?? null,
+    chat_template_sha256: identity.chatTemplateSha256,
     prompt_token_ids: [...subject.promptTokenIds],
     sampling: { temperature: 0, top_k: 0, top_p: 1, min_p: 0, repetition_penalty: 1, seed: '0' },
     max_tokens: subject.maxTokens,

@@ -6,10 +6,12 @@ import type { Worker } from '../server/worker.ts'
 
 /** Where a request's trace goes: a folder of its own below --trace-dir, named after when and which job. */
 export async function jobTrace(worker: Worker, job: EngineJob, jobId: string, level: TracedLevel): Promise<JobTrace> {
-  await worker.hashModel() // a manifest without it would say less than it must
+  // A manifest without them would say less than it must.
+  const [weightsFingerprint] = await Promise.all([worker.weightsFingerprint(), worker.hashModel()])
   const manifest = traceManifest({
     modelName: worker.modelFile.name,
     modelSha256: worker.modelSha256,
+    weightsFingerprint,
     info: worker.info!,
     tokenizer: { sha256: await worker.encoder!.sha256(), chatTemplate: worker.vocabulary!.chatTemplate?.source },
     job,

@@ -54,10 +54,11 @@ export async function runTrace(options: OptionValues, model: ModelFile, trace: T
 
 async function generate(worker: Worker, job: EngineJob, trace: TraceRequest): Promise<TraceSummary> {
   const { level, directory, values, unfused } = trace
-  await worker.hashModel()
+  const [weightsFingerprint] = await Promise.all([worker.weightsFingerprint(), worker.hashModel()])
   const manifest = traceManifest({
     modelName: worker.modelFile.name,
     modelSha256: worker.modelSha256,
+    weightsFingerprint,
     info: worker.info!,
     tokenizer: { sha256: await worker.encoder!.sha256(), chatTemplate: worker.vocabulary!.chatTemplate?.source },
     job,

@@ -1,11 +1,13 @@
-import { createHash, randomUUID } from 'node:crypto'
-import type { TracedLevel, TraceManifest } from '@plumbline/protocol'
+import { randomUUID } from 'node:crypto'
+import { chatTemplateSha256, type TracedLevel, type TraceManifest } from '@plumbline/protocol'
 import type { EngineInfo, EngineJob } from '../engine-host/messages.ts'
 import { COMMIT, VERSION } from '../version.ts'
 
 export interface TraceSubject {
   readonly modelName: string
   readonly modelSha256: string | null
+  /** Undefined where it cannot be known. */
+  readonly weightsFingerprint: string | undefined
   readonly info: EngineInfo
   readonly tokenizer: { readonly sha256: string; readonly chatTemplate: string | undefined }
   readonly job: EngineJob
@@ -18,6 +20,7 @@ export interface TraceSubject {
 export function traceManifest({
   modelName,
   modelSha256,
+  weightsFingerprint,
   info,
   tokenizer,
   job,
@@ -36,9 +39,10 @@ export function traceManifest({
       quant_kind: info.quantKind,
       layers: info.layers,
       vocab_size: info.vocabSize,
+      ...(weightsFingerprint !== undefined && { weights_fingerprint: weightsFingerprint }),
     },
     tokenizer_sha256: tokenizer.sha256,
-    chat_template_sha256: tokenizer.chatTemplate === undefined ? null : sha256(tokenizer.chatTemplate),
+    chat_template_sha256: chatTemplateSha256(tokenizer.chatTemplate),
     prompt_token_ids: [...job.promptTokenIds],
     sampling: {
       temperature: sampling.temperature,
@@ -58,8 +62,4 @@ export function traceManifest({
     unfused,
     started_at: new Date().toISOString(),
   }
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
 }

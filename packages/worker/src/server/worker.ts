@@ -1,6 +1,7 @@
 import type { OptionValues } from '../config/options.ts'
 import { EngineSupervisor } from '../engine-host/engine-supervisor.ts'
 import type { EngineInfo } from '../engine-host/messages.ts'
+import { weightsFingerprint } from '../engine-host/weights-fingerprint.ts'
 import { JobQueue } from '../scheduling/job-queue.ts'
 import { fileSha256 } from '../telemetry/file-sha256.ts'
 import type { Logger } from '../telemetry/log.ts'
@@ -33,6 +34,7 @@ export class Worker {
   /** Of the model file; null until it has been read through. */
   modelSha256: string | null = null
   #hashing: Promise<void> | undefined
+  #fingerprint: Promise<string | undefined> | undefined
   /** Its thread starts while the engine does. */
   #nextEncoder: ReturnType<typeof nextEncoder> | undefined = nextEncoder()
 
@@ -97,6 +99,15 @@ export class Worker {
     return hashing
   }
 
+  /** Of the weights that are loaded; computed when the first trace asks for it. Undefined where it cannot be known. */
+  weightsFingerprint(): Promise<string | undefined> {
+    this.#fingerprint ??= weightsFingerprint(this.modelFile.path).catch((error) => {
+      this.log.warn({ err: error }, "the model's weights cannot be read for their fingerprint")
+      return undefined
+    })
+    return this.#fingerprint
+  }
+
   /** The model has been loaded for the first time, or its file is another one than before. */
   async #adoptTokenizer(json: SharedArrayBuffer): Promise<void> {
     const { encoder, give } = this.#nextEncoder ?? nextEncoder()
@@ -107,6 +118,7 @@ export class Worker {
     this.vocabulary = await encoder.vocabulary
     this.modelSha256 = null
     this.#hashing = undefined
+    this.#fingerprint = undefined
   }
 }
 

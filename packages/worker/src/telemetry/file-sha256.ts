@@ -12,17 +12,23 @@ const CHUNK_BYTES = 128 * 1024
  * is read through once and not at each start.
  */
 export async function fileSha256(path: string): Promise<string> {
+  return rememberedOfFile('sha256', path, async () => {
+    const hash = createHash('sha256')
+    for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_BYTES })) hash.update(chunk)
+    return hash.digest('hex')
+  })
+}
+
+/** A hash of 64 hex digits that is made of a file, remembered by its `kind` as `fileSha256` is. */
+export async function rememberedOfFile(kind: string, path: string, compute: () => Promise<string>): Promise<string> {
   const identity = await fileIdentity(path)
-  const remembered = join(cacheFolder(), 'sha256', identity)
+  const remembered = join(cacheFolder(), kind, identity)
   const known = await readFile(remembered, 'utf8').catch(() => '')
   if (/^[0-9a-f]{64}$/.test(known)) return known
-
-  const hash = createHash('sha256')
-  for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_BYTES })) hash.update(chunk)
-  const sha256 = hash.digest('hex')
+  const hash = await compute()
   // A file that was written to meanwhile has no one hash.
-  if ((await fileIdentity(path)) === identity) await remember(remembered, sha256).catch(() => undefined) // a cache that cannot be written is no reason to fail
-  return sha256
+  if ((await fileIdentity(path)) === identity) await remember(remembered, hash).catch(() => undefined) // a cache that cannot be written is no reason to fail
+  return hash
 }
 
 async function fileIdentity(path: string): Promise<string> {

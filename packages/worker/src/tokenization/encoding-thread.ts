@@ -1,9 +1,11 @@
 // The thread that has the tokenizer (prompt-encoder.ts).
 import { parentPort } from 'node:worker_threads'
 import { PlumblineError } from '@plumbline/protocol/errors'
+// Not from the package's front door: that loads its schemas, which this thread has no use for.
+import { tokenizerSha256 } from '@plumbline/protocol/model-identity'
 import type { EncoderAnswer, EncoderGreeting, EncoderRequest } from './prompt-encoder.ts'
 import { buildTokenizer, type Tokenizer } from './tokenizer.ts'
-import { parseTokenizerMetadata, type TokenizerMetadata, tokenizerSha256 } from './tokenizer-metadata.ts'
+import { parseTokenizerMetadata, type TokenizerMetadata } from './tokenizer-metadata.ts'
 import { describeVocabulary } from './vocabulary.ts'
 
 const port = parentPort!

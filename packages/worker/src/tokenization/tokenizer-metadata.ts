@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { PlumblineError } from '@plumbline/protocol/errors'
 
 /**
@@ -65,11 +64,4 @@ export function parseTokenizerMetadata(json: string): TokenizerMetadata {
 export type PlainTokenizerMetadata = Omit<TokenizerMetadata, 'scores' | 'tokenTypes'> & {
   readonly scores?: readonly number[]
   readonly tokenTypes?: readonly number[]
-}
-
-/** Of everything that decides how text is cut into tokens. */
-export function tokenizerSha256({ chatTemplate: _, ...tokenizer }: TokenizerMetadata): string {
-  const plain = (_key: string, value: unknown) => (ArrayBuffer.isView(value) ? Array.from(value as Int32Array) : value)
-  const members = Object.entries(tokenizer).sort(([a], [b]) => (a < b ? -1 : 1))
-  return createHash('sha256').update(JSON.stringify(members, plain)).digest('hex')
 }
