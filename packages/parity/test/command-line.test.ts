@@ -203,9 +203,8 @@ test('query only reads, and nothing but the recordings', { timeout: 180_000 }, a
   }
   expect(existsSync(written)).toBe(false)
   expect(readFileSync(parquet).equals(before)).toBe(true)
-  expect((await runParity(['query', 'SELECT count(*) AS n FROM recordings', parquet, '--json'])).stdout).toMatch(
-    /^\{"n":"\d+"\}\n$/,
-  )
+  const counted = await runParity(['query', 'SELECT count(*) AS n FROM recordings', parquet, '--json'])
+  expect(JSON.parse(counted.stdout).rows).toEqual([{ n: expect.stringMatching(/^\d+$/) }])
 })
 
 test('a report into a folder that is not there is told without a stack', async () => {

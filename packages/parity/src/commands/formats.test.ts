@@ -1,9 +1,17 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { exampleMemory, writeExampleTrace } from '../../test/helpers/example-recordings.ts'
 import { temporaryFolder } from '../../test/helpers/recordings.ts'
 import { runParity } from '../../test/helpers/run-parity.ts'
+import { refusalDocumentSchema } from '../report/json-document.ts'
+import {
+  convertJsonSchema,
+  inspectJsonSchema,
+  noiseFloorJsonSchema,
+  queryJsonSchema,
+  validateJsonSchema,
+} from '../report/recording-json.ts'
 
 it('validates: 0 for sound, 4 with what is wrong, 5 for what cannot be read', async () => {
   const folder = temporaryFolder()
@@ -18,8 +26,10 @@ it('validates: 0 for sound, 4 with what is wrong, 5 for what cannot be read', as
   writeFileSync(tensors, bytes)
   const damaged = await runParity(['validate', '--json', folder])
   expect(damaged.exitCode).toBe(4)
-  expect(JSON.parse(damaged.stdout)).toMatchObject({
-    schema: 'plumbline-parity/validate@1',
+  expect(validateJsonSchema.parse(JSON.parse(damaged.stdout))).toMatchObject({
+    schema: 'plumbline-parity/validate',
+    version: 1,
+    exit_code: 4,
     format: 'plumbline-trace',
     faults: [
       { kind: 'checksum', file: tensors },
@@ -61,11 +71,12 @@ it('inspects, converts, and answers SQL over what was converted and what was not
   const folder = temporaryFolder()
   const trace = join(folder, 'trace')
   writeExampleTrace(trace, exampleMemory())
-  const inspected = JSON.parse((await runParity(['inspect', '--json', trace])).stdout)
-  expect(inspected.runs[0].checkpoints.at(-1)).toEqual({
+  const inspected = inspectJsonSchema.parse(JSON.parse((await runParity(['inspect', '--json', trace])).stdout))
+  expect(inspected.runs[0]!.identity.model_name).toBe('example')
+  expect(inspected.runs[0]!.checkpoints.at(-1)).toEqual({
     name: 'logits',
     width: 12,
-    dtype: 'F32',
+    dtypes: ['F32'],
     positions: [[0, 4]],
     coverage: 1,
   })
@@ -77,6 +88,42 @@ it('inspects, converts, and answers SQL over what was converted and what was not
     WHERE a.file = '${trace}' AND b.file = '${parquet}' AND a.op = 'logits' GROUP BY 1`
   const answer = await runParity(['query', '--json', sql, trace, parquet])
   expect(answer).toMatchObject({ exitCode: 0, stderr: '' })
-  expect(JSON.parse(answer.stdout)).toEqual({ op: 'logits', n: 60, apart: 0 })
+  expect(queryJsonSchema.parse(JSON.parse(answer.stdout))).toMatchObject({
+    columns: ['op', 'n', 'apart'],
+    rows: [{ op: 'logits', n: 60, apart: 0 }],
+  })
   expect(await runParity(['query', 'SELEKT', parquet])).toMatchObject({ exitCode: 2 })
+})
+
+it('says in one form, whatever the command, why there is nothing to print', async () => {
+  const nothing = join(temporaryFolder(), 'nothing')
+  for (const [name, args] of [
+    ['inspect', ['--json', nothing]],
+    ['convert', ['--json', nothing, `${nothing}.npz`, '--to', 'npz']],
+    ['query', ['--json', 'SELECT 1', nothing]],
+    ['noise-floor', ['--pair', `${nothing}=${nothing}`]],
+  ] as const) {
+    const { exitCode, stdout } = await runParity([name, ...args])
+    expect(exitCode).toBe(5)
+    expect(refusalDocumentSchema(name).parse(JSON.parse(stdout))).toEqual({
+      schema: `plumbline-parity/${name}`,
+      version: 1,
+      exit_code: 5,
+      refusal: { code: 'UNREADABLE_RECORDING', message: `${nothing} is not there`, file: nothing },
+    })
+  }
+})
+
+it('tells what it converted, and the noise of a recording beside itself, in that form', async () => {
+  const trace = join(temporaryFolder(), 'trace')
+  writeExampleTrace(trace, exampleMemory())
+  const out = `${trace}.npz`
+  const converted = await runParity(['convert', '--json', trace, out, '--to', 'npz'])
+  expect(convertJsonSchema.parse(JSON.parse(converted.stdout))).toMatchObject({
+    out,
+    bytes: statSync(out).size,
+    runs: 1,
+  })
+  const floors = await runParity(['noise-floor', '--pair', `${trace}=${out}`])
+  expect(noiseFloorJsonSchema.parse(JSON.parse(floors.stdout)).exit_code).toBe(0)
 })

@@ -1,9 +1,13 @@
-import { EXIT } from '@plumbline/protocol'
+import { EXIT, type ExitCode, type PlumblineError } from '@plumbline/protocol'
 import type { Command } from 'commander'
+import type { z } from 'zod'
 import { openRecording } from '../formats/open-recording.ts'
 import { describePlace } from '../formats/recording-file.ts'
-import type { Checkpoint, RecordedRun, Recording } from '../recording/recording.ts'
+import type { Checkpoint, RecordedDtype, RecordedRun, Recording } from '../recording/recording.ts'
+import { documentHead, faultsJson, refusalDocument, snakeCase, writeJson } from '../report/json-document.ts'
+import type { inspectJsonSchema } from '../report/recording-json.ts'
 import type { CommandContext } from './context.ts'
+import { tellingJson } from './report-options.ts'
 
 /** `inspect`: what a recording holds. */
 export function addInspectCommand(program: Command, context: CommandContext): void {
@@ -12,28 +16,44 @@ export function addInspectCommand(program: Command, context: CommandContext): vo
     .description('show what a recording holds: runs, identity, checkpoints, how much of each')
     .argument('<recording>', 'a file or a folder')
     .option('--json', 'as JSON', false)
-    .action(async (path: string, { json }: { json: boolean }) => {
-      const recording = await openRecording(path)
-      try {
-        const summary = summaryOf(recording)
-        process.stdout.write(json ? `${JSON.stringify(summary)}\n` : textOf(summary))
-        context.exitWith(recording.faults.length > 0 ? EXIT.untrusted : EXIT.ok)
-      } finally {
-        recording.close()
-      }
+    .action(async (path: string, given: { json: boolean }) => {
+      const refusal = (error: PlumblineError) => refusalDocument('inspect', error)
+      context.exitWith(await tellingJson(given, () => inspect(path, given.json), refusal))
     })
+}
+
+async function inspect(path: string, json: boolean): Promise<ExitCode> {
+  const recording = await openRecording(path)
+  try {
+    const exitCode = recording.faults.length > 0 ? EXIT.untrusted : EXIT.ok
+    const summary = summaryOf(recording)
+    if (json) writeJson(jsonOf(summary, exitCode))
+    else process.stdout.write(textOf(summary))
+    return exitCode
+  } finally {
+    recording.close()
+  }
 }
 
 type Summary = ReturnType<typeof summaryOf>
 
-function summaryOf(recording: Recording) {
+function summaryOf({ path, format, faults, unguarded = [], runs }: Recording) {
+  return { path, format, faults, unguarded, runs: runs.map(runSummary) }
+}
+
+function jsonOf({ faults, runs, ...summary }: Summary, exitCode: ExitCode): z.output<typeof inspectJsonSchema> {
   return {
-    schema: 'plumbline-parity/inspect@1',
-    path: recording.path,
-    format: recording.format,
-    faults: recording.faults,
-    ...(recording.unguarded && { unguarded: recording.unguarded }),
-    runs: recording.runs.map(runSummary),
+    ...documentHead('inspect', exitCode),
+    ...summary,
+    unguarded: [...summary.unguarded],
+    faults: faultsJson(faults),
+    runs: runs.map(({ id, identity, greedy, printedDecimals, checkpoints }) => ({
+      id,
+      identity: snakeCase(identity),
+      ...(greedy && { greedy: { token_ids: [...greedy.tokenIds], ...(greedy.gaps && { gaps: [...greedy.gaps] }) } }),
+      ...(printedDecimals !== undefined && { printed_decimals: printedDecimals }),
+      checkpoints,
+    })),
   }
 }
 
@@ -50,7 +70,7 @@ function runSummary({ id, identity, greedy, checkpoints, printedDecimals }: Reco
 function checkpointSummary(checkpoint: Checkpoint) {
   const { name, width, slabCount } = checkpoint
   const positions: [number, number][] = []
-  const dtypes = new Set<string>()
+  const dtypes = new Set<RecordedDtype>()
   let values = 0
   let rows = 0
   for (let index = 0; index < slabCount; index++) {
@@ -65,7 +85,7 @@ function checkpointSummary(checkpoint: Checkpoint) {
   return {
     name,
     width,
-    dtype: [...dtypes].join(' '),
+    dtypes: [...dtypes],
     positions,
     coverage: width === 0 ? null : values / (rows * width),
   }
@@ -73,19 +93,19 @@ function checkpointSummary(checkpoint: Checkpoint) {
 
 const SHOWN_IDS = 12
 
-function textOf({ path, format, runs, faults, unguarded = [] }: Summary): string {
+function textOf({ path, format, runs, faults, unguarded }: Summary): string {
   const lines = [`${path}: ${format}, ${runs.length} ${runs.length === 1 ? 'run' : 'runs'}`]
   for (const { id, identity, printedDecimals, checkpoints } of runs) {
     lines.push('', `run ${id}`)
     for (const [name, value] of Object.entries(identity)) lines.push(`  ${name.padEnd(20)} ${shown(value)}`)
     if (printedDecimals !== undefined) lines.push(`  values were printed with ${printedDecimals} decimals`)
     lines.push(`  ${checkpoints.length} checkpoints:`)
-    for (const { name, width, dtype, positions, coverage } of checkpoints) {
+    for (const { name, width, dtypes, positions, coverage } of checkpoints) {
       const ranges = positions.slice(0, 4).map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`))
       const more = positions.length > 4 ? ', …' : ''
       const part = coverage === null ? 'of unknown width' : coverage === 1 ? '' : `${(100 * coverage).toPrecision(3)} %`
       lines.push(
-        `    ${name.padEnd(22)} ${String(width || '?').padStart(7)} ${dtype.padEnd(4)} at ${ranges.join(', ')}${more} ${part}`.trimEnd(),
+        `    ${name.padEnd(22)} ${String(width || '?').padStart(7)} ${dtypes.join(' ').padEnd(4)} at ${ranges.join(', ')}${more} ${part}`.trimEnd(),
       )
     }
   }

@@ -11,12 +11,13 @@ import {
   invarianceText,
 } from '../invariance/report.ts'
 import { runMatrix } from '../invariance/run-matrix.ts'
+import { refusalDocument, writeJson } from '../report/json-document.ts'
 import { workerCommand } from '../worker-runs/worker-command.ts'
 import { loadModels } from './compare.ts'
 import type { CommandContext } from './context.ts'
 import { device, distinctNumbers, oneOf, option, positiveNumber, tokenIds, wholeNumber } from './option-kinds.ts'
 import { outFolder } from './out-folder.ts'
-import { ALLOW_WEAKER } from './report-options.ts'
+import { ALLOW_WEAKER, tellingJson } from './report-options.ts'
 
 interface Given {
   readonly model: string
@@ -68,7 +69,8 @@ export function addInvarianceCommand(program: Command, context: CommandContext):
     .option('--markdown <FILE>', 'for a GitHub job summary')
     .option('--out <DIR>', 'keep the traces here (default: they are removed)')
     .action(async (given: Given) => {
-      context.exitWith(await invarianceCommand(given, context))
+      const refusal = (error: PlumblineError) => refusalDocument('invariance', error)
+      context.exitWith(await tellingJson(given, () => invarianceCommand(given, context), refusal))
     })
 }
 
@@ -89,7 +91,7 @@ async function invarianceCommand(given: Given, { progress }: CommandContext) {
     progress.done()
     const report = { ...matrix, model: basename(model), promptTokenIds, maxTokens }
     if (given.json) {
-      process.stdout.write(`${JSON.stringify(invarianceJson(report), null, 2)}\n`)
+      writeJson(invarianceJson(report))
       process.stderr.write(`${invarianceLine(report)}\n`)
     } else process.stdout.write(`${invarianceText(report)}\n`)
     if (given.markdown !== undefined) {

@@ -10,12 +10,14 @@ import { measureRows } from '../comparison/compare.ts'
 import { openRecording } from '../formats/open-recording.ts'
 import { recordOracle } from '../oracle/memory-oracle.ts'
 import type { RecordedRun } from '../recording/recording.ts'
+import { documentHead, refusalDocument } from '../report/json-document.ts'
 import { layerCount } from '../verdict/coverage.ts'
 import { modelKind } from '../verdict/model-floors.ts'
 import { LAYER_STEPS, NoiseFloors, type NoisyProfile } from '../verdict/noise-floors.ts'
 import { statedProfile } from '../verdict/profile.ts'
 import { roundedRun } from '../verdict/rounded-run.ts'
 import type { CommandContext } from './context.ts'
+import { tellingJson } from './report-options.ts'
 
 interface Given {
   readonly model: string[]
@@ -48,14 +50,16 @@ export function addNoiseFloorCommand(program: Command, context: CommandContext):
     )
     .option('--out <FILE>', 'write the floors as JSON (default: stdout)')
     .action(async (given: Given) => {
-      const text = await measure(given, context)
+      const refusal = (error: PlumblineError) => refusalDocument('noise-floor', error)
+      const floors = await tellingJson({ json: given.out === undefined }, () => measure(given, context), refusal)
+      const text = `${JSON.stringify(floors, null, 2)}\n`
       if (given.out === undefined) process.stdout.write(text)
       else writeFileSync(given.out, text)
       context.exitWith(EXIT.ok)
     })
 }
 
-async function measure(given: Given, { progress }: CommandContext): Promise<string> {
+async function measure(given: Given, { progress }: CommandContext) {
   const floors = new NoiseFloors()
   const steps = given.model.length * given.prompt.length + given.pair.length
   let done = 0
@@ -74,7 +78,7 @@ async function measure(given: Given, { progress }: CommandContext): Promise<stri
   }
   progress.done()
   if (steps === 0) throw invalidOption('give --model, --pair or both')
-  return `${JSON.stringify({ version: 1, layer_steps: LAYER_STEPS, profiles: floors.floors() }, null, 2)}\n`
+  return { ...documentHead('noise-floor', EXIT.ok), layer_steps: LAYER_STEPS, profiles: floors.floors() }
 }
 
 /** What the arithmetic of each profile makes of a prompt, against float64. */

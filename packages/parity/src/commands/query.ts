@@ -1,13 +1,18 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { PlumblineError } from '@plumbline/protocol'
+import { EXIT, PlumblineError } from '@plumbline/protocol'
 import type { Command } from 'commander'
+import type { z } from 'zod'
 import { openRecording } from '../formats/open-recording.ts'
 import { writeRecording } from '../formats/write/write-recording.ts'
+import { documentHead, refusalDocument, writeJson } from '../report/json-document.ts'
+import type { queryJsonSchema } from '../report/recording-json.ts'
+import type { CommandContext } from './context.ts'
+import { tellingJson } from './report-options.ts'
 
 /** `query`: SQL over the values of recordings. */
-export function addQueryCommand(program: Command): void {
+export function addQueryCommand(program: Command, context: CommandContext): void {
   program
     .command('query')
     .description(
@@ -15,18 +20,26 @@ export function addQueryCommand(program: Command): void {
     )
     .argument('<sql>', 'e.g. "SELECT checkpoint, max(abs(value)) FROM recordings GROUP BY 1"')
     .argument('<recordings...>', 'Parquet as `convert` writes it; others are converted first')
-    .option('--json', 'rows as JSON, one a line', false)
-    .action(async (sql: string, paths: string[], { json }: { json: boolean }) => {
-      const folder = mkdtempSync(join(tmpdir(), 'plumbline-parity-'))
-      try {
-        const files = []
-        for (const [index, path] of paths.entries()) files.push(await asParquet(path, join(folder, `${index}.parquet`)))
-        const rows = await ask(sql, paths, files, folder)
-        process.stdout.write(json ? rows.map((row) => `${JSON.stringify(row)}\n`).join('') : tableOf(rows))
-      } finally {
-        rmSync(folder, { recursive: true, force: true })
-      }
+    .option('--json', 'the rows as JSON', false)
+    .action(async (sql: string, paths: string[], given: { json: boolean }) => {
+      const refusal = (error: PlumblineError) => refusalDocument('query', error)
+      const answer = await tellingJson(given, () => query(sql, paths), refusal)
+      if (given.json)
+        writeJson({ ...documentHead('query', EXIT.ok), ...answer } satisfies z.output<typeof queryJsonSchema>)
+      else process.stdout.write(tableOf(answer))
+      context.exitWith(EXIT.ok)
     })
+}
+
+async function query(sql: string, paths: readonly string[]): Promise<Answer> {
+  const folder = mkdtempSync(join(tmpdir(), 'plumbline-parity-'))
+  try {
+    const files = []
+    for (const [index, path] of paths.entries()) files.push(await asParquet(path, join(folder, `${index}.parquet`)))
+    return await ask(sql, paths, files, folder)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 }
 
 async function asParquet(path: string, converted: string): Promise<string> {
@@ -43,9 +56,17 @@ async function asParquet(path: string, converted: string): Promise<string> {
   }
 }
 
-type Row = Record<string, unknown>
+interface Answer {
+  readonly columns: string[]
+  readonly rows: Record<string, unknown>[]
+}
 
-async function ask(sql: string, paths: readonly string[], files: readonly string[], temporary: string): Promise<Row[]> {
+async function ask(
+  sql: string,
+  paths: readonly string[],
+  files: readonly string[],
+  temporary: string,
+): Promise<Answer> {
   // Tens of megabytes of native code that no other command needs.
   const { DuckDBInstance, StatementType } = await import('@duckdb/node-api')
   const instance = await DuckDBInstance.create(':memory:', {
@@ -70,7 +91,7 @@ async function ask(sql: string, paths: readonly string[], files: readonly string
       throw new Error('it is no SELECT, and recordings are only read')
     }
     const result = await statement.runAndReadAll()
-    return result.getRowObjectsJson() as Row[]
+    return { columns: result.deduplicatedColumnNames(), rows: result.getRowObjectsJson() }
   } catch (error) {
     throw new PlumblineError('INVALID_OPTION', `the query cannot be answered: ${(error as Error).message}`, {}, error)
   } finally {
@@ -83,10 +104,8 @@ function text(value: string): string {
   return `'${value.replaceAll("'", "''")}'`
 }
 
-function tableOf(rows: readonly Row[]): string {
-  const [first] = rows
-  if (first === undefined) return '(no rows)\n'
-  const names = Object.keys(first)
+function tableOf({ columns: names, rows }: Answer): string {
+  if (rows.length === 0) return '(no rows)\n'
   const cells = [names, ...rows.map((row) => names.map((name) => String(row[name])))]
   const widths = names.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)))
   return cells

@@ -6,7 +6,8 @@ import { type Judged, PROFILE_NAMES, type ProfileName } from '../comparison/comp
 import { commandLine } from '../report/command-line.ts'
 import { csvLines } from '../report/csv.ts'
 import { htmlReport } from '../report/html/html-report.ts'
-import { type JsonReport, jsonRefusal, jsonReport } from '../report/json-report.ts'
+import { writeJson } from '../report/json-document.ts'
+import { jsonRefusal, jsonReport } from '../report/json-report.ts'
 import { renderMarkdown } from '../report/markdown.ts'
 import { makeBundle } from '../report/repro/make-bundle.ts'
 import { oneOf, option } from './option-kinds.ts'
@@ -95,18 +96,18 @@ export async function writeReports(
   }
 }
 
-/** Where nothing was compared, `--json` prints a document that says why. */
-export async function tellingJson({ json }: ReportOptions, work: () => Promise<ExitCode>): Promise<ExitCode> {
+/** Where nothing could be done, `--json` prints a document that says why. */
+export async function tellingJson<T>(
+  { json }: Pick<ReportOptions, 'json'>,
+  work: () => Promise<T>,
+  refusal: (error: PlumblineError) => object = jsonRefusal,
+): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    if (json && error instanceof PlumblineError) writeJson(jsonRefusal(error))
+    if (json && error instanceof PlumblineError) writeJson(refusal(error))
     throw error
   }
-}
-
-function writeJson(report: JsonReport): void {
-  process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
 }
 
 export function compareOptions(

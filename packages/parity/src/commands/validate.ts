@@ -1,9 +1,12 @@
 import { ERRORS, EXIT, type ExitCode, PlumblineError } from '@plumbline/protocol'
 import type { Command } from 'commander'
+import type { z } from 'zod'
 import { checkValues } from '../formats/check-values.ts'
 import { openRecording } from '../formats/open-recording.ts'
 import { describePlace } from '../formats/recording-file.ts'
 import type { Fault, FormatName, Place } from '../recording/recording.ts'
+import { documentHead, faultsJson, writeJson } from '../report/json-document.ts'
+import type { validateJsonSchema } from '../report/recording-json.ts'
 import type { CommandContext } from './context.ts'
 
 interface Validation {
@@ -27,7 +30,8 @@ export function addValidateCommand(program: Command, context: CommandContext): v
     .action(async (path: string, { json }: { json: boolean }) => {
       const validation = await validate(path, context)
       context.progress.done()
-      process.stdout.write(json ? jsonOf(validation) : textOf(validation))
+      if (json) writeJson(jsonOf(validation))
+      else process.stdout.write(textOf(validation))
       context.exitWith(validation.exitCode)
     })
 }
@@ -60,8 +64,15 @@ function withoutPlace(message: string, place: string): string {
   return message.startsWith(place) ? message.slice(place.length).replace(/^:? /, '') : message
 }
 
-function jsonOf(validation: Validation): string {
-  return `${JSON.stringify({ schema: 'plumbline-parity/validate@1', ...validation })}\n`
+function jsonOf(validation: Validation): z.output<typeof validateJsonSchema> {
+  const { path, format, faults, unguarded = [], exitCode } = validation
+  return {
+    ...documentHead('validate', exitCode),
+    path,
+    ...(format !== undefined && { format }),
+    faults: faultsJson(faults),
+    unguarded: [...unguarded],
+  }
 }
 
 function textOf({ path, format, faults, unguarded = [] }: Validation): string {

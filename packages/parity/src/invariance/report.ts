@@ -1,5 +1,6 @@
 import { EXIT, type ExitCode, traceNumberSchema, worstExit } from '@plumbline/protocol'
 import { z } from 'zod'
+import { documentHead, documentSchema } from '../report/json-document.ts'
 import { shortNumber } from '../report/summary.ts'
 import type { Cell, Way } from './cell.ts'
 import type { Matrix } from './run-matrix.ts'
@@ -91,8 +92,7 @@ export function invarianceMarkdown(report: InvarianceReport): string {
 }
 
 const wayShape = { precision: z.enum(['fast', 'exact']), threads: z.int(), how: z.string() }
-export const invarianceJsonSchema = z.strictObject({
-  v: z.literal(1),
+export const invarianceJsonSchema = documentSchema('invariance', {
   model: z.string(),
   prompt_token_ids: z.array(z.int()),
   generated: z.int(),
@@ -107,13 +107,12 @@ export const invarianceJsonSchema = z.strictObject({
       message: z.string(),
     }),
   ),
-  exit_code: z.int(),
 })
 
 export function invarianceJson(report: InvarianceReport): z.output<typeof invarianceJsonSchema> {
   const { model, promptTokenIds, generated, base, cells } = report
   return {
-    v: 1,
+    ...documentHead('invariance', invarianceExit(report)),
     model,
     prompt_token_ids: [...promptTokenIds],
     generated,
@@ -123,6 +122,5 @@ export function invarianceJson(report: InvarianceReport): z.output<typeof invari
       exit_code: exitCode,
       nmse: Number.isFinite(nmse) ? nmse : (String(nmse) as 'NaN' | 'Infinity'),
     })),
-    exit_code: invarianceExit(report),
   }
 }

@@ -8,11 +8,20 @@ import {
   PROFILE_NAMES,
   type Side,
 } from '../comparison/comparison.ts'
+import {
+  documentHead,
+  documentSchema,
+  faultSchema,
+  faultsJson,
+  placeShape,
+  refusalOf,
+  refusalSchema,
+  snakeCase,
+} from './json-document.ts'
 import { worstRow } from './summary.ts'
 
 const text = z.string()
 const count = z.int().min(0)
-const place = { file: text, line: count.optional(), byte_offset: count.optional() }
 const metrics = z.strictObject(
   Object.fromEntries(METRIC_NAMES.map((name) => [name, traceNumberSchema])) as Record<
     (typeof METRIC_NAMES)[number],
@@ -31,8 +40,8 @@ const sideSchema = z.strictObject({
   format: text,
   run: text,
   identity: z.record(text, z.unknown()),
-  faults: z.array(z.strictObject({ kind: text, message: text, ...place })),
-  unfit: z.array(z.strictObject({ kind: text, message: text, checkpoint: text, position: count, ...place })),
+  faults: z.array(faultSchema),
+  unfit: z.array(z.strictObject({ kind: text, message: text, checkpoint: text, position: count, ...placeShape })),
 })
 
 const comparisonSchema = z.strictObject({
@@ -108,26 +117,21 @@ const comparisonSchema = z.strictObject({
     .optional(),
 })
 
-/** What `compare --json` prints. `version` grows when a field changes its meaning or goes; new fields leave it as it is. */
-export const jsonReportSchema = z.strictObject({
-  schema: z.literal('plumbline-parity/compare'),
-  version: z.literal(1),
-  exit_code: z.int(),
+/** What `compare --json` and `run --json` print. */
+export const jsonReportSchema = documentSchema('compare', {
   /** Empty where there is a `refusal`. */
   comparisons: z.array(comparisonSchema),
   /** Why nothing was compared. */
-  refusal: z.strictObject({ code: text, message: text }).optional(),
+  refusal: refusalSchema.optional(),
 })
 export type JsonReport = z.output<typeof jsonReportSchema>
 
-const HEAD = { schema: 'plumbline-parity/compare', version: 1 } as const
-
 export function jsonReport(comparisons: readonly Comparison[], exitCode: number): JsonReport {
-  return { ...HEAD, exit_code: exitCode, comparisons: comparisons.map(toJson) }
+  return { ...documentHead('compare', exitCode), comparisons: comparisons.map(toJson) }
 }
 
-export function jsonRefusal({ code, message }: PlumblineError): JsonReport {
-  return { ...HEAD, exit_code: ERRORS[code].exitCode, comparisons: [], refusal: { code, message } }
+export function jsonRefusal(error: PlumblineError): JsonReport {
+  return { ...documentHead('compare', ERRORS[error.code].exitCode), comparisons: [], refusal: refusalOf(error) }
 }
 
 type ComparisonJson = JsonReport['comparisons'][number]
@@ -181,7 +185,7 @@ function sideJson({ path, format, run, identity, faults, unfit }: Side): Compari
     format,
     run,
     identity: snakeCase(identity),
-    faults: faults.map((fault) => snakeCase(fault)) as ComparisonJson['candidate']['faults'],
+    faults: faultsJson(faults),
     unfit: unfit.map((finding) => snakeCase(finding)) as ComparisonJson['candidate']['unfit'],
   }
 }
@@ -217,9 +221,4 @@ const numbersJson = <Name extends string>(numbers: Readonly<Record<Name, number>
 /** JSON has no non-finite numbers, and null would be a lie. */
 function numberJson(value: number): z.output<typeof traceNumberSchema> {
   return Number.isFinite(value) ? value : (String(value) as 'NaN' | 'Infinity' | '-Infinity')
-}
-
-function snakeCase(object: object): Record<string, unknown> {
-  const snake = (key: string) => key.replace(/[A-Z0-9]+/g, (run) => (/^\d/.test(run) ? run : `_${run.toLowerCase()}`))
-  return Object.fromEntries(Object.entries(object).map(([key, value]) => [snake(key), value]))
 }
