@@ -2,9 +2,8 @@ import { worstExit } from '@plumbline/protocol'
 import type { ReferenceModel, Tokenizer } from '@plumbline/reference'
 import { type Aligned, type AlignedSide, align, type CommonRows } from '../alignment/align.ts'
 import { matchRuns, type RunPair } from '../alignment/match-runs.ts'
-import { stretchAt, without } from '../alignment/row-cover.ts'
+import { without } from '../alignment/row-cover.ts'
 import { forceTeacher } from '../alignment/teacher-forcing.ts'
-import { diagnose } from '../diagnosis/diagnose.ts'
 import { contradictions, uncheckedSums } from '../fitness/contradictions.ts'
 import { driftAcrossRuns } from '../fitness/drift-across-runs.ts'
 import { Fitness } from '../fitness/fitness.ts'
@@ -13,17 +12,14 @@ import { unfitRuns } from '../fitness/unmatched-runs.ts'
 import { wrongStatistics } from '../formats/check-values.ts'
 import { compareRows, type MeasuredCheckpoint, showRows } from '../metrics/compare-rows.ts'
 import type { RecordedRun, Recording } from '../recording/recording.ts'
-import { coverageOf, layerCount, tooLittle } from '../verdict/coverage.ts'
-import { firstDivergence, judge, localDivergence } from '../verdict/divergence.ts'
+import { coverageOf, tooLittle } from '../verdict/coverage.ts'
 import { compareGreedy, firstUnfavoured } from '../verdict/greedy.ts'
 import { greedyNoise } from '../verdict/ladder.ts'
-import { firstFault } from '../verdict/local-replay.ts'
-import { floorsFor, ownFloors } from '../verdict/model-floors.ts'
-import type { OfKind } from '../verdict/noise-floors.ts'
-import { examineOps, type OpEvidence, unstatedRounding } from '../verdict/op-evidence.ts'
-import { disbelievedDecimals, printedRounding } from '../verdict/printed-rounding.ts'
+import { type OpEvidence, unstatedRounding } from '../verdict/op-evidence.ts'
+import { disbelievedDecimals } from '../verdict/printed-rounding.ts'
 import { decideVerdict, type Evidence } from '../verdict/verdict.ts'
-import type { Comparison, Divergence, GreedyFinding, ProfileName, Side, UnfitFinding } from './comparison.ts'
+import type { Comparison, GreedyFinding, ProfileName, Side, UnfitFinding } from './comparison.ts'
+import { findDivergence } from './find-divergence.ts'
 
 export interface CompareOptions {
   /** Chosen by what the sides say of their arithmetic, unless given. */
@@ -105,25 +101,9 @@ function comparePair(
     ...(tokenizer !== undefined && { tokenizer }),
   })
   const { measured, unfit } = lookAtRows(aligned, options)
-  const evidence = examineOps(aligned, pair, options)
-  const { profile, reason, replayed } = evidence
-  const { floors: ofItsKind, unmeasured } = floorsFor(aligned, evidence, model)
-  const printed = printedRounding(pair.candidate) + printedRounding(pair.reference)
-  const fault = firstFault(replayed)
-  const judgedBy = (floors: OfKind | undefined) => {
-    const depth = { layers: layerCount(aligned), floors }
-    const checkpoints = judge(measured, profile, depth, printed, replayed)
-    const first =
-      fault === undefined ? firstDivergence(checkpoints, profile, depth) : localDivergence(fault, checkpoints)
-    return { floors, checkpoints, first }
-  }
-  let judged = judgedBy(ofItsKind)
-  if (fault === undefined && judged.first !== undefined) {
-    const own = ownFloors(aligned, evidence, ofItsKind, model)
-    if (own !== undefined) judged = judgedBy(own)
-  }
-  const { floors, checkpoints, first } = judged
-  const divergence = first === undefined ? undefined : explain(first, aligned, candidate, evidence, options)
+  const found = findDivergence(aligned, pair, measured, candidate, options)
+  const { evidence, floors, checkpoints, divergence } = found
+  const { profile, reason } = evidence
   const decode = tokenizer === undefined ? {} : { decode: (id: number) => tokenizer.decodeText([id]) }
   const alignment = {
     ...aligned.alignment,
@@ -134,7 +114,7 @@ function comparePair(
     ],
   }
   const unchecked = ofEach(
-    [uncheckedSums(aligned.candidate.run, aligned.candidate.covers)],
+    [uncheckedSums(aligned.candidate.run, aligned.candidate.covers), ...found.unchecked],
     [uncheckedSums(aligned.reference.run, aligned.reference.covers)],
   )
   const comparable = alignment.refusals.length === 0
@@ -143,20 +123,20 @@ function comparePair(
     (alignment.refusals.every(({ kind }) => kind === 'nothing-in-common')
       ? compareGreedy(pair.candidate, pair.reference, { profile, floors, checkpoints, divergence, ...decode })
       : undefined)
-  const held = divergence === undefined && comparable && model !== undefined ? new HeldToModel(model) : undefined
+  const held = found.agrees && comparable && model !== undefined ? new HeldToModel(model) : undefined
   // Where the sides differ, which of them is wrong is for the diagnosis to say.
   const sides = {
     candidate: sideOf(candidate, pair.candidate, [
       ...unfit.candidate,
       ...driftAcrossRuns(pair.candidate, candidate.runs),
       ...(divergence === undefined ? contradictions(aligned.candidate.run, aligned.candidate.covers) : []),
-      ...(held?.contradictions(aligned.candidate) ?? []),
+      ...(divergence === undefined ? (held?.contradictions(aligned.candidate) ?? []) : []),
     ]),
     reference: sideOf(reference, pair.reference, [
       ...unfit.reference,
       ...driftAcrossRuns(pair.reference, reference.runs),
       ...(divergence === undefined ? contradictions(aligned.reference.run, aligned.reference.covers) : []),
-      ...(held?.contradictions(aligned.reference) ?? []),
+      ...(divergence?.side === 'both' ? [] : (held?.contradictions(aligned.reference) ?? [])),
       ...notGreedy(pair.reference, greedyNoise(profile, floors)),
       ...unmatched.unfit,
     ]),
@@ -171,7 +151,7 @@ function comparePair(
     divergence,
     greedy,
     tooLittle: comparable ? tooLittle(aligned, measured) : undefined,
-    evidence: evidenceOf(evidence, unmeasured),
+    evidence: evidenceOf(evidence, found.unmeasured),
     unstated: divergence === undefined ? undefined : unstatedRounding(aligned, evidence, model),
     unmatched: unmatched.runs.map(({ id }) => id),
     strictIdentity,
@@ -240,40 +220,6 @@ function lookAtRest(
     }
     for (const { slab } of cover.duplicates) fitness.duplicate(name, checkpoint.slab(slab))
   }
-}
-
-/** Where it is at fault, and what it did instead: of both sides as they are in GGUF's layout. */
-function explain(
-  first: Omit<Divergence, 'origin'>,
-  aligned: Aligned,
-  { runs }: Recording,
-  { arithmetic }: OpEvidence,
-  { model }: CompareOptions,
-): Divergence {
-  const { candidate, reference } = aligned
-  const phase = phaseAt(candidate, first.checkpoint, first.position)
-  const { origin, side, cause } = diagnose({
-    candidate: candidate.run,
-    reference: reference.run,
-    divergence: { ...first, ...(first.local && { tolerance: first.local.tolerance }) },
-    model,
-    arithmetic,
-    others: runs.filter(({ id }) => id !== candidate.run.id),
-  })
-  return {
-    ...first,
-    ...(phase !== undefined && { phase }),
-    ...(first.local === undefined
-      ? { origin, ...(side !== undefined && { side }) }
-      : { origin: 'local' as const, side: 'candidate' as const }),
-    ...(cause !== undefined && { cause }),
-  }
-}
-
-function phaseAt({ run, covers }: AlignedSide, name: string, position: number) {
-  const cover = covers.get(name)
-  const stretch = cover === undefined ? undefined : stretchAt(cover.stretches, position)
-  return stretch === undefined ? undefined : run.checkpoints.get(name)!.slab(stretch.slab).phase
 }
 
 /** A greedy continuation of the reference that its own logits contradict. */

@@ -15,11 +15,8 @@ import {
   type RowKind,
   surelyFloats,
 } from './row-oddities.ts'
+import { ToldFindings } from './told-findings.ts'
 
-/** Of one kind and checkpoint, at most that many rows are told one by one. */
-const TOLD_EACH = 3
-/** Of one kind, at most in that many checkpoints. */
-const TOLD_CHECKPOINTS = 4
 /** Fewer values than that may be the same by chance, or all be small. */
 const NARROWEST_REPEAT = 8
 
@@ -73,7 +70,7 @@ export class Fitness {
   readonly #kinds = new Map<string, CheckpointKind>()
   #viewed: Values | undefined
   #words: Uint32Array = new Uint32Array(0)
-  readonly #findings = new Map<string, { findings: UnfitFinding[]; more: number }>()
+  readonly #findings = new ToldFindings()
   readonly #covers: ReadonlyMap<string, RowCover>
   /** Rows whose hash was seen before: read again at the end, since a read may overwrite what the last one gave. */
   readonly #suspects: Suspect[] = []
@@ -131,7 +128,7 @@ export class Fitness {
 
   /** What is odd about a row. Returns false where nothing more can be said of it. */
   #inspect(kind: CheckpointKind, slab: Slab, position: number, row: Values, squares: number): boolean {
-    const tell = (oddity: Oddity) => this.#tell(kind.name, slab, position, oddity)
+    const tell = (oddity: Oddity) => this.#findings.tell(kind.name, slab, position, oddity)
     const rowKind: RowKind = { ...kind, dtype: slab.dtype, whole: slab.coverage.kind === 'all' }
     if (!Number.isFinite(squares)) {
       const strange = row.filter((value) => !Number.isFinite(value)).length
@@ -195,7 +192,7 @@ export class Fitness {
   /** Slabs of which another one holds the same positions. */
   duplicate(name: string, slab: Slab): void {
     const last = slab.pos + slab.count - 1
-    this.#tell(name, slab, slab.pos, {
+    this.#findings.tell(name, slab, slab.pos, {
       kind: 'duplicate-row',
       message: `positions ${slab.pos} to ${last} were recorded more than once`,
     })
@@ -214,16 +211,12 @@ export class Fitness {
         scales: byTime.map((index) => scales[index]!),
       })
       if (message === undefined) continue
-      this.#tell(name, this.#run.checkpoints.get(name)!.slab(0), positions[byTime[0]!]!, { kind: 'drift', message })
+      this.#findings.tell(name, this.#run.checkpoints.get(name)!.slab(0), positions[byTime[0]!]!, {
+        kind: 'drift',
+        message,
+      })
     }
-    return [...this.#findings.values()].flatMap(({ findings, more }) =>
-      more === 0
-        ? findings
-        : [
-            ...findings.slice(0, -1),
-            { ...findings.at(-1)!, message: `${findings.at(-1)!.message} (and ${more} more rows)` },
-          ],
-    )
+    return this.#findings.all()
   }
 
   #lookForRepeat(
@@ -249,7 +242,7 @@ export class Fitness {
       firstName === name
         ? `the same values, bit for bit, as at position ${firstPosition}, where another token is`
         : `the same values, bit for bit, as ${firstName} at position ${firstPosition}`
-    this.#tell(name, slab, position, { kind: 'repeated-row', message })
+    this.#findings.tell(name, slab, position, { kind: 'repeated-row', message })
   }
 
   /** Whether two positions of one checkpoint may honestly hold the same. */
@@ -278,32 +271,5 @@ export class Fitness {
     if (stretch === undefined) return undefined
     const slab = this.#run.checkpoints.get(name)!.slab(stretch.slab)
     return slab.read(position - slab.pos, 1)
-  }
-
-  #tell(name: string, slab: Slab, position: number, { kind, message }: Oddity): void {
-    const key = `${kind} ${name}`
-    const known = this.#findings.get(key)
-    if (known !== undefined && known.findings.length >= TOLD_EACH) {
-      known.more++
-      return
-    }
-    const checkpoints = [...this.#findings.keys()].filter((other) => other.startsWith(`${kind} `)).length
-    if (known === undefined && checkpoints >= TOLD_CHECKPOINTS) {
-      const last = [...this.#findings].findLast(([other]) => other.startsWith(`${kind} `))!
-      last[1].more++
-      return
-    }
-    const entry = known ?? { findings: [], more: 0 }
-    this.#findings.set(key, entry)
-    const { file, line, byteOffset } = slab.place
-    entry.findings.push({
-      kind,
-      message,
-      checkpoint: name,
-      position,
-      file,
-      ...(line !== undefined && { line }),
-      ...(byteOffset !== undefined && { byteOffset }),
-    })
   }
 }

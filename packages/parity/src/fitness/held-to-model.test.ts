@@ -40,7 +40,11 @@ const LAYERS = /^(token_embd|blk\.\d+\.output|output_norm|logits)$/
 describe('two sides that agree in rubbish are untrusted', () => {
   it.each([
     ['logits of noise', LOGITS, /logits at position 0: it is not what the model gives for the prompt/],
-    ['layers of noise', LAYERS, /token_embd at position 0: it is not the model's embedding of token 1/],
+    [
+      'layers of noise',
+      LAYERS,
+      /both part from the model file alike, first at token_embd \(token embedding\), token 0/,
+    ],
   ])('%s', (_, shows, words) => {
     const rubbish = alterRun(onlyWith(truth, shows), {
       values: (name, values, { pos }) => {
@@ -62,14 +66,16 @@ describe('two sides that agree in rubbish are untrusted', () => {
     })
     const { verdict } = judged(reversed, reversed)
     expect(verdict.exitCode).toBe(4)
-    expect(verdict.line).toContain('logits at position 0: it is not what the model gives for its own recorded inputs')
+    expect(verdict.line).toContain('both part from the model file alike, first at logits (logits), token 0')
   })
 
   it('RoPE that pairs the wrong halves on both', () => {
     const wrong = recordOracle(model, PROMPT, { planting: parsePlanting('rope-pairing@1', model) }).run
     const { verdict } = judged(wrong, wrong)
     expect(verdict.exitCode).toBe(4)
-    expect(verdict.line).toContain('UNTRUSTED CANDIDATE AND REFERENCE: blk.1.attn_q_rope at position 2')
+    expect(verdict.line).toMatch(
+      /alike, first at blk\.1\.attn_q_rope .*; cause: blk\.1\.attn_q_rope rotates the wrong pairs/,
+    )
   })
 
   it('logits of size 1e-20, without a model', () => {

@@ -1,7 +1,7 @@
 import { checkpointNames } from '@plumbline/protocol'
 import { nmse, type ReferenceModel } from '@plumbline/reference'
 import type { AlignedSide } from '../alignment/align.ts'
-import { mapRuns } from '../alignment/mappings.ts'
+import { fromHalves } from '../alignment/from-halves.ts'
 import type { RowCover } from '../alignment/row-cover.ts'
 import { stretchAt } from '../alignment/row-cover.ts'
 import type { UnfitFinding } from '../comparison/comparison.ts'
@@ -9,6 +9,7 @@ import { type GraphNode, graphNode } from '../graph/graph.ts'
 import { ifAtHand, OpSite } from '../graph/op-site.ts'
 import { RecordedValues, recordedRows } from '../graph/recorded-values.ts'
 import type { RecordedRun } from '../recording/recording.ts'
+import { multiplications } from '../verdict/held-ops.ts'
 import { whyNotReplayed } from '../verdict/op-evidence.ts'
 
 /**
@@ -43,12 +44,7 @@ export class HeldToModel {
     const found = this.#contradictions(side)
     if (found.length === 0) return found
     // Two sides that both have q and k in halves were left so.
-    const { id, identity, checkpoints } = side.run
-    const { keyLength: headLength, architecture } = this.#model.config
-    const other = { id, identity: { architecture, ropeOrder: 'gguf' as const }, checkpoints: new Map() }
-    const halves = { id, identity: { ...identity, ropeOrder: 'halves' as const }, checkpoints }
-    const { run } = mapRuns(halves, other, { headLength }).candidate
-    const mapped = this.#contradictions({ ...side, run })
+    const mapped = this.#contradictions({ ...side, run: fromHalves(side.run, this.#model) })
     return mapped.length < found.length ? mapped : found
   }
 
@@ -124,12 +120,6 @@ export class HeldToModel {
 
 const isOff = (recorded: Float64Array, right: Float64Array, most: number) =>
   recorded.length !== right.length || !(nmse(recorded, right) <= most)
-
-/** Of one row, or so: the size of its matrix. */
-function multiplications(model: ReferenceModel, node: GraphNode): number {
-  const values = { tokenIds: [], others: [], model, rows: () => new Float64Array(0) }
-  return new OpSite(values, node, 0, 1).linear()?.weight.length ?? 0
-}
 
 function fromBothEnds<T>(list: readonly T[]): T[] {
   return list.map((_, i) => (i % 2 === 0 ? list[list.length - 1 - i / 2]! : list[(i - 1) / 2]!))

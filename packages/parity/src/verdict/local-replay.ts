@@ -24,6 +24,21 @@ export interface ReplayedCheckpoint extends LocalErrors {
   readonly isBehind: boolean
 }
 
+export interface ReplayOptions {
+  /** In the order of computation; all that were recorded, unless told. */
+  readonly nodes?: readonly GraphNode[]
+  /** Ascending positions of a checkpoint; all of whole rows, unless told. */
+  readonly rows?: (name: string) => Uint32Array
+  readonly onProgress?: ((rows: number, ofRows: number) => void) | undefined
+}
+
+/** What a run recorded, in the order of computation. */
+export function recordedNodes(run: RecordedRun, { config }: ReferenceModel): GraphNode[] {
+  return checkpointNames(config.layers)
+    .filter((name) => run.checkpoints.has(name))
+    .map((name) => graphNode(name, config.layers)!)
+}
+
 /**
  * Replays every op at every position on the run's own recorded inputs, rounded as the engine rounds them, in the order of computation. The
  * run must be in GGUF's own layout.
@@ -32,20 +47,18 @@ export function replayLocally(
   run: RecordedRun,
   model: ReferenceModel,
   inferred: Inferred,
-  onProgress?: (rows: number, ofRows: number) => void,
+  { nodes = recordedNodes(run, model), rows, onProgress }: ReplayOptions = {},
 ): ReplayedCheckpoint[] {
-  const nodes = checkpointNames(model.config.layers)
-    .filter((name) => run.checkpoints.has(name))
-    .map((name) => graphNode(name, model.config.layers)!)
   const stored = new StoredTypes(run)
   return nodes.map((node, index) => {
     onProgress?.(index + 1, nodes.length)
-    return replayCheckpoint(run, model, inferred, node, stored)
+    const positions = rows?.(node.name) ?? wholePositions(run.checkpoints.get(node.name)!)
+    return replayCheckpoint({ run, model, inferred, stored }, node, positions)
   })
 }
 
 /** Of whole rows, in order, each once. */
-function positionsOf(checkpoint: Checkpoint): Uint32Array {
+export function wholePositions(checkpoint: Checkpoint): Uint32Array {
   const positions = new Set<number>()
   for (let index = 0; index < checkpoint.slabCount; index++) {
     const { pos, count, coverage } = checkpoint.slab(index)
@@ -66,44 +79,42 @@ export function firstFault(
   return undefined
 }
 
-/** The replay of one checkpoint. */
-interface Replay {
+interface Replayed {
   readonly run: RecordedRun
+  readonly model: ReferenceModel
   readonly inferred: Inferred
-  readonly node: GraphNode
   readonly stored: StoredTypes
+}
+
+/** The replay of one checkpoint. */
+interface Replay extends Replayed {
+  readonly node: GraphNode
   /** With the engine's rounding, and what it replays for want of a record. */
   readonly source: RecordedValues
   readonly across: readonly GraphNode[]
   readonly isBehind: boolean
 }
 
-function replayCheckpoint(
-  run: RecordedRun,
-  model: ReferenceModel,
-  inferred: Inferred,
-  node: GraphNode,
-  stored: StoredTypes,
-): ReplayedCheckpoint {
-  const positions = positionsOf(run.checkpoints.get(node.name)!)
+function replayCheckpoint(replayed: Replayed, node: GraphNode, positions: Uint32Array): ReplayedCheckpoint {
+  const { run, model, inferred } = replayed
   const errors = new Float64Array(positions.length).fill(Number.NaN)
   const tolerances = new Float64Array(positions.length).fill(Number.NaN)
   // A source of its own, so that what it replays on the way is not kept.
   const source = new RecordedValues(run, model, undefined, { arithmetic: inferred.arithmetic })
   const across = source.replayedInputs(node)
   const isBehind = across.some((before) => inferred.arithmetic.rounds(new OpSite(source, before, 0, 1)))
-  const replay = { run, inferred, node, stored, source, across, isBehind }
+  const replay = { ...replayed, node, source, across, isBehind }
   const most = across.length === 0 ? ROWS : Number.POSITIVE_INFINITY
   for (let from = 0; from < positions.length; ) {
     let to = from + 1
     while (to < positions.length && to - from < most && positions[to] === positions[to - 1]! + 1) to++
     const site = new OpSite(source, node, positions[from]!, to - from)
     const recorded = recordedRows(run, node.name, site.first, site.count)
-    const replayed = recorded && ifAtHand(() => site.right())
-    if (recorded !== undefined && replayed !== undefined) {
+    const right = recorded && ifAtHand(() => site.right())
+    if (recorded !== undefined && right !== undefined) {
       const width = recorded.length / site.count
       for (let row = 0; row < site.count; row++) {
-        const [gave, gives] = [recorded, replayed].map((rows) => rows.subarray(row * width, (row + 1) * width))
+        const [gave, gives] = [recorded, right].map((rows) => rows.subarray(row * width, (row + 1) * width))
         const { error, tolerance } = judgeRow(replay, positions[from + row]!, gave!, gives!)
         errors[from + row] = error
         tolerances[from + row] = tolerance

@@ -8,7 +8,7 @@ import { type CompareOptions, compare } from '../comparison/compare.ts'
 import { recordOracle } from '../oracle/memory-oracle.ts'
 import { parsePlanting } from '../oracle/planting.ts'
 import { memoryRecording } from '../recording/memory-recording.ts'
-import type { RecordedRun } from '../recording/recording.ts'
+import type { Checkpoint, RecordedRun, Slab } from '../recording/recording.ts'
 import { measuredFloors } from './ladder.ts'
 import { simulateNoise } from './simulated-noise.ts'
 
@@ -110,6 +110,29 @@ describe('8-bit arithmetic that nobody replayed is not called the same', () => {
     const verdictOf = (options: CompareOptions) => judged(part, { model, allowPartial: true, ...options }).verdict
     expect(verdictOf({})).toMatchObject({ outcome: 'partial', exitCode: 3 })
     expect(verdictOf({ allowWeaker: true })).toMatchObject({ outcome: 'partial', exitCode: 0 })
+  })
+
+  test('the first ten values of each row are told apart from another model', () => {
+    const firstTen = ([name, checkpoint]: [string, Checkpoint]): [string, Checkpoint] => {
+      const { width, slabCount } = checkpoint
+      const slab = (index: number): Slab => {
+        const whole = checkpoint.slab(index)
+        const read = (first = 0, rows = whole.count - first) =>
+          Float64Array.from({ length: 10 * rows }, (_, i) => whole.read(first)[Math.floor(i / 10) * width + (i % 10)]!)
+        return { ...whole, coverage: { kind: 'prefix', perRow: 10 }, read }
+      }
+      return [name, name === 'logits' ? checkpoint : { name, width: 0, slabCount, slab }]
+    }
+    const { id, identity } = eighth
+    const other = alterRun(eighth, {
+      values: (_, values) => void values.set(values.map((value) => value * (1 + 1e-6))),
+    })
+    const ten = { id, identity, checkpoints: new Map([...eighth.checkpoints].map(firstTen)) }
+    const { verdict } = judged(ten, { model }, other)
+    expect(verdict.exitCode).toBe(3)
+    expect(verdict.line).toContain('only a part of the values of ops was recorded')
+    expect(verdict.line).toContain('record whole rows of `ops`')
+    expect(verdict.line).not.toContain('another one')
   })
 
   test('F16 attention likewise', () => {

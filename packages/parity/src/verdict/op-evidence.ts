@@ -62,15 +62,18 @@ export function examineOps(
   }
   const chosen = profile === undefined ? observedProfile(pair, candidate, reference) : stated
   if (candidate === undefined || !candidate.families.some(isOfLayers)) {
-    const words = 'ops within the layers were not recorded, so the whole pass is held to its noise alone'
-    return { ...chosen, replayed: [], arithmetic, isWhole: false, words, advice: RECORD_OPS }
+    const isInPart = holdsOps(aligned.candidate.run)
+    const why = isInPart ? 'only a part of the values of ops was recorded' : 'ops within the layers were not recorded'
+    const advice = isInPart ? 'record whole rows of `ops`' : RECORD_OPS
+    const words = `${why}, so the whole pass is held to its noise alone`
+    return { ...chosen, replayed: [], arithmetic, isWhole: false, words, advice }
   }
   const unknown = candidate.families.find(({ kind, explained }) => kind === 'layers' && explained === 'nothing')
   if (unknown !== undefined) {
     const words = 'how the candidate rounds is not known, so its layers could not be replayed'
     return { ...chosen, replayed: [], arithmetic, isWhole: false, words, advice: RECORD_OPS }
   }
-  const replayed = replayLocally(aligned.candidate.run, model, candidate, onProgress)
+  const replayed = replayLocally(aligned.candidate.run, model, candidate, { onProgress })
   return { ...chosen, replayed, arithmetic, ...weigh(replayed, candidate) }
 }
 
@@ -96,7 +99,7 @@ const holdsOps = ({ checkpoints }: RecordedRun) =>
 /** Whether more than what follows the layers can be replayed. */
 const isOfLayers = ({ inLayers }: Family) => inLayers
 
-function statedRounding(run: RecordedRun): StatedRounding {
+export function statedRounding(run: RecordedRun): StatedRounding {
   return {
     matrices: statedProfile({ candidate: run }).profile === 'quantised-activations',
     attention: hasNarrowCache(run.identity),
@@ -112,7 +115,9 @@ export function whyNotReplayed(run: RecordedRun, { config, vocabSize }: Referenc
     ['logits', vocabSize],
   ])
   for (const [name, width] of widths) {
-    if ((run.checkpoints.get(name)?.width ?? width) !== width) return 'the model that was given is another one'
+    const recorded = run.checkpoints.get(name)?.width ?? 0
+    // 0: of its rows only some columns were recorded, and nobody said of how many.
+    if (recorded !== 0 && recorded !== width) return 'the model that was given is another one'
   }
   return undefined
 }

@@ -49,6 +49,7 @@ export interface Evidence {
 export function decideVerdict(input: VerdictInput): Verdict {
   const found = [
     untrusted(input),
+    wrongAlike(input),
     nothingCompared(input),
     refused(input),
     unverified(input),
@@ -126,16 +127,38 @@ function unverified({ alignment, strictIdentity }: VerdictInput): Verdict | unde
   return verdict('not-comparable', EXIT.notComparable, line)
 }
 
-function diverged({ divergence, profile, alignment, unstated, decode }: VerdictInput): Verdict | undefined {
-  if (divergence === undefined) return undefined
-  const { checkpoint, layer, op, position, phase, metrics, origin, side, cause, local } = divergence
+/** Two sides that are equal, and that the model file contradicts. */
+function wrongAlike(input: VerdictInput): Verdict | undefined {
+  const { divergence } = input
+  if (divergence?.local === undefined || divergence.side !== 'both') return undefined
+  const { local, cause } = divergence
+  const line = `UNTRUSTED CANDIDATE AND REFERENCE: both part from the model file alike, first at ${placeOf(divergence, input)}: ${offLocally(local, 'their')}${causeOf(cause)}`
+  return verdict('untrusted', EXIT.untrusted, line)
+}
+
+function placeOf({ checkpoint, layer, op, position, phase }: Divergence, { alignment, decode }: VerdictInput): string {
   const place = layer === null ? OP_WORDS[op] : `layer ${layer}, ${OP_WORDS[op]}`
   const id = alignment.promptTokenIds[position]
   const token = id === undefined || decode === undefined ? '' : ` ${JSON.stringify(decode(id))}`
+  return `${checkpoint} (${place}), token ${position}${token}${phase === undefined ? '' : ` in ${phase}`}`
+}
+
+const offLocally = ({ nmse, tolerance }: NonNullable<Divergence['local']>, whose = 'its') =>
+  `${percentOff(Math.sqrt(nmse))} from what ${whose} own inputs give (NMSE ${number(nmse)}, a right op at most ${number(tolerance)})`
+
+const causeOf = (cause: Divergence['cause']) =>
+  cause === undefined
+    ? '; no known mistake gives this'
+    : `; ${cause.confidence === 'certain' ? '' : `${cause.confidence} `}cause: ${cause.message}`
+
+function diverged(input: VerdictInput): Verdict | undefined {
+  const { divergence, profile, unstated } = input
+  if (divergence === undefined || divergence.side === 'both') return undefined
+  const { op, metrics, origin, side, cause, local } = divergence
   const error =
     local === undefined
       ? `${percentOff(metrics.relative_l2)} (NMSE ${number(metrics.nmse)}, ${profile} allows ${number(divergence.tolerance)})`
-      : `${percentOff(Math.sqrt(local.nmse))} from what its own inputs give (NMSE ${number(local.nmse)}, a right op at most ${number(local.tolerance)})`
+      : offLocally(local)
   const turned =
     local === undefined && op === 'logits' && metrics.nmse <= divergence.tolerance
       ? ', and another token is first, which this noise cannot do'
@@ -145,13 +168,8 @@ function diverged({ divergence, profile, alignment, unstated, decode }: VerdictI
     inherited: '; inherited: the op is right, what it was given is not',
     unknown: '',
   }[origin]
-  const why =
-    cause === undefined
-      ? origin === 'local'
-        ? '; no known mistake gives this'
-        : ''
-      : `; ${cause.confidence === 'certain' ? '' : `${cause.confidence} `}cause: ${cause.message}`
-  const line = `DIVERGED first at ${checkpoint} (${place}), token ${position}${token}${phase === undefined ? '' : ` in ${phase}`}: ${error}${turned}${from}${why}${unstated === undefined ? '' : `; the candidate has ${unstated}, which it does not state`}`
+  const why = cause === undefined && origin !== 'local' ? '' : causeOf(cause)
+  const line = `DIVERGED first at ${placeOf(divergence, input)}: ${error}${turned}${from}${why}${unstated === undefined ? '' : `; the candidate has ${unstated}, which it does not state`}`
   return verdict('diverged', EXIT.judgedFailed, line)
 }
 
