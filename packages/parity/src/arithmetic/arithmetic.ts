@@ -1,6 +1,7 @@
 import type { OpSite } from '../graph/op-site.ts'
+import { halfSums, minimaOf, throughMinima } from './half-sums.ts'
 import { roundToHalf } from './narrow-floats.ts'
-import { GGML_SCHEME, NO_ROUNDING, type Rounding, roundRows } from './rounding.ts'
+import { GGML_SCHEME, hasMinima, NO_ROUNDING, type Rounding, roundRows } from './rounding.ts'
 
 /** What attention computes in: how it reads queries and the KV cache, and how its weights are rounded after the softmax. */
 export interface AttentionRounding {
@@ -68,6 +69,52 @@ export class Arithmetic {
     }
     return rounded
   }
+
+  /** Adds to what a linear op gave, [count, width] at its positions, what keeping the sums of its input's blocks in F16 makes of it. */
+  addHalfSums(site: OpSite, output: Float64Array): void {
+    for (const { row, sums, weights } of this.#keptSums(site)) {
+      const more = throughMinima(weights, sums.excess)
+      for (const [i, value] of more.entries()) output[row * more.length + i]! += value
+    }
+  }
+
+  /** The NMSE that another last bit of each of those sums makes: where a value of the block went the other way at a tie. */
+  halfSumNoise(site: OpSite, output: Float64Array): number {
+    let noise = 0
+    for (const { sums, weights } of this.#keptSums(site)) {
+      const squares = throughMinima(
+        weights.map((value) => value ** 2),
+        sums.sums.map((sum) => (sum * 2 ** -11) ** 2),
+      )
+      noise += squares.reduce((sum, value) => sum + value, 0)
+    }
+    return noise === 0 ? 0 : noise / output.reduce((sum, value) => sum + value ** 2, 0)
+  }
+
+  *#keptSums(site: OpSite) {
+    const type = weightType(site)
+    const weights = hasMinima(type) ? minimaAt(site) : undefined
+    if (weights === undefined) return
+    const { source, node, first, count } = site
+    for (let row = 0; row < count; row++) {
+      const rounding = this.matrices(type, first + row)
+      if (rounding.keepsSums !== true) continue
+      const input = source.rows(node.inputs[0]!, first + row, 1)
+      yield { row, sums: halfSums(rounding, input), weights }
+    }
+  }
+}
+
+const minima = new WeakMap<Float32Array, Float32Array>()
+
+/** Of a linear op whose weights have minima, those of each block; undefined for all others. */
+function minimaAt(site: OpSite): Float32Array | undefined {
+  const type = weightType(site)
+  const weight = site.linear()?.weight
+  if (weight === undefined || !hasMinima(type)) return undefined
+  const known = minima.get(weight) ?? minimaOf(type, site.model.gguf.tensorBytes(site.tensorName))
+  minima.set(weight, known)
+  return known
 }
 
 /** The type of the tensor that a linear op multiplies with. */

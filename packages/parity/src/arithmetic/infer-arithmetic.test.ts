@@ -36,7 +36,10 @@ const layersOnly = (run: RecordedRun) =>
   })
 
 describe('how an engine rounds is told from what its ops gave', () => {
-  test.each(ROUNDINGS.map((rounding) => [rounding.name, rounding] as const))('%s', (_, rounding) => {
+  test.each(
+    // Of weights without minima, Q8_1 is Q8_0.
+    ROUNDINGS.filter(({ keepsSums }) => !keepsSums).map((rounding) => [rounding.name, rounding] as const),
+  )('%s', (_, rounding) => {
     const run = record(uniformArithmetic(rounding))
     const { families } = inferArithmetic(run, model, NOTHING)!
     expect(families.map(({ kind, phase, explained, words }) => [kind, phase, explained, words])).toEqual([

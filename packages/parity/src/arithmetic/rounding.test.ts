@@ -24,6 +24,7 @@ describe('rounding of rows', () => {
     ['q8', 32, false],
     ['q8-16', 16, false],
     ['q8_0', 32, true],
+    ['q8_1', 32, true],
     ['q8_k', 256, false],
   ] as const)('%s has blocks of %d', (name, block, stepIsHalf) => {
     const x = awkward(2 * 512)
@@ -47,7 +48,7 @@ describe('rounding of rows', () => {
     for (const rounding of ROUNDINGS) {
       const once = roundRows(rounding, x, 256)
       // Steps in F16 are a little larger or smaller than a 127th of the largest value.
-      if (rounding.name === 'q8_0') continue
+      if (/^q8_[01]$/.test(rounding.name)) continue
       const again = roundRows(rounding, once, 256)
       for (const [i, value] of again.entries())
         expect(Math.abs(value - once[i]!)).toBeLessThan(1e-6 * Math.abs(value) + 1e-30)
@@ -88,6 +89,8 @@ test('each type of weights has the rounding that ggml multiplies it with', () =>
     BF16: 'bf16',
     Q8_0: 'q8_0',
     Q5_0: 'q8_0',
+    Q4_1: 'q8_1',
+    Q5_1: 'q8_1',
     IQ4_NL: 'q8_0',
     Q4_K: 'q8_k',
     Q6_K: 'q8_k',

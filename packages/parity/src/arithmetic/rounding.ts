@@ -11,6 +11,8 @@ export interface Rounding {
   readonly block: number
   /** The row as it is multiplied; `step` of a block from its signed value of the largest magnitude. */
   readonly step?: (extreme: number) => Steps
+  /** Sums of blocks are kept besides, in F16: what weights with minima are multiplied with (half-sums.ts). */
+  readonly keepsSums?: boolean
   readonly round?: (value: number) => number
 }
 
@@ -42,24 +44,27 @@ export const Q8_BLOCKS: Rounding = {
 /** What `activations: Q8` of the worker means, for quantised weights. */
 const Q8_HALF_BLOCKS: Rounding = { ...Q8_BLOCKS, name: 'q8-16', words: '8-bit inputs in blocks of 16', block: 16 }
 
+const Q8_0: Rounding = {
+  name: 'q8_0',
+  words: '8-bit inputs in blocks of 32 with steps in F16',
+  bits: 8,
+  block: 32,
+  step: (extreme) => {
+    const { divide } = inFloat32(extreme)
+    return { divide, multiply: roundToHalf(divide) }
+  },
+}
+
 /**
- * All roundings that are tried, the likelier first. Of ggml (ggml-quants.c): Q8_0 keeps d in F16 but divides by it unrounded, Q8_K has blocks
- * of 256 whose value of the largest magnitude becomes -127. F16 and BF16 kernels read rows of their own type.
+ * All roundings that are tried, the likelier first. Of ggml (ggml-quants.c): Q8_0 keeps d in F16 but divides by it unrounded, Q8_1 has sums of
+ * blocks, too, Q8_K has blocks of 256 whose value of the largest magnitude becomes -127. F16 and BF16 kernels read rows of their own type.
  */
 export const ROUNDINGS: readonly Rounding[] = [
   NO_ROUNDING,
   Q8_BLOCKS,
   Q8_HALF_BLOCKS,
-  {
-    name: 'q8_0',
-    words: '8-bit inputs in blocks of 32 with steps in F16',
-    bits: 8,
-    block: 32,
-    step: (extreme) => {
-      const { divide } = inFloat32(extreme)
-      return { divide, multiply: roundToHalf(divide) }
-    },
-  },
+  Q8_0,
+  { ...Q8_0, name: 'q8_1', words: `${Q8_0.words} and sums`, keepsSums: true },
   { name: 'q8_k', words: '8-bit inputs in blocks of 256', bits: 8, block: 256, step: inFloat32 },
   { name: 'q8-row', words: '8-bit inputs, one step a row', bits: 8, block: Number.POSITIVE_INFINITY, step: inFloat32 },
   { name: 'f16', words: 'F16 inputs', bits: 16, block: 0, round: roundToHalf },
@@ -81,10 +86,16 @@ export interface Scheme {
 
 const isFloat = (weights: string) => /^B?F\d+$/.test(weights)
 
+/** ggml's types of weights that are a scale and a minimum a block: its kernels multiply the minimum with the sum of the input's block. */
+export function hasMinima(weights: string): weights is 'Q4_1' | 'Q5_1' {
+  return weights === 'Q4_1' || weights === 'Q5_1'
+}
+
 /** ggml: each type of weights has the one that it is multiplied with (ggml-cpu.c `type_traits_cpu`). */
 function ofGgml(weights: string): Rounding {
   if (weights === 'F32') return NO_ROUNDING
   if (isFloat(weights)) return roundingNamed(weights.toLowerCase())
+  if (hasMinima(weights)) return roundingNamed('q8_1')
   return roundingNamed(/_K$|^IQ|^TQ/.test(weights) && weights !== 'IQ4_NL' ? 'q8_k' : 'q8_0')
 }
 

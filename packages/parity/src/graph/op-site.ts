@@ -157,7 +157,11 @@ export class OpSite {
   right(): Float64Array {
     const { config, first, count, op } = this
     const linear = this.linear()
-    if (linear !== undefined) return applyLinear(linear, this.input(), count)
+    if (linear !== undefined) {
+      const output = applyLinear(linear, this.input(), count)
+      this.source.arithmetic?.addHalfSums(this, output)
+      return output
+    }
     const normWeight = this.normWeight()
     if (normWeight !== undefined) return rmsNorm(this.input(), normWeight, config.rmsEpsilon)
     switch (op) {

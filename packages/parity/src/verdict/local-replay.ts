@@ -3,7 +3,7 @@ import { nmse, type ReferenceModel } from '@plumbline/reference'
 import { weightType } from '../arithmetic/arithmetic.ts'
 import { eightBitVariances, float32Variances, noiseThrough } from '../arithmetic/expected-noise.ts'
 import type { Family, Inferred } from '../arithmetic/infer-arithmetic.ts'
-import { NO_ROUNDING } from '../arithmetic/rounding.ts'
+import { NO_ROUNDING, tiesOf } from '../arithmetic/rounding.ts'
 import { StoredTypes, storageNoise } from '../arithmetic/stored-type.ts'
 import { errorBesideTies } from '../arithmetic/ties.ts'
 import type { LocalErrors } from '../comparison/comparison.ts'
@@ -154,6 +154,7 @@ function judgeRow(
     if (family?.explained === 'noise') allow(noiseThrough(linear, eightBitVariances(input), replayed))
     const rounding = arithmetic.matrices(weightType(site), position)
     if (error > tolerance && rounding !== NO_ROUNDING) {
+      if (tiesOf(rounding, input).length > 0) allow(arithmetic.halfSumNoise(site, replayed))
       error = errorBesideTies(linear, rounding, input, recorded, replayed)
     }
   }
