@@ -5,6 +5,7 @@ import { EXIT } from '@plumbline/protocol'
 import { buildPlantedAddon, kindOf, NATIVE_MISTAKES, NativePlanter } from '../test/native-mistakes.ts'
 import {
   casesOf,
+  casesOfValues,
   oneOfEachKind,
   type PlantedResult,
   Planter,
@@ -29,8 +30,10 @@ for (const [mistake, checkpoint] of NATIVE_MISTAKES) {
 native.close()
 
 const results: PlantedResult[] = []
+const ofValues: PlantedResult[] = []
 for (const open of Object.values(SUBJECTS)) {
   const planter = new Planter(open())
+  ofValues.push(...casesOfValues(planter.subject).map((planted) => planter.run(planted)))
   for (const activations of ['F64', 'Q8'] as const) {
     const everywhere = casesOf(planter.subject, activations)
     const cases = activations === 'F64' ? everywhere : oneOfEachKind(everywhere)
@@ -123,6 +126,12 @@ replayed on its own inputs, rounded as the candidate rounds them. Left out are t
 
 ${table('model', [...models.map((name) => [name, of(noisy, 'subject', name)] as const), ['all', tally(noisy)]])}
 
+## Parameters that no list has
+
+Mistakes with a parameter that the catalogue does not try by itself (a RoPE base of 40000, a sliding window of 3, the row of one position in the cache): it is found from what was recorded. The right cause must say the right parameter, too.
+
+${valuesTable()}
+
 ## Mistakes that are not in the catalogue
 
 \`packages/parity/test/fixtures/unlisted-mistakes.ts\`: one head, one row, one channel or one position wrong, 8-bit activations, no cause to be named. Found at their op, by what the
@@ -196,4 +205,17 @@ function table(head: string, rows: readonly (readonly [string, Tally])[]): strin
     'cause named',
   ]
   return [`| ${columns.join(' | ')} |`, `|${columns.map(() => ' --- |').join('')}`, ...lines].join('\n')
+}
+
+function valuesTable(): string {
+  const counted = ofValues.filter(({ outcome }) => outcome === 'found' || outcome === 'missed')
+  const rows = [...new Set(counted.map(({ mistake }) => mistake))].map((kind) => {
+    const of = counted.filter(({ mistake }) => mistake === kind)
+    const right = of.filter(({ cause, message, value }) => cause === kind && message!.includes(`${value}`))
+    const values = [...new Set(of.map(({ value }) => value))].join(', ')
+    return `| ${kind} | ${values} | ${of.length} | ${right.length} |`
+  })
+  return ['| mistake | parameters | traces | cause and parameter named |', '| --- | --- | --- | --- |', ...rows].join(
+    '\n',
+  )
 }

@@ -1,7 +1,15 @@
 import { committedAsset } from '@plumbline/protocol/testing'
 import { describe, expect, it } from 'vitest'
 import { openRecording } from '../src/formats/open-recording.ts'
-import { COMMITTED_SUBJECTS, casesOf, oneOfEachKind, Planter, SUBJECTS, tally } from './planted-mistakes.ts'
+import {
+  COMMITTED_SUBJECTS,
+  casesOf,
+  casesOfValues,
+  oneOfEachKind,
+  Planter,
+  SUBJECTS,
+  tally,
+} from './planted-mistakes.ts'
 
 describe('mistakes planted by the oracle', () => {
   it('are all detected, at their op, and most of them named', { timeout: 600_000 }, () => {
@@ -17,6 +25,19 @@ describe('mistakes planted by the oracle', () => {
     expect(withinOneOp).toBe(traces)
     expect(rightCause / traces).toBeGreaterThanOrEqual(0.8)
     expect(causeNamed).toBe(traces)
+  })
+
+  it('are named with their parameter, where no list has it', { timeout: 600_000 }, () => {
+    const results = COMMITTED_SUBJECTS.flatMap((name) => {
+      const planter = new Planter(SUBJECTS[name]!())
+      return casesOfValues(planter.subject).map((planted) => planter.run(planted))
+    }).filter(({ outcome }) => outcome !== 'below tolerance' && outcome !== 'not applicable')
+    expect(results.length).toBeGreaterThanOrEqual(200)
+    for (const { mistake, checkpoint, phase, value, found, cause, message } of results) {
+      const planted = `${mistake}=${value}@${checkpoint}:${phase}`
+      expect([found, cause], planted).toEqual([checkpoint, mistake])
+      expect(message, planted).toContain(`${value}`)
+    }
   })
 
   it('are found against Transformers, whose queries and keys are in another order', { timeout: 600_000 }, async () => {

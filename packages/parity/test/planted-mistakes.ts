@@ -59,6 +59,8 @@ export interface PlantedCase {
   readonly checkpoint: string
   readonly phase: Phase
   readonly activations: 'F64' | 'Q8'
+  /** In the place of the parameter that the mistake itself plants. */
+  readonly value?: number
 }
 
 export interface PlantedResult extends PlantedCase {
@@ -71,6 +73,7 @@ export interface PlantedResult extends PlantedCase {
   readonly origin?: string
   readonly cause?: string
   readonly confidence?: string
+  readonly message?: string
   /** Whether it is named among what explains the difference as well as the cause does, or nearly. */
   readonly asAlternative?: boolean
 }
@@ -88,6 +91,27 @@ export function casesOf(subject: Subject, activations: PlantedCase['activations'
       })),
     ),
   )
+}
+
+/** Parameters that no list has: they must be found from what was recorded. */
+const VALUES: Readonly<Record<string, readonly number[]>> = {
+  'rope-base': [40_000, 123],
+  'rope-scaling': [3, 1.5],
+  'rope-offset': [7, -4],
+  'sliding-window': [3, 7],
+  'weight-row-shifted': [-1, 5],
+  'norm-epsilon': [0.037, 0.00021],
+  'kv-row-stale': [2, 4],
+  'kv-key-stale': [3],
+  'kv-value-stale': [3],
+  'kv-row-missing': [2],
+  'kv-key-missing': [2],
+  'kv-value-missing': [4],
+}
+
+/** Mistakes with those parameters, in every place and phase. */
+export function casesOfValues(subject: Subject): PlantedCase[] {
+  return casesOf(subject).flatMap((planted) => (VALUES[planted.mistake] ?? []).map((value) => ({ ...planted, value })))
 }
 
 /** Every kind in every phase, in one place each, the places taken in turn. */
@@ -129,8 +153,9 @@ export class Planter {
 
   run(planted: PlantedCase): PlantedResult {
     const { model, promptTokenIds } = this.subject
-    const { mistake, checkpoint, phase, activations } = planted
-    const planting = parsePlanting(`${mistake}@${checkpoint}:${phase}`, model)
+    const { mistake, checkpoint, phase, activations, value } = planted
+    const given = value === undefined ? '' : `=${value}`
+    const planting = parsePlanting(`${mistake}${given}@${checkpoint}:${phase}`, model)
     let recorded: ReturnType<typeof recordOracle>
     try {
       recorded = recordOracle(model, promptTokenIds, { maxTokens: this.#maxTokens, planting, activations })
@@ -171,6 +196,7 @@ export class Planter {
       ...(cause && {
         cause: cause.mistake,
         confidence: cause.confidence,
+        message: cause.message,
         asAlternative: cause.alternatives.includes(mistake),
       }),
     }

@@ -43,8 +43,8 @@ export function addOracleCommand(program: Command, { progress }: CommandContext)
       option('--activations <TYPE>', 'Q8 has the noise of 8-bit activations', oneOf(['F64', 'Q8'])).default('F64'),
     )
     .option(
-      '--mistake <NAME[@PLACE][:PHASE]>',
-      'a mistake to make; PLACE is a layer (2), an op (ffn_norm) or both (2.ffn_norm), PHASE prefill or decode',
+      '--mistake <NAME[=VALUE][@PLACE][:PHASE]>',
+      'a mistake to make; VALUE is of those that have one (rope-base=40000), PLACE is a layer (2), an op (ffn_norm) or both (2.ffn_norm), PHASE prefill or decode',
     )
     .action(async (given: Given) => {
       process.stdout.write(`${JSON.stringify(await writeOracle(given, progress))}\n`)

@@ -89,7 +89,7 @@ describe('cause', () => {
     const { cause } = diagnose({ ...question, divergence: { checkpoint: 'blk.2.attn_q_rope', position: 1 } })
     expect(cause).toMatchObject({
       mistake: 'rope-base',
-      message: 'blk.2.attn_q_rope uses the base (rope_theta) 500000',
+      message: 'blk.2.attn_q_rope uses the base (rope_theta) 500000 in the place of 10000',
       confidence: 'certain',
     })
     expect(cause!.residual).toBeLessThan(1e-13)

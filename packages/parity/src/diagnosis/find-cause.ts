@@ -34,6 +34,8 @@ const CERTAIN = 1e-3
 /** Residuals within this factor of the best tell no mistakes apart, nor do those that are no more than float32's own noise. */
 const INDISTINGUISHABLE = 4
 const FLOAT32_NOISE = 1e-11
+/** A row that differs by less than this share of the one that differs most is not what went wrong. */
+const UNTOUCHED = 1e-6
 
 /** Consecutive rows of one chunk, all before the first divergent position or all from it on. */
 interface Piece {
@@ -48,6 +50,10 @@ interface Hypothesis {
   readonly mistake: Mistake
   readonly parameter: number
   readonly node: GraphNode
+  /** What is made wrongly there. */
+  readonly site: OpSite
+  /** The only positions at which it is made, where it is not made at all of them. */
+  readonly only?: ReadonlySet<number>
 }
 
 interface Trial extends Hypothesis {
@@ -96,8 +102,9 @@ function tryMistakes(
   const rows = after.flatMap(rowsOf).map((row) => ({ row, difference: misfit([row], rightly) }))
   const worst = rows.reduce((most, next) => (next.difference > most.difference ? next : most))
 
-  return hypotheses(source, node, after[0]!).flatMap((hypothesis) => {
-    const give = (piece: Piece) => ifAtHand(() => wrongly(hypothesis, siteOf(piece, node, source), position))
+  const untouched = rows.filter((row) => row.difference <= UNTOUCHED * worst.difference)
+  const tried = (hypothesis: Hypothesis): Trial[] => {
+    const give = (piece: Piece) => ifAtHand(() => wronglyWhereMade(hypothesis, siteOf(piece, node, source), position))
     if (!(misfit([worst.row], give) <= POSSIBLE * worst.difference)) return []
     const residual = misfit(after, give)
     // Zeros are all but the difference between an output and a thousandth of it, yet nothing of the thousandth.
@@ -106,7 +113,28 @@ function tryMistakes(
     // A mistake that has nothing to say of earlier rows does not contradict them.
     const contradiction = misfit(before, (piece) => give(piece) ?? piece.recorded) / difference
     return [{ ...hypothesis, residual, unexplained, contradiction }]
-  })
+  }
+  const all = hypotheses(source, node, after[0]!, worst.row)
+  const trials = all.flatMap(tried)
+  if (untouched.length === 0 || trials.some(({ unexplained }) => unexplained <= LIKELY)) return trials
+  // Nothing that befalls every row explains it: then what befalls those alone that differ.
+  const only = new Set(rows.filter((row) => !untouched.includes(row)).map(({ row }) => row.first))
+  return [...trials, ...all.filter((one) => one.node === node).flatMap((one) => tried({ ...one, only }))]
+}
+
+/** What the op gives when the mistake is made at some positions alone. */
+function wronglyWhereMade(hypothesis: Hypothesis, site: OpSite, position: number): Float64Array | undefined {
+  const { only } = hypothesis
+  if (only === undefined) return wrongly(hypothesis, site, position)
+  const values = site.right().slice()
+  const width = values.length / site.count
+  for (let row = 0; row < site.count; row++) {
+    if (!only.has(site.first + row)) continue
+    const wrong = wrongly(hypothesis, site.elsewhere({ first: site.first + row, count: 1 }), position)
+    if (wrong === undefined) return undefined
+    values.set(wrong, row * width)
+  }
+  return values
 }
 
 function judge(trials: readonly Trial[]): Cause | undefined {
@@ -118,7 +146,16 @@ function judge(trials: readonly Trial[]): Cause | undefined {
   const [chosen] = ranked
   if (chosen === undefined) return undefined
   const rivals = ranked.filter(({ mistake }) => mistake !== chosen.mistake)
-  const equals = namesOf(rivals.filter((rival) => rank(rival) <= rank(chosen)))
+  const asGood = (trial: Trial) => rank(trial) <= rank(chosen)
+  const otherParameters = ranked.filter(
+    (trial) => trial.mistake === chosen.mistake && asGood(trial) && !isNear(trial, chosen),
+  )
+  const equals = [
+    ...new Set(
+      otherParameters.map(({ mistake, parameter, site }) => mistake.showParameter?.(parameter, site) ?? `${parameter}`),
+    ),
+    ...namesOf(rivals.filter(asGood)),
+  ]
   const stands = rank(chosen) === 0 && equals.length === 0
   return {
     mistake: chosen.mistake.name,
@@ -132,17 +169,26 @@ function judge(trials: readonly Trial[]): Cause | undefined {
 
 const namesOf = (trials: readonly Trial[]) => [...new Set(trials.map(({ mistake }) => mistake.name))]
 
-function describe({ mistake, parameter, node }: Hypothesis): string {
+/** Whether two trials of one mistake differ by no more than how a measured parameter is rounded, or by the same mistake's place. */
+function isNear(a: Trial, b: Trial): boolean {
+  return a.node !== b.node || Math.abs(a.parameter - b.parameter) <= 0.01 * Math.abs(b.parameter)
+}
+
+function describe({ mistake, parameter, node, site, only }: Hypothesis): string {
   const { description, parameters, showParameter = String } = mistake
-  return `${node.name} ${description}${parameters === undefined ? '' : ` ${showParameter(parameter)}`}`
+  const where = only === undefined ? '' : `, at ${only.size === 1 ? 'token' : 'tokens'} ${[...only].join(', ')} alone`
+  return `${node.name} ${description}${parameters === undefined ? '' : ` ${showParameter(parameter, site)}`}${where}`
 }
 
 /** All mistakes at the op and at those between it and what was recorded, with all their parameters; the op's own first. */
-function hypotheses(source: RecordedValues, node: GraphNode, piece: Piece): Hypothesis[] {
+function hypotheses(source: RecordedValues, node: GraphNode, piece: Piece, worst: Piece): Hypothesis[] {
   return [node, ...source.replayedInputs(node)].flatMap((at) =>
     MISTAKES.filter(({ ops }) => ops.includes(at.op)).flatMap((mistake) => {
-      const parameters = mistake.parameters?.(siteOf(piece, at, source)) ?? [0]
-      return parameters.map((parameter) => ({ mistake, parameter, node: at }))
+      const site = siteOf(piece, at, source)
+      const known = mistake.parameters?.(site) ?? [0]
+      // Of an op that was not recorded there is nothing to estimate from.
+      const estimated = at === node ? ifAtHand(() => mistake.estimate?.(siteOf(worst, at, source), worst.recorded)) : []
+      return [...new Set([...known, ...(estimated ?? [])])].map((parameter) => ({ mistake, parameter, node: at, site }))
     }),
   )
 }

@@ -17,6 +17,40 @@ function rowByRow(site: OpSite, compute: (row: OpSite) => Float64Array): Float64
 
 const chunkEnd = (site: OpSite) => site.chunk.pos + site.chunk.count
 
+/** The window that leaves least of the site's row unexplained: the softmax over the newest 1, 2, ... positions, each from that before. */
+function estimateWindow(site: OpSite, recorded: Float64Array): readonly number[] {
+  const { heads, kvHeads, keyLength, valueLength } = site.config
+  const end = site.first + 1
+  const queries = site.ofLayer('attn_q_rope', site.first, 1)
+  const keys = site.ofLayer('attn_k_rope', 0, end)
+  const values = site.ofLayer('attn_v', 0, end)
+  const errors = new Float64Array(end)
+  for (let head = 0; head < heads; head++) {
+    const kvHead = Math.floor((head * kvHeads) / heads)
+    const sums = new Float64Array(valueLength)
+    let total = 0
+    let largest = -Infinity
+    for (let window = 1; window < end; window++) {
+      const row = (end - window) * kvHeads + kvHead
+      let score = 0
+      for (let i = 0; i < keyLength; i++) score += queries[head * keyLength + i]! * keys[row * keyLength + i]!
+      score /= Math.sqrt(keyLength)
+      const most = Math.max(largest, score)
+      const shrink = Math.exp(largest - most)
+      const weight = Math.exp(score - most)
+      largest = most
+      total = total * shrink + weight
+      for (let i = 0; i < valueLength; i++) {
+        sums[i] = sums[i]! * shrink + weight * values[row * valueLength + i]!
+        errors[window]! += (sums[i]! / total - recorded[head * valueLength + i]!) ** 2
+      }
+    }
+  }
+  let best = 1
+  for (let window = 2; window < end; window++) if (errors[window]! < errors[best]!) best = window
+  return end > 1 ? [best] : []
+}
+
 /** Of attention and its cache. */
 export const ATTENTION_MISTAKES: readonly Mistake[] = [
   {
@@ -74,16 +108,6 @@ export const ATTENTION_MISTAKES: readonly Mistake[] = [
     compute: (site) => attentionWith(site, { sees: (position) => [0, Math.max(position, 1)] }),
   },
   {
-    name: 'sliding-window',
-    description: 'sees a sliding window only, of positions:',
-    ops,
-    parameters: () => [4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096],
-    compute: (site, window) =>
-      site.first + site.count <= window
-        ? undefined
-        : attentionWith(site, { sees: (position) => [Math.max(0, position + 1 - window), position + 1] }),
-  },
-  {
     name: 'first-position-unseen',
     description: 'does not see position 0',
     ops,
@@ -102,6 +126,17 @@ export const ATTENTION_MISTAKES: readonly Mistake[] = [
     ops,
     compute: (site) =>
       site.chunk.pos === 0 ? undefined : attentionWith(site, { skips: (key) => key === site.chunk.pos - 1 }),
+  },
+  {
+    name: 'sliding-window',
+    description: 'sees a sliding window only, of positions:',
+    ops,
+    parameters: () => [4],
+    estimate: estimateWindow,
+    compute: (site, window) =>
+      site.first + site.count <= window
+        ? undefined
+        : attentionWith(site, { sees: (position) => [Math.max(0, position + 1 - window), position + 1] }),
   },
   {
     name: 'kv-stale',

@@ -1,4 +1,5 @@
 import { ATTENTION_MISTAKES } from './attention.ts'
+import { CACHE_ROW_MISTAKES } from './cache-rows.ts'
 import { EMBEDDING_MISTAKES } from './embedding.ts'
 import { FEED_FORWARD_MISTAKES } from './feed-forward.ts'
 import { LINEAR_MISTAKES } from './linear.ts'
@@ -16,6 +17,7 @@ export const MISTAKES: readonly Mistake[] = [
   ...LINEAR_MISTAKES,
   ...ROPE_MISTAKES,
   ...ATTENTION_MISTAKES,
+  ...CACHE_ROW_MISTAKES,
   ...FEED_FORWARD_MISTAKES,
   ...RESIDUAL_MISTAKES,
   ...QUANTISATION_MISTAKES,

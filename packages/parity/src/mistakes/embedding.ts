@@ -5,6 +5,27 @@ function rowsOf(site: OpSite, ids: readonly number[]): Float64Array {
   return embed(ids, site.model.weights.tokenEmbedding.weight, site.config.embeddingLength)
 }
 
+const placeAndId = (parameter: number, { model }: OpSite) =>
+  [Math.floor(parameter / model.vocabSize), parameter % model.vocabSize] as const
+
+/** The next token id in the place of the one at a position. */
+function besideAt(site: OpSite, position: number): number {
+  const { vocabSize } = site.model
+  return position * vocabSize + ((site.tokenIds(position, 1)[0]! + 1) % vocabSize)
+}
+
+/** The id whose row of the table is nearest to a recorded one. */
+function nearestRow(site: OpSite, recorded: Float64Array): number {
+  const { weight, rows, columns } = site.model.weights.tokenEmbedding
+  let best = { id: 0, error: Number.POSITIVE_INFINITY }
+  for (let id = 0; id < rows; id++) {
+    let error = 0
+    for (let i = 0; i < columns && error < best.error; i++) error += (weight[id * columns + i]! - recorded[i]!) ** 2
+    if (error < best.error) best = { id, error }
+  }
+  return best.id
+}
+
 /** Of the token embedding. */
 export const EMBEDDING_MISTAKES: readonly Mistake[] = [
   {
@@ -27,6 +48,25 @@ export const EMBEDDING_MISTAKES: readonly Mistake[] = [
       return rowsOf(
         site,
         site.tokenIds().map((id) => (id + step + vocabSize) % vocabSize),
+      )
+    },
+  },
+  {
+    name: 'embedding-row-wrong',
+    description: 'holds the row of another token at one position:',
+    ops: ['token_embd'],
+    // Position * vocabulary + id.
+    parameters: (site) => (site.tokenIds(0, site.first + site.count).length < 2 ? [] : [besideAt(site, 1)]),
+    estimate: (site, recorded) => [site.first * site.model.vocabSize + nearestRow(site, recorded)],
+    showParameter: (parameter, site) => {
+      const [position, id] = placeAndId(parameter, site)
+      return `at token ${position} that of id ${id} in the place of ${site.source.tokenIds[position]}`
+    },
+    compute: (site, parameter) => {
+      const [position, id] = placeAndId(parameter, site)
+      return rowsOf(
+        site,
+        site.tokenIds().map((own, i) => (site.first + i === position ? id : own)),
       )
     },
   },

@@ -35,6 +35,24 @@ function reordered(
   return { weight: shuffled, ...(bias && { bias: bias.map((_, row) => bias[source(row)]!) }) }
 }
 
+/** Places that the largest value may have come from. */
+const ORIGINS = 8
+
+/** By how many rows the weight is shifted that gives the recorded row: the largest value tells where it came from, the others choose. */
+function estimateShift(site: OpSite, recorded: Float64Array): readonly number[] {
+  const { bias, rows } = site.linear()!
+  const [right, wrong] = [site.right(), recorded].map((values) => values.map((value, i) => value - (bias?.[i] ?? 0)))
+  const largest = wrong!.reduce((most, value, i) => (Math.abs(value) > Math.abs(wrong![most]!) ? i : most), 0)
+  const origins = Array.from({ length: rows }, (_, row) => row)
+    .toSorted((a, b) => Math.abs(right![a]! - wrong![largest]!) - Math.abs(right![b]! - wrong![largest]!))
+    .slice(0, ORIGINS)
+  const misfit = (shift: number) =>
+    wrong!.reduce((sum, value, i) => sum + (value - right![(i + shift + rows) % rows]!) ** 2, 0)
+  const [best] = origins.map((origin) => origin - largest).toSorted((a, b) => misfit(a) - misfit(b))
+  if (best === undefined || best === 0) return []
+  return [Math.abs(best) <= rows / 2 ? best : best - Math.sign(best) * rows]
+}
+
 /** Of the matrices: projections, feed-forward, head. */
 export const LINEAR_MISTAKES: readonly Mistake[] = [
   {
@@ -81,11 +99,14 @@ export const LINEAR_MISTAKES: readonly Mistake[] = [
   },
   {
     name: 'weight-row-shifted',
-    description: 'has the rows of the weight shifted by one',
+    description: 'has in each row of the weight what belongs so many rows further:',
     ops: linears,
-    compute: (site) => {
+    parameters: () => [1, -1],
+    estimate: estimateShift,
+    compute: (site, shift) => {
       const linear = site.linear()!
-      return applied(site, { weight: reordered(linear, (row) => (row + 1) % linear.rows).weight })
+      const { rows } = linear
+      return applied(site, { weight: reordered(linear, (row) => (((row + shift) % rows) + rows) % rows).weight })
     },
   },
   {

@@ -10,8 +10,13 @@ export interface Mistake {
   readonly ops: readonly Op[]
   /** What `description` leaves open, e.g. which base: all that are tried, the oracle plants the first. */
   readonly parameters?: (site: OpSite) => readonly number[]
+  /**
+   * Parameters that what was recorded speaks for, tried besides: `site` is of one row, `recorded` is that row. Of such a mistake the
+   * oracle plants any parameter.
+   */
+  readonly estimate?: (site: OpSite, recorded: Float64Array) => readonly number[]
   /** Where a parameter says more than its number. */
-  readonly showParameter?: (parameter: number) => string
+  readonly showParameter?: (parameter: number, site: OpSite) => string
   /**
    * What the op then gives at the site, [count, width]; undefined where the model or the place has nothing of the kind to get
    * wrong. Throws NotAtHand where values are missing.

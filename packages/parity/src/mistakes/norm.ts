@@ -1,6 +1,7 @@
 import { rmsNorm } from '@plumbline/reference/ops'
 import type { OpSite } from '../graph/op-site.ts'
 import type { Mistake } from './mistake.ts'
+import { roundings } from './roundings.ts'
 
 const ops = ['attn_norm', 'ffn_norm', 'output_norm'] as const
 
@@ -22,6 +23,21 @@ const meanSquare = (row: Float64Array) => row.reduce((sum, x) => sum + x * x, 0)
 /** With `weight` in the place of the norm's own. */
 function weighted(site: OpSite, weight: Float32Array | undefined): Float64Array | undefined {
   return weight && rmsNorm(site.input(), weight, site.config.rmsEpsilon)
+}
+
+/** From the scale that turns the row, times the weight, into what was recorded: 1 / sqrt(mean square + epsilon). */
+function estimateEpsilon(site: OpSite, recorded: Float64Array): readonly number[] {
+  const weight = site.normWeight()!
+  const x = site.input()
+  let along = 0
+  let squares = 0
+  for (const [i, value] of x.entries()) {
+    along += recorded[i]! * value * weight[i]!
+    squares += (value * weight[i]!) ** 2
+  }
+  const epsilon = (squares / along) ** 2 - meanSquare(x)
+  // What is larger is no epsilon, but another norm, or none.
+  return epsilon > 0 && epsilon <= 1 ? roundings(epsilon) : []
 }
 
 /** Of root mean square layer normalisation. */
@@ -87,6 +103,12 @@ export const NORM_MISTAKES: readonly Mistake[] = [
     compute: (site) => scaled(site, (row) => 1 / (meanSquare(row) + site.config.rmsEpsilon)),
   },
   {
+    name: 'norm-epsilon-outside-root',
+    description: 'adds epsilon to the root, not under it',
+    ops,
+    compute: (site) => scaled(site, (row) => 1 / (Math.sqrt(meanSquare(row)) + site.config.rmsEpsilon)),
+  },
+  {
     name: 'norm-epsilon',
     description: 'uses the epsilon',
     ops,
@@ -94,13 +116,8 @@ export const NORM_MISTAKES: readonly Mistake[] = [
       [1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8, 1e-12, 0].filter(
         (epsilon) => Math.abs(epsilon - site.config.rmsEpsilon) > 0.01 * site.config.rmsEpsilon,
       ),
+    estimate: estimateEpsilon,
     compute: (site, epsilon) => rmsNorm(site.input(), site.normWeight()!, epsilon),
-  },
-  {
-    name: 'norm-epsilon-outside-root',
-    description: 'adds epsilon to the root, not under it',
-    ops,
-    compute: (site) => scaled(site, (row) => 1 / (Math.sqrt(meanSquare(row)) + site.config.rmsEpsilon)),
   },
   {
     name: 'norm-weight-of-other-norm',

@@ -1,6 +1,7 @@
 import { rope } from '@plumbline/reference/ops'
 import type { OpSite } from '../graph/op-site.ts'
 import type { Mistake } from './mistake.ts'
+import { estimateBase, estimateOffset, estimateScaling } from './rope-estimates.ts'
 
 const ops = ['attn_q_rope', 'attn_k_rope'] as const
 
@@ -53,20 +54,15 @@ export const ROPE_MISTAKES: readonly Mistake[] = [
     description: 'rotates by the position plus',
     ops,
     parameters: () => [1, -1, 2, -2],
+    estimate: estimateOffset,
     compute: (site, offset) => rotated(site, { position: (row) => site.first + row + offset }),
-  },
-  {
-    name: 'rope-base',
-    description: 'uses the base (rope_theta)',
-    ops,
-    parameters: (site) => [10_000, 500_000, 1_000_000, 100_000].filter((base) => base !== site.config.ropeTheta),
-    compute: otherBase,
   },
   {
     name: 'rope-scaling',
     description: 'divides positions by',
     ops,
     parameters: (site) => [2, 4, 8, 0.5, 1 / site.config.ropeScalingFactor].filter((factor) => factor !== 1),
+    estimate: estimateScaling,
     compute: (site, factor) => rotated(site, { frequency: (frequency) => frequency / factor }),
   },
   {
@@ -83,6 +79,15 @@ export const ROPE_MISTAKES: readonly Mistake[] = [
       rotated(site, {
         frequency: (frequency, pair) => frequency * site.config.ropeTheta ** (pair / site.config.ropeDimensions),
       }),
+  },
+  {
+    name: 'rope-base',
+    description: 'uses the base (rope_theta)',
+    ops,
+    parameters: (site) => [10_000, 500_000, 1_000_000, 100_000].filter((base) => base !== site.config.ropeTheta),
+    estimate: estimateBase,
+    showParameter: (base, { config }) => `${base} in the place of ${config.ropeTheta}`,
+    compute: otherBase,
   },
   {
     name: 'rope-half-the-dimensions',

@@ -98,8 +98,20 @@ describe('a mistake', () => {
     ['rope-pairing@1.ffn_norm', 'befalls attn_q_rope, attn_k_rope'],
     ['double-bos@1', 'befalls no layer'],
     ['norm-missing@1.output_norm', 'in no layer'],
+    ['norm-missing=2', 'takes no value'],
+    ['rope-base=big@1', 'the value must be a number'],
+    ['rope-base=', 'the value must be a number'],
   ])('%s is refused: %s', (text, message) => {
     expect(() => parsePlanting(text, model)).toThrow(message)
+  })
+
+  it('has the value that it is given', () => {
+    const { run } = recordOracle(model, PROMPT, { planting: parsePlanting('rope-base=40000@2.attn_k_rope', model) })
+    const [before, after] = ['blk.2.attn_k', 'blk.2.attn_k_rope'].map((name) => recordedRows(run, name, 3, 1)!)
+    // Pair 1 of 4 of the first head, at position 3.
+    const angle = Math.atan2(after![3]!, after![2]!) - Math.atan2(before![3]!, before![2]!)
+    expect(Math.cos(angle - 3 * 40_000 ** -0.25)).toBeCloseTo(1, 10)
+    expect(Math.cos(angle - 3 * 10_000 ** -0.25)).not.toBeCloseTo(1, 3)
   })
 
   it('is refused where there is nothing to get wrong', () => {

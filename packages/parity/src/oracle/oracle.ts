@@ -96,12 +96,12 @@ export function runOracle(
 }
 
 function plant(
-  { mistake }: Planting,
+  { mistake, parameter }: Planting,
   site: OpSite,
   values: Float64Array,
   planted: { sites: number; difference: number; size: number },
 ): void {
-  const wrong = ifAtHand(() => mistake.compute(site, plantedParameter(mistake, site)))
+  const wrong = ifAtHand(() => mistake.compute(site, parameter ?? plantedParameter(mistake, site)))
   if (wrong === undefined) return
   const right = site.right()
   planted.sites++

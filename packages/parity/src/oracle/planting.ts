@@ -13,6 +13,8 @@ export interface Planting {
   readonly op: Op
   /** Every layer where it is undefined. */
   readonly layer?: number
+  /** In the place of the one that the mistake itself plants. */
+  readonly parameter?: number
   /** Both where it is undefined. */
   readonly phase?: Phase
 }
@@ -22,14 +24,17 @@ export function isPlantedAt({ op, layer, phase }: Planting, node: GraphNode, at:
 }
 
 /**
- * NAME[@PLACE][:prefill|decode], where PLACE is a layer (2), an op (ffn_norm, logits), or an op of a layer (2.ffn_norm). Without an
+ * NAME[=VALUE][@PLACE][:prefill|decode], where VALUE is of mistakes such as rope-base=40000, and PLACE is a layer (2), an op (ffn_norm, logits), or an op of a layer (2.ffn_norm). Without an
  * op it is the mistake's first, without a layer all of them. INVALID_OPTION names the choices.
  */
 export function parsePlanting(text: string, { config }: Pick<ReferenceModel, 'config'>): Planting {
-  const [, name, place, phase] = /^([^@:]*)(?:@([^:]*))?(?::(.*))?$/.exec(text) ?? []
+  const [, name, value, place, phase] = /^([^@:=]*)(?:=([^@:]*))?(?:@([^:]*))?(?::(.*))?$/.exec(text) ?? []
   const mistake = MISTAKES.find((known) => known.name === name)
   if (mistake === undefined)
     throw invalid(text, `no such mistake; choose from ${MISTAKES.map((m) => m.name).join(', ')}`)
+  const parameter = value === undefined ? undefined : Number(value)
+  if (parameter !== undefined && mistake.estimate === undefined) throw invalid(text, `${name} takes no value`)
+  if (value?.trim() === '' || Number.isNaN(parameter)) throw invalid(text, 'the value must be a number')
   if (phase !== undefined && phase !== 'prefill' && phase !== 'decode') {
     throw invalid(text, 'the phase must be prefill or decode')
   }
@@ -44,7 +49,13 @@ export function parsePlanting(text: string, { config }: Pick<ReferenceModel, 'co
   if (layer !== undefined && layer >= config.layers) {
     throw invalid(text, `the model has layers 0 to ${config.layers - 1}`)
   }
-  return { mistake, op, ...(layer !== undefined && { layer }), ...(phase !== undefined && { phase }) }
+  return {
+    mistake,
+    op,
+    ...(layer !== undefined && { layer }),
+    ...(phase !== undefined && { phase }),
+    ...(parameter !== undefined && { parameter }),
+  }
 }
 
 function inLayer(op: Op): boolean {
