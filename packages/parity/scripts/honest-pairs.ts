@@ -17,7 +17,9 @@ const pairs = []
 for (const name of given.length === 0 ? all : (given as SuiteName[])) {
   const compared = await comparePairs(name, ['worker', 'oracle'])
   pairs.push(...compared.pairs)
-  process.stderr.write(`${name}: ${compared.pairs.length} pairs, ${compared.alarms.length} alarms\n`)
+  process.stderr.write(
+    `${name}: ${compared.pairs.length} pairs, ${compared.alarms.length} alarms, ${compared.notShown.length} not shown\n`,
+  )
 }
 if (given.length > 0) process.stdout.write(honestPairsMarkdown(pairs))
 else {

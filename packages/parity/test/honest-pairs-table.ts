@@ -8,7 +8,7 @@ export function honestPairsMarkdown(pairs: readonly HonestPair[]): string {
 Two recordings of one computation, made in two honest ways, and what \`compare\` says of them. Remade by
 \`pnpm --filter @plumbline/parity honest-pairs\`, which needs the test assets and a built worker.
 
-${pairs.length} pairs, ${alarms.length === 0 ? 'no alarm' : `${alarms.length} of them with an alarm`}. An alarm is a verdict other than "same", "within tolerance" and, where one
+${pairs.length} pairs, ${alarms.length === 0 ? 'no alarm' : `${alarms.length} of them with an alarm`}, ${pairs.filter(({ outcome }) => outcome === 'not-shown').length} not shown. An alarm is a verdict other than "same", "within tolerance" and, where one
 side holds only a part of the values (llama.cpp's ten largest logits), "partial"; or greedy continuations that part otherwise than by a tie.
 "Not shown" is none: the values are within coarse noise, but not every op could be replayed, so that a mistake could be lost in it.
 
