@@ -11,6 +11,7 @@ import type { Row } from './row.ts'
 
 // As in src/cli.ts.
 setFlagsFromString('--semi-space-growth-factor=1')
+setFlagsFromString('--heap-growing-percent=25')
 
 /** The first one is a warm-up. */
 const REPETITIONS = 3

@@ -4,7 +4,7 @@ import { ValueStatistics } from '../metrics/value-statistics.ts'
 import type { Checkpoint, Fault, RecordedRun, Recording, Slab, Values } from '../recording/recording.ts'
 import { type JsonLine, scanJsonLines } from './json-lines.ts'
 import { NumberScanner } from './number-scanner.ts'
-import { FaultList, RecordingFile } from './recording-file.ts'
+import { FaultList, knownPlace, RecordingFile } from './recording-file.ts'
 
 /** Read at once, so that a large slab does not fill the memory. */
 const VALUES_AT_ONCE = 1 << 20
@@ -23,7 +23,7 @@ export function checkValues(recording: Recording, onProgress?: (done: number, of
       try {
         checkFinite(checkpoint.name, slab, faults)
       } catch (error) {
-        faults.add('malformed', slab.place, (error as Error).message)
+        faults.add('malformed', knownPlace(slab.place), (error as Error).message)
       }
       onProgress?.(++done, total)
     }
@@ -55,9 +55,9 @@ export function wrongStatistics(recording: Recording): readonly Fault[] {
         const slab = checkpoint.slab(index)
         try {
           const lie = statisticsLie(statedAt(file, slab), slab)
-          if (lie !== undefined) faults.add('statistics', slab.place, `${checkpoint.name}: ${lie}`)
+          if (lie !== undefined) faults.add('statistics', knownPlace(slab.place), `${checkpoint.name}: ${lie}`)
         } catch (error) {
-          faults.add('malformed', slab.place, (error as Error).message)
+          faults.add('malformed', knownPlace(slab.place), (error as Error).message)
         }
       }
     }
@@ -94,7 +94,11 @@ function checkFinite(name: string, slab: Slab, faults: FaultList): void {
     }
   }
   if (count > 0)
-    faults.add('non-finite', slab.place, `${name} has ${count} non-finite values, from position ${first} on`)
+    faults.add(
+      'non-finite',
+      knownPlace(slab.place),
+      `${name} has ${count} non-finite values, from position ${first} on`,
+    )
 }
 
 function* chunksOf(slab: Slab): Generator<{ values: Values; row: number }> {
@@ -121,7 +125,7 @@ function checkTraceRecords(run: RecordedRun, path: string, faults: FaultList): v
       if (slab.place.byteOffset !== line.byteOffset) continue
       next.set(checked.data.name, index + 1)
       const lie = lieOf(checked.data, line, slab, scanner)
-      if (lie !== undefined) faults.add('statistics', slab.place, `${checked.data.name}: ${lie}`)
+      if (lie !== undefined) faults.add('statistics', knownPlace(slab.place), `${checked.data.name}: ${lie}`)
     }
   } finally {
     file.close()

@@ -158,7 +158,10 @@ export function openCheckpointJsonl(file: RecordingFile, dialect: Dialect): Reco
     }
   }
   if (runs.size === 0)
-    throw invalid({ file: file.path }, `holds no whole record: ${faults.list()[0]?.message ?? 'it is empty'}`)
+    throw invalid(
+      { line: 1, byteOffset: 0, ...faults.list()[0], file: file.path },
+      `holds no whole record: ${faults.list()[0]?.message ?? 'it is empty'}`,
+    )
   return {
     path: file.path,
     format: dialect,

@@ -6,7 +6,7 @@ import { damagedRecordings } from '../../test/helpers/damage.ts'
 import { exampleRecordings } from '../../test/helpers/example-recordings.ts'
 import { flatten, temporaryFolder } from '../../test/helpers/recordings.ts'
 import { compare } from '../comparison/compare.ts'
-import type { Recording } from '../recording/recording.ts'
+import type { Place, Recording } from '../recording/recording.ts'
 import { checkValues } from './check-values.ts'
 import { openRecording } from './open-recording.ts'
 
@@ -48,6 +48,7 @@ it('neither crashes nor hangs on damage, and calls nothing sound that a checksum
     const begun = performance.now()
     const said = await examine(path)
     if (performance.now() - begun > TOO_LONG_MS) wrong.push(`${of.name}: ${damage}: took too long`)
+    if (said.unplaced !== undefined) wrong.push(`${of.name}: ${damage}: says not where: ${said.unplaced}`)
     if (said.crash !== undefined) wrong.push(`${of.name}: ${damage}: ${said.crash}`)
     if (said.faulty) seen++
     else if (of.checksummed && said.content !== sound.get(of.name)) wrong.push(`${of.name}: ${damage}: called sound`)
@@ -93,22 +94,42 @@ it('never passes a damaged recording for the sound one, unless nothing that coun
   expect(compared).toBeGreaterThanOrEqual(1000)
 }, 300_000)
 
-async function examine(path: string): Promise<{ faulty: boolean; content?: string; crash?: string }> {
+interface Said {
+  readonly faulty: boolean
+  readonly content?: string
+  readonly crash?: string
+  /** A message without its place. */
+  readonly unplaced?: string
+}
+
+async function examine(path: string): Promise<Said> {
   let recording: Recording
   try {
     recording = await openRecording(path)
   } catch (error) {
     const known = error instanceof PlumblineError && /^(UNREADABLE|INVALID)_RECORDING$/.test(error.code)
-    return { faulty: true, ...(!known && { crash: (error as Error).stack ?? String(error) }) }
+    if (!known) return { faulty: true, crash: (error as Error).stack ?? String(error) }
+    return { faulty: true, ...unplaced([{ ...error.fields, message: error.message }]) }
   }
   try {
     const faults = [...recording.faults, ...checkValues(recording)]
-    return faults.length > 0 ? { faulty: true } : { faulty: false, content: contentOf(recording) }
+    return faults.length > 0 ? { faulty: true, ...unplaced(faults) } : { faulty: false, content: contentOf(recording) }
   } catch (error) {
     return { faulty: true, crash: (error as Error).stack ?? String(error) }
   } finally {
     recording.close()
   }
+}
+
+/** The first of them that does not say in which file, line and byte: bytes that are not known to be text have no lines. */
+function unplaced(faults: readonly (Partial<Place> & { readonly message: string })[]): Pick<Said, 'unplaced'> {
+  const found = faults.find(({ file, line, byteOffset, message }) => {
+    if (/is not there$/.test(message)) return false
+    const text =
+      !/: is empty$|: is compressed with |: its first bytes, /.test(message) && /\.(json|jsonl|txt)$/.test(file ?? '')
+    return file === undefined || !Number.isInteger(byteOffset) || (text && !Number.isInteger(line))
+  })
+  return found === undefined ? {} : { unplaced: JSON.stringify(found) }
 }
 
 /** What counts of a recording: what was run, and every value. Not what it ran on, nor when, nor how narrowly a token was chosen. */

@@ -34,13 +34,13 @@ export class JsonNumbers {
     this.#file.close()
   }
 
-  read({ index, dataOffset, perRow, count, dtype }: SlabEntry, first: number, rows: number): Values {
+  read({ index, dataOffset, perRow, count, dtype, line }: SlabEntry, first: number, rows: number): Values {
     const from = first * perRow
     const length = rows * perRow
     const ready = this.#ahead.values(dataOffset)
     if (ready?.length === count * perRow) return ready.subarray(from, from + length)
     if (this.#entry !== index || this.#element > from) {
-      this.#scanner.seek(dataOffset)
+      this.#scanner.seek(dataOffset, line)
       this.#element = 0
     }
     // Not in place until all has gone well.
@@ -56,10 +56,7 @@ export class JsonNumbers {
     this.#scanner.read(values)
     this.#element += length
     if (this.#element === count * perRow && !this.#scanner.atEnd) {
-      throw invalid(
-        { file: this.#file.path, byteOffset: this.#scanner.offset },
-        'there are more values than the shape says',
-      )
+      throw invalid(this.#scanner.placeOf(this.#scanner.offset), 'there are more values than the shape says')
     }
     this.#entry = index
     return values

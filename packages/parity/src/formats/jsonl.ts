@@ -47,8 +47,10 @@ export async function openJsonl(file: RecordingFile): Promise<Recording> {
   const tables: { header: ReturnType<typeof runHeader>; slabs: SlabTable; lineOffsets: number[] }[] = []
   let count = 0
   let closedAt: number | undefined
+  let lastLine = 0
   for (const { line, byteOffset, record, values, problem } of scanJsonLines(file)) {
     const place = { file: file.path, line, byteOffset }
+    lastLine = line
     if (line === 1) {
       const header = headerSchema.safeParse(record)
       if (!header.success) throw invalid(place, problem?.message ?? describeIssue(header.error))
@@ -121,7 +123,10 @@ export async function openJsonl(file: RecordingFile): Promise<Recording> {
     }
   }
   if (tables.length === 0) throw invalid({ file: file.path, line: 1, byteOffset: 0 }, 'its first line names no runs')
-  if (closedAt === undefined) faults.add('truncated', { file: file.path }, 'the line that closes the file is not there')
+  if (closedAt === undefined) {
+    const end = { file: file.path, line: lastLine + 1, byteOffset: file.size }
+    faults.add('truncated', end, 'the line that closes the file is not there')
+  }
   const runs: RecordedRun[] = tables.map(({ header, slabs }) => ({ ...header, checkpoints: slabs.checkpoints }))
   return { path: file.path, format: 'jsonl', runs, faults: faults.list(), close: () => numbers.close() }
 }

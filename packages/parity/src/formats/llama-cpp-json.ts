@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Checkpoint, RecordedRun, Recording } from '../recording/recording.ts'
 import { parseJson } from './json-file.ts'
+import { placeInJsonFile } from './json-place.ts'
 import { FaultList, type RecordingFile } from './recording-file.ts'
 import { greedyOfSidecar, identityOfSidecar, sidecarSchema } from './sidecar.ts'
 
@@ -25,10 +26,10 @@ export function openLlamaCppJson(file: RecordingFile): Recording {
   const faults = new FaultList()
   const { records, ...common } = parseJson(file, schema)
   const names = new Set<string>()
-  const runs = records.map((record): RecordedRun => {
+  const runs = records.map((record, index): RecordedRun => {
     const { name, ids, prefill_top10_ids: topIds, prefill_top10_logits: topLogits } = record
     const bad = (kind: 'wrong-count' | 'duplicate', message: string) =>
-      faults.add(kind, { file: file.path }, `${name}: ${message}`)
+      faults.add(kind, placeInJsonFile(file.path, ['records', index]), `${name}: ${message}`)
     if (names.has(name)) bad('duplicate', 'there are two records of this name')
     names.add(name)
     const perRow = topIds?.[0]?.length ?? 0

@@ -59,7 +59,8 @@ export function openLlamaDebug(file: RecordingFile): Recording {
   let scanned: ReturnType<typeof scan>
   try {
     scanned = scan(file, spool, faults)
-    if (scanned.passes.length === 0) throw invalid({ file: file.path }, 'holds no node that is a checkpoint')
+    if (scanned.passes.length === 0)
+      throw invalid({ file: file.path, line: 1, byteOffset: 0 }, 'holds no node that is a checkpoint')
     values = spool.finish()
   } catch (error) {
     spool.discard()

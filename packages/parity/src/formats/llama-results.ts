@@ -1,5 +1,5 @@
 import type { Recording } from '../recording/recording.ts'
-import { FaultList, invalid, type RecordingFile, unreadable } from './recording-file.ts'
+import { FaultList, invalid, type RecordingFile, unreadableAt } from './recording-file.ts'
 import { SlabTable } from './slab-table.ts'
 import { integersOf } from './tensor-run.ts'
 import { TensorReader } from './tensor-values.ts'
@@ -27,19 +27,19 @@ export function openLlamaResults(file: RecordingFile): Recording {
   for (let index = 0; index < keyCount; index++) {
     const key = header.text()
     if (key === 'general.architecture' || key.startsWith('tokenizer.'))
-      throw unreadable(file.path, 'is a model; what is read here is what llama-results wrote')
+      throw unreadableAt(header.place, 'is a model; what is read here is what llama-results wrote')
     const type = header.u32()
     if (type !== STRING) throw header.bad(`${key} is of type ${type}, and llama-results writes strings alone`)
     const value = header.text()
     if (key === 'path_model') model = value
   }
-  if (model === undefined || tensorCount !== 2) throw unreadable(file.path, 'is a GGUF, and not of llama-results')
+  if (model === undefined || tensorCount !== 2) throw unreadableAt(header.place, 'is a GGUF, and not of llama-results')
   const tensors = new Map(Array.from({ length: 2 }, () => header.tensor()).map((tensor) => [tensor.name, tensor]))
   const dataStart = Math.ceil(header.offset / ALIGNMENT) * ALIGNMENT
   const tokens = tensors.get('tokens')
   const logits = tensors.get('logits')
   if (tokens?.type !== I32 || logits?.type !== F32)
-    throw unreadable(file.path, 'must have tokens of I32 and logits of F32')
+    throw unreadableAt(header.place, 'must have tokens of I32 and logits of F32')
   const count = tokens.values
   const vocabSize = logits.values / count
   if (count === 0 || !Number.isInteger(vocabSize) || !logits.shape.includes(vocabSize)) {
@@ -57,8 +57,11 @@ export function openLlamaResults(file: RecordingFile): Recording {
     throw header.bad('its tensors overlap')
   }
   const ids = integersOf({ ...tokens, dtype: 'I32', file, offset: dataStart + tokens.offset }, 0, count)
-  if (ids.some((id) => id < 0 || id >= vocabSize))
-    faults.add('malformed', { file: file.path }, 'has tokens outside of its vocabulary')
+  const foreign = ids.findIndex((id) => id < 0 || id >= vocabSize)
+  if (foreign >= 0) {
+    const place = { file: file.path, byteOffset: dataStart + tokens.offset + 4 * foreign }
+    faults.add('malformed', place, `has token ${ids[foreign]}, outside of its vocabulary`)
+  }
 
   const reader = new TensorReader()
   const slabs = new SlabTable({
@@ -102,7 +105,12 @@ class Header {
   }
 
   bad(message: string) {
-    return invalid({ file: this.#file.path, byteOffset: this.offset }, message)
+    return invalid(this.place, message)
+  }
+
+  /** After what was read. */
+  get place() {
+    return { file: this.#file.path, byteOffset: this.offset }
   }
 
   skip(length: number): number {

@@ -60,3 +60,27 @@ it('reads a line of JSON that no string can hold', async () => {
   expect(bytes).toBe(rows * width * 4)
   expect(maxRssMiB).toBeLessThan(LIMIT_MIB)
 }, 300_000)
+
+it.each(['parquet', 'safetensors', 'npz'] as const)(
+  'converts 0.75 GB to %s',
+  async (format) => {
+    const folder = temporaryFolder()
+    const [count, width] = [1024, 1024]
+    const tensors = Array.from({ length: 180 }, (_, index) => ({ name: `blk.${index}.output`, shape: [count, width] }))
+    const manifest = { format: 'raw-f32', data: 'x.f32', ids: Array(count).fill(1), tensors }
+    writeFileSync(join(folder, 'x.json'), JSON.stringify(manifest))
+    const data = openSync(join(folder, 'x.f32'), 'w')
+    const row = Float32Array.from({ length: count * width }, (_, index) => Math.sin(index))
+    for (const _ of tensors) writeSync(data, row)
+    closeSync(data)
+    const cli = fileURLToPath(new URL('../cli.ts', import.meta.url))
+    const flags = ['--conditions=source', '--disable-warning=ExperimentalWarning', '--import', REPORT_MEMORY]
+    const args = ['convert', join(folder, 'x.json'), join(folder, 'out'), '--to', format]
+    const { stderr } = await promisify(execFile)(process.execPath, [...flags, cli, ...args])
+    expect(Number(/maxRssMiB (\d+)/.exec(stderr)?.[1])).toBeLessThan(LIMIT_MIB)
+  },
+  900_000,
+)
+
+/** A module of one line: what the process took at most, on stderr. */
+const REPORT_MEMORY = `data:text/javascript,process.on('exit',()=>console.error('maxRssMiB',Math.ceil(process.resourceUsage().maxRSS/1024)))`

@@ -4,7 +4,7 @@ import { type Entry, openPromise, type ZipFile } from 'yauzl'
 import type { Recording } from '../recording/recording.ts'
 import { checkJson } from './json-file.ts'
 import { readNpyHeader } from './npy-header.ts'
-import { FaultList, invalid, type RecordingFile, unreadable } from './recording-file.ts'
+import { FaultList, invalid, type RecordingFile, unreadableAt } from './recording-file.ts'
 import { INDEX_NAME, type RecordingIndex, recordingIndexSchema, runsOfIndex } from './recording-index.ts'
 import { sidecarBeside } from './safetensors.ts'
 import { SpoolFile } from './spool-file.ts'
@@ -21,8 +21,10 @@ const CRC_CHUNK_BYTES = 4 << 20
 export async function openNpz(file: RecordingFile): Promise<Recording> {
   const faults = new FaultList()
   const spool = new Spool(file)
+  // The directory is at the end.
+  const at = { file: file.path, byteOffset: file.size }
   try {
-    const { tensors, index } = await readEntries(file, spool, faults)
+    const { tensors, index } = await readEntries(file, spool, faults, at)
     const unpacked = spool.finish()
     const named = new Map<string, NamedTensor>()
     for (const [name, tensor] of tensors) named.set(name, { ...tensor, file: tensor.unpacked ? unpacked! : file })
@@ -38,7 +40,7 @@ export async function openNpz(file: RecordingFile): Promise<Recording> {
   } catch (error) {
     spool.discard()
     if (error instanceof Error && !('code' in error && String(error.code).endsWith('_RECORDING'))) {
-      throw invalid({ file: file.path }, `is no sound zip archive: ${error.message}`)
+      throw invalid({ file: file.path, byteOffset: at.byteOffset }, `is no sound zip archive: ${error.message}`)
     }
     throw error
   }
@@ -46,13 +48,20 @@ export async function openNpz(file: RecordingFile): Promise<Recording> {
 
 type FoundTensor = Omit<NamedTensor, 'file'> & { readonly unpacked: boolean }
 
-async function readEntries(file: RecordingFile, spool: Spool, faults: FaultList) {
+/** `at`: where it is at. */
+async function readEntries(
+  file: RecordingFile,
+  spool: Spool,
+  faults: FaultList,
+  at: { file: string; byteOffset: number },
+) {
   const zip = await openPromise(file.path, { autoClose: false })
   const tensors = new Map<string, FoundTensor>()
   let index: RecordingIndex | undefined
   try {
-    if (zip.entryCount > MAX_ENTRIES) throw unreadable(file.path, `has ${zip.entryCount} entries`)
+    if (zip.entryCount > MAX_ENTRIES) throw unreadableAt(at, `has ${zip.entryCount} entries`)
     for await (const entry of zip.eachEntry()) {
+      at.byteOffset = entry.relativeOffsetOfLocalHeader
       if (entry.fileName === INDEX_NAME) index = await readIndex(zip, entry, file)
       if (!entry.fileName.endsWith('.npy')) continue
       const name = entry.fileName.slice(0, -4)
@@ -99,7 +108,8 @@ function checkCrc(entry: Entry, crc: number, file: string, byteOffset: number): 
 }
 
 async function readIndex(zip: ZipFile, entry: Entry, file: RecordingFile): Promise<RecordingIndex> {
-  if (entry.uncompressedSize > MAX_JSON_BYTES) throw invalid({ file: file.path }, `${entry.fileName} is too large`)
+  if (entry.uncompressedSize > MAX_JSON_BYTES)
+    throw invalid({ file: file.path, byteOffset: entry.relativeOffsetOfLocalHeader }, `${entry.fileName} is too large`)
   const chunks: Buffer[] = []
   for await (const chunk of await zip.openReadStreamPromise(entry)) chunks.push(chunk as Buffer)
   const bytes = Buffer.concat(chunks)

@@ -1,6 +1,6 @@
 import { FREE_FROM, kernelMemory, makeKernels } from '../kernels/kernels.ts'
 import { POWERS_BYTES, powersOfFive } from './powers-of-five.ts'
-import type { RecordingFile } from './recording-file.ts'
+import type { KnownPlace, RecordingFile } from './recording-file.ts'
 import { invalid } from './recording-file.ts'
 
 const WINDOW_BYTES = 1 << 18
@@ -29,6 +29,7 @@ export class NumberScanner {
   #size = 0
   #at = 0
   #ended = false
+  #line: number | undefined
 
   constructor(file: RecordingFile) {
     this.#file = file
@@ -45,7 +46,9 @@ export class NumberScanner {
     return this.#windowStart + this.#at
   }
 
-  seek(offset: number): void {
+  /** `line`: that the numbers are in, for messages. */
+  seek(offset: number, line?: number): void {
+    this.#line = line
     if (offset >= this.#windowStart && offset <= this.#windowStart + this.#size) {
       this.#at = offset - this.#windowStart
       return
@@ -77,6 +80,10 @@ export class NumberScanner {
       into.set(values.subarray(0, count), done)
       done += count
     }
+  }
+
+  placeOf(byteOffset: number): KnownPlace {
+    return { file: this.#file.path, ...(this.#line !== undefined && { line: this.#line }), byteOffset }
   }
 
   /** Whether the array ends here: what must be after its last number. */
@@ -118,7 +125,7 @@ export class NumberScanner {
   }
 
   #broken(at: number) {
-    return invalid({ file: this.#file.path, byteOffset: this.#windowStart + at }, 'a number must stand here')
+    return invalid(this.placeOf(this.#windowStart + at), 'a number must stand here')
   }
 }
 

@@ -5,6 +5,7 @@ import type { Recording } from '../recording/recording.ts'
 import { dialectOf, openCheckpointJsonl } from './checkpoint-jsonl.ts'
 import { jsonProblem } from './json-file.ts'
 import { scanJsonLines } from './json-lines.ts'
+import { placeInJson, placeInJsonFile } from './json-place.ts'
 import { JSONL_FORMAT, openJsonl } from './jsonl.ts'
 import { openLlamaCppJson } from './llama-cpp-json.ts'
 import { looksLikeLlamaDebug, openLlamaDebug } from './llama-debug.ts'
@@ -74,7 +75,7 @@ const ofPath = (recording: Recording) => ({ recording, ownsFile: false })
 async function openKnown(file: RecordingFile): Promise<{ recording: Recording; ownsFile: boolean }> {
   const { path } = file
   const start = file.bytes(0, START_BYTES)
-  if (start.length === 0) throw unreadable(path, 'is empty')
+  if (start.length === 0) throw unreadableAt({ file: path, byteOffset: 0 }, 'is empty')
   const magic = start.toString('latin1', 0, 4)
   if (magic === 'PAR1') return ofFile(await openParquet(file))
   if (magic === 'GGUF') return ofFile(openLlamaResults(file))
@@ -83,7 +84,10 @@ async function openKnown(file: RecordingFile): Promise<{ recording: Recording; o
   if (looksLikeSafetensors(start)) return ofPath(openSafetensors(path, [path]))
   const compressed = COMPRESSIONS.find(([bytes]) => start.subarray(0, bytes.length).equals(bytes))
   if (compressed !== undefined)
-    throw unreadable(path, `is compressed with ${compressed[1]}: unpack it first (${compressed[2]})`)
+    throw unreadableAt(
+      { file: path, byteOffset: 0 },
+      `is compressed with ${compressed[1]}: unpack it first (${compressed[2]})`,
+    )
   if (start[0] === 0x7b) return openJson(file)
   if (looksLikeLlamaDebug(start) || looksLikeText(file)) return ofFile(openLlamaDebug(file))
   const beginning = start.toString('hex', 0, 8)
@@ -116,13 +120,14 @@ const wholeSchema = z.looseObject({
 /** A JSON document, or lines of it. */
 async function openJson(file: RecordingFile): Promise<{ recording: Recording; ownsFile: boolean }> {
   const { path } = file
+  const begins = { file: path, line: 1, byteOffset: 0 }
   const [first] = scanJsonLines(file)
   const record = first?.record
   const dialect = dialectOf(record)
   if (dialect !== undefined) return ofFile(openCheckpointJsonl(file, dialect))
   if (isObject(record) && record.format === JSONL_FORMAT) return ofFile(await openJsonl(file))
   if (isObject(record) && 'v' in record && 'nbytes' in record && basename(path) !== path) {
-    throw unreadable(path, 'is the record file of a trace: open its folder')
+    throw unreadableAt(begins, 'is the record file of a trace: open its folder')
   }
   const whole = wholeOf(file)
   if (whole.format === RAW_F32_FORMAT) return ofPath(await openRawF32(path))
@@ -130,31 +135,30 @@ async function openJson(file: RecordingFile): Promise<{ recording: Recording; ow
   if (whole.checkpoints !== undefined) {
     const beside = path.replace(/\.json$/, '.safetensors')
     if (beside !== path && existsSync(beside)) return ofPath(openSafetensors(path, [beside]))
-    throw unreadable(path, 'tells of tensors, and there is no .safetensors beside it')
+    throw unreadableAt(
+      placeInJsonFile(path, ['checkpoints']),
+      'tells of tensors, and there is no .safetensors beside it',
+    )
   }
-  throw unreadableAt(
-    { file: path, line: 1, byteOffset: 0 },
-    `begins like JSON, and is in no format that is known (${KNOWN})`,
-  )
+  throw unreadableAt(begins, `begins like JSON, and is in no format that is known (${KNOWN})`)
 }
 
 const MAX_JSON_BYTES = 32 << 20
 
 /** The document, as far as it must be known to tell what it is. Throws UNREADABLE_RECORDING where it is none. */
 function wholeOf(file: RecordingFile): z.output<typeof wholeSchema> {
-  if (file.size > MAX_JSON_BYTES) throw unreadable(file.path, `is ${file.size} bytes of JSON, and no known JSONL`)
+  if (file.size > MAX_JSON_BYTES)
+    throw unreadableAt({ file: file.path, line: 1, byteOffset: 0 }, `is ${file.size} bytes of JSON, and no known JSONL`)
   const text = file.bytes(0, file.size).toString('utf8')
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch (error) {
     const problem = jsonProblem(error)
-    const before = text.slice(0, Number(/ position (\d+)/.exec(problem)?.[1] ?? text.length))
-    const place = { file: file.path, line: before.split('\n').length, byteOffset: Buffer.byteLength(before) }
-    throw unreadableAt(place, `is neither JSON nor JSONL of a known kind: ${problem}`, error)
+    throw unreadableAt(placeInJson(file.path, text), `is neither JSON nor JSONL of a known kind: ${problem}`, error)
   }
   const { success, data } = wholeSchema.safeParse(value)
-  if (!success) throw unreadable(file.path, 'is JSON, and no object')
+  if (!success) throw unreadableAt({ file: file.path, line: 1, byteOffset: 0 }, 'is JSON, and no object')
   return data
 }
 

@@ -15,14 +15,21 @@ const MAX_DEPTH = 8
  * beginning of each chunk to its end and hold as many values as the group has rows: hyparquet looks for values for ever where
  * a page has none, or does not say how long it is.
  */
+/** Of its first column's first page. */
+export function chunkStart({ columns: [first] }: FileMetaData['row_groups'][number]): number {
+  const column = first?.meta_data
+  return Number(column?.dictionary_page_offset || column?.data_page_offset || 0)
+}
+
 export function checkPages(file: RecordingFile, { columns, num_rows }: FileMetaData['row_groups'][number]): void {
+  const footer = { file: file.path, byteOffset: file.size - 8 }
   for (const { meta_data: column } of columns) {
-    if (column === undefined) throw invalid({ file: file.path }, 'has a column of which nothing is told')
+    if (column === undefined) throw invalid(footer, 'has a column of which nothing is told')
     const name = column.path_in_schema.join('.')
     const start = Number(column.dictionary_page_offset || column.data_page_offset)
     const size = Number(column.total_compressed_size)
     if (!(start >= 4 && size > 0 && size <= MAX_CHUNK_BYTES && start + size <= file.size - 12)) {
-      throw invalid({ file: file.path }, `column ${name} is said to have ${size} bytes from byte ${start} on`)
+      throw invalid(footer, `column ${name} is said to have ${size} bytes from byte ${start} on`)
     }
     const reader = new ThriftReader(file.bytes(start, size))
     let values = 0

@@ -2,9 +2,9 @@ import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetRead 
 import type { RecordedRun, Recording } from '../recording/recording.ts'
 import { runHeader } from './identity-json.ts'
 import { checkJson } from './json-file.ts'
-import { checkPages } from './parquet-pages.ts'
+import { checkPages, chunkStart } from './parquet-pages.ts'
 import { HEADER_KEY, ParquetHash, type ParquetHeader, parquetHeaderSchema, SHA256_KEY } from './parquet-schema.ts'
-import { FaultList, invalid, type RecordingFile, unreadable } from './recording-file.ts'
+import { FaultList, invalid, type RecordingFile, unreadableAt } from './recording-file.ts'
 import { SlabTable } from './slab-table.ts'
 import { SpoolFile } from './spool-file.ts'
 import { integersOf } from './tensor-run.ts'
@@ -19,16 +19,18 @@ export async function openParquet(file: RecordingFile): Promise<Recording> {
   const spool = new SpoolFile(file.path)
   let values: RecordingFile
   let tables: Tables
+  const at = { file: file.path, byteOffset: Math.max(0, file.size - 8) }
   try {
-    const { metadata, header, text, sha256 } = await readFooter(file)
+    const { metadata, header, text, sha256, footerStart } = await readFooter(file)
     tables = new Tables(file, header, text, spool, faults)
-    await eachGroup(file, metadata, tables)
+    at.byteOffset = footerStart
+    await eachGroup(file, metadata, tables, at)
     tables.finish(sha256)
     values = spool.finish()
   } catch (error) {
     spool.discard()
     if (error instanceof Error && !('code' in error && String(error.code).endsWith('_RECORDING'))) {
-      throw invalid({ file: file.path }, `is no sound Parquet: ${error.message}`)
+      throw invalid({ file: file.path, byteOffset: at.byteOffset }, `is no sound Parquet: ${error.message}`)
     }
     throw error
   }
@@ -48,13 +50,14 @@ async function readFooter(file: RecordingFile) {
   if (length > Math.min(MAX_FOOTER_BYTES, file.size - 12)) {
     throw invalid({ file: file.path, byteOffset: file.size - 8 }, `says that its footer has ${length} bytes`)
   }
+  const footer = { file: file.path, byteOffset: file.size - 8 - length }
   const metadata = await parquetMetadataAsync(asyncBuffer(file))
   const meta = new Map(metadata.key_value_metadata?.map(({ key, value }) => [key, value]))
   const text = meta.get(HEADER_KEY)
   if (text === undefined)
-    throw unreadable(file.path, `is Parquet, and not of plumbline-parity convert: it has no ${HEADER_KEY}`)
-  const header = checkJson({ file: file.path }, text, parquetHeaderSchema)
-  return { metadata, header, text, sha256: meta.get(SHA256_KEY) }
+    throw unreadableAt(footer, `is Parquet, and not of plumbline-parity convert: it has no ${HEADER_KEY}`)
+  const header = checkJson(footer, text, parquetHeaderSchema)
+  return { metadata, header, text, footerStart: footer.byteOffset, sha256: meta.get(SHA256_KEY) }
 }
 
 function asyncBuffer(file: RecordingFile): AsyncBuffer {
@@ -77,12 +80,20 @@ interface Row {
 
 const COLUMNS = ['run', 'checkpoint', 'phase', 'pos', 'col', 'value'] as const
 
-async function eachGroup(file: RecordingFile, metadata: FileMetaData, tables: Tables): Promise<void> {
+/** `place`: where it is at. */
+async function eachGroup(
+  file: RecordingFile,
+  metadata: FileMetaData,
+  tables: Tables,
+  place: { file: string; byteOffset: number },
+): Promise<void> {
   let rowStart = 0
   for (const group of metadata.row_groups) {
     const rows = Number(group.num_rows)
-    if (!(rows >= 0 && rows <= MAX_GROUP_ROWS)) throw invalid({ file: file.path }, `has a row group of ${rows} rows`)
+    if (!(rows >= 0 && rows <= MAX_GROUP_ROWS)) throw invalid(place, `has a row group of ${rows} rows`)
     checkPages(file, group)
+    place.byteOffset = chunkStart(group)
+    tables.groupAt = place.byteOffset
     const read: Record<string, ArrayLike<unknown>> = {}
     await parquetRead({
       file: asyncBuffer(file),
@@ -95,7 +106,7 @@ async function eachGroup(file: RecordingFile, metadata: FileMetaData, tables: Ta
       },
     })
     for (const name of COLUMNS) {
-      if (read[name]?.length !== rows) throw invalid({ file: file.path }, `has no ${name} for each of ${rows} rows`)
+      if (read[name]?.length !== rows) throw invalid(place, `has no ${name} for each of ${rows} rows`)
     }
     const { run, checkpoint, phase, pos, col, value } = read as unknown as {
       [Column in 'run' | 'checkpoint' | 'phase']: string[]
@@ -120,6 +131,9 @@ class Tables {
   #columns: number[] = []
   #numbers: number[] = []
   #order = 0
+  /** Where the row group begins whose rows are added. */
+  groupAt = 0
+  #lastGroupAt = 0
 
   constructor(file: RecordingFile, header: ParquetHeader, text: string, spool: SpoolFile, faults: FaultList) {
     this.#file = file
@@ -149,6 +163,7 @@ class Tables {
     if (last?.pos !== pos || last.checkpoint !== checkpoint || last.run !== run || last.phase !== phase) {
       this.#finishPosition()
       this.#last = { run, checkpoint, phase, pos }
+      this.#lastGroupAt = this.groupAt
     }
     this.#columns.push(column)
     this.#numbers.push(value)
@@ -157,7 +172,8 @@ class Tables {
   finish(sha256: string | undefined): void {
     this.#finishPosition()
     const found = this.#hash.digest()
-    if (found !== sha256) this.#faults.add('checksum', { file: this.#file.path }, `the sha256 of its rows is ${found}`)
+    if (found !== sha256)
+      this.#faults.add('checksum', { file: this.#file.path, byteOffset: 0 }, `the sha256 of its rows is ${found}`)
   }
 
   runs(): RecordedRun[] {
@@ -178,7 +194,7 @@ class Tables {
     this.#hash.position(row.run, row.checkpoint, row.phase, row.pos, perRow)
     this.#hash.values(columns, numbers)
     const form = this.#header.runs.find(({ id }) => id === row.run)?.checkpoints[row.checkpoint]
-    const place = { file: this.#file.path }
+    const place = { file: this.#file.path, byteOffset: this.#lastGroupAt }
     if (form === undefined) {
       this.#faults.add('malformed', place, `${row.checkpoint} of run ${row.run} is not in the header`)
       return
@@ -200,7 +216,7 @@ class Tables {
       coverage,
       dataOffset,
       order: this.#order++,
-      byteOffset: 0,
+      byteOffset: this.#lastGroupAt,
     })
     if (added !== 'added')
       this.#faults.add('duplicate', place, `${row.checkpoint} at position ${row.pos} is there twice`)

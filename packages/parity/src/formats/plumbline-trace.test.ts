@@ -66,21 +66,21 @@ const record = (change: (record: Record<string, unknown>) => void, at = 4) => ({
 })
 
 it.each<[string, Change, string[]]>([
-  ['a trace that was never closed', { manifest: (manifest) => delete manifest.closed }, ['truncated']],
+  ['a trace that was never closed', { manifest: (manifest) => delete manifest.closed }, ['truncated in line 1']],
   [
     'one that stopped early',
     { manifest: (manifest) => Object.assign(manifest, { stopped: 'disk full' }) },
-    ['truncated'],
+    ['truncated in line 1'],
   ],
   [
     'a line that is missing',
     { lines: (lines) => lines.splice(4, 1), seal: true },
-    ['malformed in line 5', 'wrong-count'],
+    ['malformed in line 5', 'wrong-count in line 54'],
   ],
   [
     'a line twice',
     { lines: (lines) => lines.splice(4, 0, lines[4]!), seal: true },
-    ['duplicate in line 6', 'wrong-count'],
+    ['duplicate in line 6', 'wrong-count in line 56'],
   ],
   [
     'two lines swapped',
@@ -90,9 +90,13 @@ it.each<[string, Change, string[]]>([
   [
     'a line that is no JSON',
     { lines: (lines) => lines.splice(4, 1, '{"v":1,'), seal: true },
-    ['malformed in line 5', 'malformed in line 6', 'wrong-count'],
+    ['malformed in line 5', 'malformed in line 6', 'wrong-count in line 55'],
   ],
-  ['a changed byte', { lines: (lines) => lines.splice(4, 1, lines[4]!.replace('"max":', '"max" :')) }, ['checksum']],
+  [
+    'a changed byte',
+    { lines: (lines) => lines.splice(4, 1, lines[4]!.replace('"max":', '"max" :')) },
+    ['checksum in line 1'],
+  ],
   [
     'statistics that lie',
     record((changed) => Object.assign(changed.stats as object, { max: 9 })),
@@ -110,7 +114,7 @@ it.each<[string, Change, string[]]>([
   [
     'an unknown member',
     record((changed) => Object.assign(changed, { extra: 1 })),
-    ['malformed in line 5', 'malformed in line 6', 'wrong-count'],
+    ['malformed in line 5', 'malformed in line 6', 'wrong-count in line 55'],
   ],
 ])('sees %s', async (_, change, faults) => {
   const folder = temporaryFolder()
@@ -122,7 +126,7 @@ it('a manifest that was changed by hand since its trace was closed is found out'
     (told: Record<string, unknown>) => Object.assign(told, { precision: 'fast' }),
     (told: Record<string, unknown>) => Object.assign(told.closed as object, { generated_token_ids: [5, 3] }),
   ]) {
-    expect(await faultsAfter(temporaryFolder(), { manifest, sealManifest: false })).toEqual(['checksum'])
+    expect(await faultsAfter(temporaryFolder(), { manifest, sealManifest: false })).toEqual(['checksum in line 1'])
   }
 })
 

@@ -9,6 +9,7 @@ import {
 import type { Recording, RunIdentity } from '../recording/recording.ts'
 import { checkJson, describeIssue, readText } from './json-file.ts'
 import { scanJsonLines } from './json-lines.ts'
+import { placeInJsonFile } from './json-place.ts'
 import { FaultList, RecordingFile } from './recording-file.ts'
 import { fileSha256 } from './sha256-file.ts'
 import { SlabTable } from './slab-table.ts'
@@ -37,7 +38,7 @@ export async function openPlumblineTrace(directory: string): Promise<Recording> 
   const hashes = Promise.all(manifest.closed ? [fileSha256(records.path), fileSha256(tensors.path)] : [])
   try {
     table = indexRecords(manifest, records, tensors, faults)
-    checkClosing(manifest, manifestPath, table.records, await hashes, records, tensors, faults)
+    checkClosing(manifest, manifestPath, table, await hashes, records, tensors, faults)
     checkManifest(manifest, manifestPath, manifestText, faults)
   } catch (error) {
     await hashes.catch(() => undefined)
@@ -106,9 +107,11 @@ function indexRecords(manifest: TraceManifest, records: RecordingFile, tensors: 
   const layerOf = new Map(checkpointNames(manifest.model.layers).map((name) => [name, layerIn(name)]))
   const promptLength = manifest.prompt_token_ids.length
   let count = 0
+  let lines = 0
   let end = 0
   for (const { line, byteOffset, record, problem } of scanJsonLines(records)) {
     const place = { file: records.path, line, byteOffset }
+    lines = line
     const checked = traceRecordSchema.safeParse(record)
     if (problem !== undefined || !checked.success) {
       faults.add(problem?.kind ?? 'malformed', place, problem?.message ?? describeIssue(checked.error!))
@@ -153,7 +156,7 @@ function indexRecords(manifest: TraceManifest, records: RecordingFile, tensors: 
     const message = `has ${tensors.size} bytes, and the records tell of ${end}`
     faults.add('wrong-count', { file: tensors.path, byteOffset: end }, message)
   }
-  return { slabs, records: count }
+  return { slabs, records: count, lines }
 }
 
 function layerIn(name: string): number | null {
@@ -163,22 +166,36 @@ function layerIn(name: string): number | null {
 function checkClosing(
   { closed, stopped }: TraceManifest,
   path: string,
-  count: number,
+  { records: count, lines }: { readonly records: number; readonly lines: number },
   [traceSha256, tensorsSha256]: readonly string[],
   records: RecordingFile,
   tensors: RecordingFile,
   faults: FaultList,
 ): void {
-  if (stopped !== undefined) faults.add('truncated', { file: path }, `the trace stopped early: ${stopped}`)
+  if (stopped !== undefined)
+    faults.add('truncated', placeInJsonFile(path, ['stopped']), `the trace stopped early: ${stopped}`)
   if (closed === undefined) {
-    faults.add('truncated', { file: path }, 'the trace was never closed: its writer was killed, or is still at it')
+    faults.add(
+      'truncated',
+      placeInJsonFile(path),
+      'the trace was never closed: its writer was killed, or is still at it',
+    )
     return
   }
   if (closed.records !== count) {
-    faults.add('wrong-count', { file: records.path }, `has ${count} whole records, and must have ${closed.records}`)
+    faults.add(
+      'wrong-count',
+      { file: records.path, line: lines + 1, byteOffset: records.size },
+      `has ${count} whole records, and must have ${closed.records}`,
+    )
   }
   const check = (file: RecordingFile, is: string | undefined, must: string) => {
-    if (is !== must) faults.add('checksum', { file: file.path }, `its sha256 is ${is}, and the manifest says ${must}`)
+    if (is !== must)
+      faults.add(
+        'checksum',
+        { file: file.path, ...(file === records && { line: 1 }), byteOffset: 0 },
+        `its sha256 is ${is}, and the manifest says ${must}`,
+      )
   }
   check(records, traceSha256, closed.trace_sha256)
   check(tensors, tensorsSha256, closed.tensors_sha256)
@@ -190,5 +207,9 @@ function checkManifest({ closed }: TraceManifest, path: string, text: string, fa
   if (must === undefined) return
   const is = manifestSha256(text)
   if (is !== must)
-    faults.add('checksum', { file: path }, `without what it says of itself its sha256 is ${is}, not ${must}`)
+    faults.add(
+      'checksum',
+      placeInJsonFile(path, ['closed', 'manifest_sha256']),
+      `without what it says of itself its sha256 is ${is}, not ${must}`,
+    )
 }

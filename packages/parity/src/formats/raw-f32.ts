@@ -2,6 +2,7 @@ import { dirname, isAbsolute, join, normalize, sep } from 'node:path'
 import { z } from 'zod'
 import type { Recording } from '../recording/recording.ts'
 import { readJsonFile } from './json-file.ts'
+import { placeInJsonFile } from './json-place.ts'
 import { FaultList, invalid, RecordingFile } from './recording-file.ts'
 import { fileSha256 } from './sha256-file.ts'
 import { sidecarSchema } from './sidecar.ts'
@@ -35,7 +36,7 @@ export async function openRawF32(manifestPath: string): Promise<Recording> {
   const manifest = readJsonFile(manifestPath, manifestSchema)
   const data = normalize(manifest.data)
   if (isAbsolute(data) || data === '..' || data.startsWith(`..${sep}`)) {
-    throw invalid({ file: manifestPath }, `data: ${manifest.data} leads out of the manifest's folder`)
+    throw invalid(placeInJsonFile(manifestPath, ['data']), `data: ${manifest.data} leads out of the manifest's folder`)
   }
   const file = new RecordingFile(join(dirname(manifestPath), data))
   const faults = new FaultList()
@@ -55,7 +56,8 @@ export async function openRawF32(manifestPath: string): Promise<Recording> {
     faults.add('wrong-count', { file: file.path, byteOffset: end }, `its last ${file.size - end} bytes are no tensor's`)
   if (manifest.sha256 !== undefined) {
     const sha256 = await fileSha256(file.path)
-    if (sha256 !== manifest.sha256) faults.add('checksum', { file: file.path }, `its sha256 is ${sha256}`)
+    if (sha256 !== manifest.sha256)
+      faults.add('checksum', { file: file.path, byteOffset: 0 }, `its sha256 is ${sha256}`)
   }
   const run = runOfTensors(manifest.engine ?? RAW_F32_FORMAT, tensors, manifest, faults)
   return { path: manifestPath, format: 'raw-f32', runs: [run], faults: faults.list(), close: () => file.close() }

@@ -78,18 +78,24 @@ export function statsOf(path: string): Stats {
   }
 }
 
-/** What could not be opened, or is nothing that is known to hold recorded values. */
+/** What is not there or could not be opened. */
 export function unreadable(path: string, message: string, cause?: unknown): PlumblineError {
   return new PlumblineError('UNREADABLE_RECORDING', `${path} ${message}`, { file: path }, cause)
 }
 
-/** The same, where it is known which place shows it. */
-export function unreadableAt(place: Place, message: string, cause?: unknown): PlumblineError {
+/** What was opened, and is nothing that is known to hold recorded values. */
+export function unreadableAt(place: KnownPlace, message: string, cause?: unknown): PlumblineError {
   return new PlumblineError('UNREADABLE_RECORDING', `${describePlace(place)}: ${message}`, { ...place }, cause)
 }
 
+/** Of bad input it is always known where it shows: at the first byte of what is wrong, which may be the whole file. Text has a line too. */
+export type KnownPlace = Place & { readonly byteOffset: number }
+
+/** Of what may have been made in memory. */
+export const knownPlace = (place: Place): KnownPlace => ({ ...place, byteOffset: place.byteOffset ?? 0 })
+
 /** What was recognised and is damaged so that no more of it can be read. */
-export function invalid(place: Place, message: string): PlumblineError {
+export function invalid(place: KnownPlace, message: string): PlumblineError {
   return new PlumblineError('INVALID_RECORDING', `${describePlace(place)}: ${message}`, { ...place })
 }
 
@@ -106,7 +112,7 @@ export class FaultList {
   readonly #faults: Fault[] = []
   #more = 0
 
-  add(kind: Fault['kind'], place: Place, message: string): void {
+  add(kind: Fault['kind'], place: KnownPlace, message: string): void {
     if (this.#faults.length >= MAX_FAULTS) this.#more++
     else this.#faults.push({ kind, message, ...place })
   }
@@ -118,6 +124,6 @@ export class FaultList {
   list(): readonly Fault[] {
     const last = this.#faults.at(-1)
     if (this.#more === 0 || last === undefined) return this.#faults
-    return [...this.#faults, { kind: last.kind, file: last.file, message: `${this.#more} more faults are not listed` }]
+    return [...this.#faults, { ...last, message: `${this.#more} more faults are not listed` }]
   }
 }

@@ -64,11 +64,13 @@ export function runsOfIndex(
       const { tensor: name, columns: columnsName, checkpoint, width, phase, pos, count, per_row: perRow } = extent
       const values = tensors.get(name)
       const columns = columnsName === undefined ? undefined : tensors.get(columnsName)
-      const bad = (message: string) => faults.add('wrong-count', { file: file.path }, `${name}: ${message}`)
+      const bad = (message: string) =>
+        faults.add('wrong-count', { file: file.path, byteOffset: values?.offset ?? 0 }, `${name}: ${message}`)
       unclaimed.delete(name)
       if (columnsName !== undefined) unclaimed.delete(columnsName)
       const shape = `${count},${perRow}`
-      if (values === undefined) throw invalid({ file: file.path }, `${name} is not there, and the index tells of it`)
+      if (values === undefined)
+        throw invalid({ file: file.path, byteOffset: 0 }, `${name} is not there, and the index tells of it`)
       if (values.shape.join() !== shape || !(values.dtype in DTYPE_SIZES))
         bad(`is [${values.shape}] of ${values.dtype}`)
       else if ((extent.coverage === 'columns') !== (columns?.shape.join() === shape)) bad('has no columns of its shape')
@@ -88,11 +90,21 @@ export function runsOfIndex(
           byteOffset: values.offset,
         })
         if (added === 'added') sources.push({ values, columns })
-        else faults.add('duplicate', { file: file.path }, `${name}: ${checkpoint} at position ${pos} was there before`)
+        else
+          faults.add(
+            'duplicate',
+            { file: file.path, byteOffset: values.offset },
+            `${name}: ${checkpoint} at position ${pos} was there before`,
+          )
       }
     }
     return { ...runHeader(header), checkpoints: slabs.checkpoints }
   })
-  for (const name of unclaimed) faults.add('wrong-count', { file: file.path }, `${name} is in no run of the index`)
+  for (const name of unclaimed)
+    faults.add(
+      'wrong-count',
+      { file: file.path, byteOffset: tensors.get(name)!.offset },
+      `${name} is in no run of the index`,
+    )
   return runs
 }

@@ -53,7 +53,7 @@ function convertedRuns(
   for (let at = dataStart; at < file.size; at += CHUNK_BYTES) hash.update(file.bytes(at, CHUNK_BYTES))
   const sha256 = hash.digest('hex')
   if (sha256 !== metadata[SHA256_NAME]) {
-    faults.add('checksum', { file: file.path }, `the sha256 of its index and data is ${sha256}`)
+    faults.add('checksum', { file: file.path, byteOffset: 0 }, `the sha256 of its index and data is ${sha256}`)
   }
   return runsOfIndex(checkJson({ file: file.path, byteOffset: 8 }, text, recordingIndexSchema), named, file, faults)
 }

@@ -10,6 +10,8 @@ export interface SlabEntry {
   readonly dtype: RecordedDtype
   /** Where its values begin in the file, in bytes. */
   readonly dataOffset: number
+  /** From 1; of the record, where the format has lines. */
+  readonly line?: number
 }
 
 export interface NewSlab extends Omit<SlabEntry, 'index'> {
@@ -21,8 +23,6 @@ export interface NewSlab extends Omit<SlabEntry, 'index'> {
   readonly headsFirst?: number
   /** How many records of the file came before. */
   readonly order: number
-  /** From 1; of the record, where the format has lines. */
-  readonly line?: number
   /** Of the record. */
   readonly byteOffset: number
 }
@@ -105,7 +105,15 @@ export class SlabTable {
     const phase = PHASES[kinds >> 4]
     const line = this.#line.at(index)
     const pos = this.#pos.at(index)
-    const entry: SlabEntry = { index, pos, count, perRow, dtype, dataOffset: this.#dataOffset.at(index) }
+    const entry: SlabEntry = {
+      index,
+      pos,
+      count,
+      perRow,
+      dtype,
+      dataOffset: this.#dataOffset.at(index),
+      ...(line > 0 && { line }),
+    }
     const place: Place = {
       file: source.file,
       ...(line > 0 && { line }),

@@ -38,7 +38,8 @@ export function runOfTensors(
   for (const [name, shape] of Object.entries(sidecar.checkpoints ?? {})) {
     const tensor = tensors.get(name)
     const file = first?.file.path ?? name
-    if (tensor === undefined) faults.add('truncated', { file }, `${name} is not there, and the JSON tells of it`)
+    if (tensor === undefined)
+      faults.add('truncated', { file, byteOffset: 0 }, `${name} is not there, and the JSON tells of it`)
     else if (tensor.shape.join() !== shape.join()) {
       const message = `${name} has shape [${tensor.shape.join(', ')}], and the JSON says [${shape.join(', ')}]`
       faults.add('wrong-count', { file, byteOffset: tensor.offset }, message)
@@ -56,7 +57,7 @@ export function runOfTensors(
   const greedy = greedyOfSidecar(sidecar)
   if (greedy?.gaps !== undefined && greedy.gaps.length !== greedy.tokenIds.length) {
     const message = `the JSON has ${greedy.gaps.length} gaps for ${greedy.tokenIds.length} greedy tokens`
-    faults.add('wrong-count', { file: first?.file.path ?? id }, message)
+    faults.add('wrong-count', { file: first?.file.path ?? id, byteOffset: 0 }, message)
   }
   return { id, identity, checkpoints: slabs.table.checkpoints, ...(greedy && { greedy }) }
 }

@@ -140,7 +140,7 @@ export function headerOf({ id, identity, greedy, printedDecimals }: RecordedRun)
   }
 }
 
-/** Little-endian, a copy. */
+/** Little-endian; the same memory. */
 export function bytesOf(values: Values | Int32Array): Uint8Array {
-  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice()
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
 }

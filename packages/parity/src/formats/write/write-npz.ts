@@ -46,7 +46,8 @@ export async function writeNpz(recording: Recording, path: string): Promise<void
   for (const extent of extents) {
     const double = storedDtype(extent.slab) === 'F64'
     add(extent.tensor, double ? '<f8' : '<f4', double ? 8 : 4, extent, function* () {
-      for (const { values } of rowsOf(extent)) yield bytesOf(values)
+      // The archive takes them later than the next rows are read.
+      for (const { values } of rowsOf(extent)) yield bytesOf(values).slice()
     })
     if (extent.slab.coverage.kind !== 'columns') continue
     add(columnsName(extent.tensor), '<i4', 4, extent, function* () {

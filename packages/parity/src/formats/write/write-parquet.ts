@@ -73,14 +73,15 @@ export async function writeParquet(recording: Recording, path: string): Promise<
   await rename(`${path}.unfinished`, path)
 }
 
-/** The columns of a row group in the making. */
+/** The columns of a row group in the making: the same arrays for each group, since what is let go is memory until it is collected. */
 class RowGroup {
   readonly #double: boolean
-  #runs: string[] = []
-  #checkpoints: string[] = []
-  #layers: (number | null)[] = []
-  #ops: string[] = []
-  #phases: (string | null)[] = []
+  #length = 0
+  readonly #runs = new Array<string>(ROWS_A_GROUP)
+  readonly #checkpoints = new Array<string>(ROWS_A_GROUP)
+  readonly #layers = new Array<number | null>(ROWS_A_GROUP)
+  readonly #ops = new Array<string>(ROWS_A_GROUP)
+  readonly #phases = new Array<string | null>(ROWS_A_GROUP)
   readonly #positions = new Int32Array(ROWS_A_GROUP)
   readonly #columns = new Int32Array(ROWS_A_GROUP)
   readonly #values: Float32Array | Float64Array
@@ -91,7 +92,7 @@ class RowGroup {
   }
 
   get length(): number {
-    return this.#runs.length
+    return this.#length
   }
 
   add(
@@ -102,38 +103,34 @@ class RowGroup {
     columns: Int32Array,
     values: Float64Array,
   ): void {
-    const at = this.length
+    const [from, to] = [this.#length, this.#length + values.length]
     const { layer, op } = checkpointPlace(checkpoint) ?? { layer: null, op: checkpoint }
-    this.#positions.fill(pos, at, at + values.length)
-    this.#columns.set(columns, at)
-    this.#values.set(values, at)
-    for (let index = 0; index < values.length; index++) {
-      this.#runs.push(run)
-      this.#checkpoints.push(checkpoint)
-      this.#layers.push(layer)
-      this.#ops.push(op)
-      this.#phases.push(phase)
-    }
+    this.#runs.fill(run, from, to)
+    this.#checkpoints.fill(checkpoint, from, to)
+    this.#layers.fill(layer, from, to)
+    this.#ops.fill(op, from, to)
+    this.#phases.fill(phase, from, to)
+    this.#positions.fill(pos, from, to)
+    this.#columns.set(columns, from)
+    this.#values.set(values, from)
+    this.#length = to
   }
 
   clear(): void {
-    this.#runs = []
-    this.#checkpoints = []
-    this.#layers = []
-    this.#ops = []
-    this.#phases = []
+    this.#length = 0
   }
 
   columns() {
-    const { length } = this
+    const length = this.#length
+    const whole = <T>(array: T[]) => (length === ROWS_A_GROUP ? array : array.slice(0, length))
     // A column of a group is one page: an index of pages is memory for nothing.
     const onePage = { offsetIndex: false }
     return [
-      { ...onePage, name: 'run', type: 'STRING' as const, nullable: false, data: this.#runs },
-      { ...onePage, name: 'checkpoint', type: 'STRING' as const, nullable: false, data: this.#checkpoints },
-      { ...onePage, name: 'layer', type: 'INT32' as const, nullable: true, data: this.#layers },
-      { ...onePage, name: 'op', type: 'STRING' as const, nullable: false, data: this.#ops },
-      { ...onePage, name: 'phase', type: 'STRING' as const, nullable: true, data: this.#phases },
+      { ...onePage, name: 'run', type: 'STRING' as const, nullable: false, data: whole(this.#runs) },
+      { ...onePage, name: 'checkpoint', type: 'STRING' as const, nullable: false, data: whole(this.#checkpoints) },
+      { ...onePage, name: 'layer', type: 'INT32' as const, nullable: true, data: whole(this.#layers) },
+      { ...onePage, name: 'op', type: 'STRING' as const, nullable: false, data: whole(this.#ops) },
+      { ...onePage, name: 'phase', type: 'STRING' as const, nullable: true, data: whole(this.#phases) },
       { ...onePage, name: 'pos', type: 'INT32' as const, nullable: false, data: this.#positions.subarray(0, length) },
       { ...onePage, name: 'col', type: 'INT32' as const, nullable: false, data: this.#columns.subarray(0, length) },
       {

@@ -1,7 +1,7 @@
 import { existsSync, rmSync } from 'node:fs'
 import { PlumblineError } from '@plumbline/protocol'
 import type { Recording } from '../../recording/recording.ts'
-import { invalid } from '../recording-file.ts'
+import { invalid, knownPlace } from '../recording-file.ts'
 import { OutputFile } from './output-file.ts'
 import { writeJsonl } from './write-jsonl.ts'
 import { writeNpz } from './write-npz.ts'
@@ -22,7 +22,8 @@ export async function writeRecording(
   options: { readonly overwrite?: boolean } = {},
 ): Promise<void> {
   const [fault] = recording.faults
-  if (fault !== undefined) throw invalid(fault, `${fault.message}; a recording with faults is not converted`)
+  if (fault !== undefined)
+    throw invalid(knownPlace(fault), `${fault.message}; a recording with faults is not converted`)
   if (existsSync(path) && !options.overwrite) {
     throw new PlumblineError('INVALID_OPTION', `${path} is there already; --force overwrites it`, { path })
   }
