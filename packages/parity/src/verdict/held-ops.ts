@@ -74,14 +74,17 @@ function affordable(run: RecordedRun, model: ReferenceModel, nodes: readonly Gra
   const longest = Math.max(0, ...[...positions.values()].map(({ length }) => length))
   let step = 1
   const rows = (name: string) => everyNth(positions.get(name)!, step)
-  const cost = (node: GraphNode) => rows(node.name).reduce((sum, position) => sum + rowCost(model, node, position), 0)
+  const sizes = new Map(nodes.map((node) => [node.name, multiplications(model, node)]))
+  const cost = ({ name, op }: GraphNode) =>
+    op === 'attn_kqv' ? attentionCost(model, rows(name)) : rows(name).length * sizes.get(name)!
   while (longest / step > FEWEST_ROWS && nodes.reduce((sum, node) => sum + cost(node), 0) > most) step *= 2
   let spent = 0
   const left: string[] = []
   const chosen = new Set<GraphNode>()
   // The cheapest first: what a matrix costs is known, what it would show is not.
-  for (const node of nodes.toSorted((a, b) => cost(a) - cost(b))) {
-    spent += cost(node)
+  const costs = nodes.map((node) => ({ node, price: cost(node) }))
+  for (const { node, price } of costs.toSorted((a, b) => a.price - b.price)) {
+    spent += price
     if (spent <= most) chosen.add(node)
     else left.push(node.name)
   }
@@ -100,11 +103,10 @@ function everyNth(positions: Uint32Array, step: number): Uint32Array {
   return step === 1 ? positions : positions.filter((_, index) => (positions.length - 1 - index) % step === 0)
 }
 
-/** Multiplications, or so. */
-function rowCost(model: ReferenceModel, node: GraphNode, position: number): number {
-  const { heads, keyLength, valueLength } = model.config
-  if (node.op === 'attn_kqv') return (position + 1) * heads * (keyLength + valueLength)
-  return multiplications(model, node)
+/** Multiplications, or so, at all of some positions. */
+function attentionCost({ config }: ReferenceModel, positions: Uint32Array): number {
+  const each = config.heads * (config.keyLength + config.valueLength)
+  return positions.reduce((sum, position) => sum + (position + 1) * each, 0)
 }
 
 /** Of one row of a matrix: its size; of others, none. */
