@@ -1,7 +1,7 @@
 import { chatTemplateSha256, type TokenizerIdentity, tokenizerSha256, WeightsFingerprint } from '@plumbline/protocol'
 import { dequantize, type GgufFile } from '@plumbline/reference'
 
-export interface ModelIdentity {
+interface ModelIdentity {
   readonly weightsFingerprint: string
   /** Undefined for a file without a tokenizer. */
   readonly tokenizerSha256?: string
