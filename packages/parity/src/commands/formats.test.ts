@@ -50,7 +50,7 @@ it('validate says once where it is that a file is damaged', async () => {
   writeFileSync(manifest, '{"v":1')
   const { exitCode, stdout } = await runParity(['validate', folder])
   expect(stdout.split(manifest)).toHaveLength(2)
-  expect(stdout).toContain(`  malformed: ${manifest}: is not JSON: `)
+  expect(stdout).toContain(`  malformed: ${manifest}, line 1, byte 6: is not JSON: `)
   expect(exitCode).toBe(4)
 })
 
@@ -93,7 +93,7 @@ it('inspects, converts, and answers SQL over what was converted and what was not
     rows: [{ op: 'logits', n: 60, apart: 0 }],
   })
   expect(await runParity(['query', 'SELEKT', parquet])).toMatchObject({ exitCode: 2 })
-})
+}, 180_000)
 
 it('says in one form, whatever the command, why there is nothing to print', async () => {
   const nothing = join(temporaryFolder(), 'nothing')
@@ -112,7 +112,7 @@ it('says in one form, whatever the command, why there is nothing to print', asyn
       refusal: { code: 'UNREADABLE_RECORDING', message: `${nothing} is not there`, file: nothing },
     })
   }
-})
+}, 180_000)
 
 it('tells what it converted, and the noise of a recording beside itself, in that form', async () => {
   const trace = join(temporaryFolder(), 'trace')
@@ -126,4 +126,4 @@ it('tells what it converted, and the noise of a recording beside itself, in that
   })
   const floors = await runParity(['noise-floor', '--pair', `${trace}=${out}`])
   expect(noiseFloorJsonSchema.parse(JSON.parse(floors.stdout)).exit_code).toBe(0)
-})
+}, 180_000)
