@@ -4,7 +4,14 @@
  * with its front, too, in case it is stopped and can end nothing.
  */
 import { Socket } from 'node:net'
-import type { DeviceName, Engine, Job, TokenizerMetadata } from '@plumbline/cuda-core'
+import {
+  type DeviceName,
+  Engine,
+  endWithParent,
+  type Job,
+  probeDevice,
+  type TokenizerMetadata,
+} from '@plumbline/cuda-core'
 // Not from the package's front door: that loads its schemas, which this process has no use for.
 import { PlumblineError } from '@plumbline/protocol/errors'
 import type { EngineJob, EngineMessageWire, EngineOptions, FrontMessage } from './messages.ts'
@@ -13,7 +20,7 @@ import { encodeTokenBatch } from './token-batch.ts'
 
 const PROGRESS_INTERVAL_MS = 100
 /** Tokens that come faster than this leave together, so long after those before them at the latest. */
-const GATHER_MS = 5
+const GATHER_MS = 10
 /** How long a clean ending may take before the process ends the hard way. */
 const DISPOSE_LIMIT_MS = 1_000
 
@@ -36,12 +43,10 @@ async function load(options: EngineOptions, sendTokenizer: boolean): Promise<voi
   let loading = { fraction: 0, stage: 'start' }
   const heartbeat = setInterval(() => send({ type: 'loading', ...loading }), PROGRESS_INTERVAL_MS)
   try {
-    const core = await import('@plumbline/cuda-core')
-    core.endWithParent()
     const device = options.device as DeviceName
     send({ type: 'probing' })
-    send({ type: 'device', ...core.probeDevice(device) })
-    engine = await core.Engine.load({
+    send({ type: 'device', ...probeDevice(device) })
+    engine = await Engine.load({
       ...options,
       device,
       onProgress: (fraction, stage) => {
@@ -172,3 +177,8 @@ process.on('SIGINT', () => undefined)
 process.on('SIGTERM', () => undefined)
 
 send({ type: 'hello', pid: process.pid })
+try {
+  endWithParent() // The addon is loaded by this, while the front still finds out what to load with it.
+} catch {
+  // `load` meets the same error, and says so.
+}

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { statSync } from 'node:fs'
-import { PlumblineError } from '@plumbline/protocol'
+import { PlumblineError } from '@plumbline/protocol/errors'
 import { EngineConnection } from './engine-connection.ts'
 import type { EngineInfo, EngineJob, EngineMemory, EngineMessage, EngineOptions } from './messages.ts'
 import { spawnEngine } from './spawn-engine.ts'

@@ -1,5 +1,5 @@
-import type { ErrorCode, SamplingParameters, TracedLevel } from '@plumbline/protocol'
-import { ERRORS } from '@plumbline/protocol'
+import type { SamplingParameters, TracedLevel } from '@plumbline/protocol'
+import { ERRORS, type ErrorCode } from '@plumbline/protocol/errors'
 import { z } from 'zod'
 
 // What the two processes say to each other, as JSON frames. Tokens have a frame of their own (token-batch.ts), and so has the tokenizer's

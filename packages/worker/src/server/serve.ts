@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { hostname } from 'node:os'
 import { setFlagsFromString } from 'node:v8'
-import { EXIT, PlumblineError } from '@plumbline/protocol'
+import { PlumblineError } from '@plumbline/protocol/errors'
+import { EXIT } from '@plumbline/protocol/exit-codes'
 import type { FastifyInstance } from 'fastify'
 import { type Configuration, invalidOption } from '../config/configuration.ts'
 import type { OptionValues } from '../config/options.ts'
@@ -123,6 +124,7 @@ function announceReady(worker: Worker, url: string, signal: AbortSignal): void {
   const load_ms = Math.round(engine.loadMs)
   printLifecycleLine({ event: 'ready', url, model: modelFile.name, device, load_ms })
   log.info({ device, backend: engine.info!.backend, load_ms }, 'ready')
+  worker.encoder?.prepare()
   if (options.callbackUrl === undefined) return
   const body = {
     worker_id: options.workerId,

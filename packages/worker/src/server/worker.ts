@@ -105,6 +105,7 @@ export class Worker {
     this.encoder?.dispose()
     this.encoder = encoder
     this.vocabulary = await encoder.vocabulary
+    if (this.info) encoder.prepare() // at the first start, once that is over: serve.ts
     this.modelSha256 = null
     this.#hashing = undefined
   }

@@ -23,18 +23,21 @@ function start(json: SharedArrayBuffer): void {
     post({ error: { code, message, fields } })
     return
   }
+  const answer = (request: EncoderRequest): EncoderAnswer => {
+    if (request === 'sha256') return { sha256: tokenizerSha256(metadata) }
+    if (request === 'prepare') {
+      tokenizer.prepare()
+      return { prepared: true }
+    }
+    return { ids: 'text' in request ? tokenizer.encodePrompt(request.text) : tokenizer.encodeFragments(request.chat) }
+  }
   port.on('message', (request: EncoderRequest) => {
     try {
-      if (request === 'sha256') post({ sha256: tokenizerSha256(metadata) })
-      else
-        post({
-          ids: 'text' in request ? tokenizer.encodePrompt(request.text) : tokenizer.encodeFragments(request.chat),
-        })
+      post(answer(request))
     } catch (error) {
       post({ failure: (error as Error).message })
     }
   })
-  tokenizer.prepare() // before the first prompt asks for it
 }
 
 port.once('message', start)

@@ -16,8 +16,12 @@ export interface Prompt {
 export type EncoderGreeting =
   | { readonly vocabulary: VocabularyData }
   | { readonly error: { readonly code: ErrorCode; readonly message: string; readonly fields: Record<string, unknown> } }
-export type EncoderRequest = { readonly text: string } | { readonly chat: readonly Fragment[] } | 'sha256'
-export type EncoderAnswer = { readonly ids: Uint32Array } | { readonly sha256: string } | { readonly failure: string }
+export type EncoderRequest = { readonly text: string } | { readonly chat: readonly Fragment[] } | 'prepare' | 'sha256'
+export type EncoderAnswer =
+  | { readonly ids: Uint32Array }
+  | { readonly prepared: true }
+  | { readonly sha256: string }
+  | { readonly failure: string }
 
 /** What template-thread.ts is started with. */
 export interface TemplateData {
@@ -56,6 +60,11 @@ export class PromptEncoder {
     const answer = await this.#ask(messages ? { chat: await this.#render(messages) } : { text: prompt! })
     if ('ids' in answer) return answer.ids
     throw new PlumblineError('INTERNAL', 'failure' in answer ? answer.failure : 'the tokenizer answered nonsense')
+  }
+
+  /** Makes what only encoding needs, before the first prompt asks for it: once there is nothing more urgent to be done with the core. */
+  prepare(): void {
+    this.#ask('prepare').catch(() => undefined) // the first prompt meets the same error
   }
 
   /** Of everything that decides how text is cut into tokens. */
