@@ -6,7 +6,7 @@ import { EXIT } from '@plumbline/protocol'
 import { asset, committedAsset, describeWithAssets } from '@plumbline/protocol/testing'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { CheckResult } from '../src/checkers/check.ts'
-import { LOGIT_NOISE } from '../src/evidence/logit-noise.ts'
+import { LOGIT_NOISE } from '../src/evidence/tolerance.ts'
 import { readProcessFacts } from '../src/probes/process-facts.ts'
 import { waitUntil } from '../src/worker-process/process-identity.ts'
 import { exchangeTensors } from './helpers/exchange-tensors.ts'
@@ -99,7 +99,7 @@ describe('the logits of the worker are within the noise that the replay tolerate
     const { places, p99, largest } = JSON.parse(stdout)
     expect(places).toBe(400)
     // Not the largest: the tail is long, and the prompts are new each time.
-    expect(p99).toBeLessThan(LOGIT_NOISE.exact / 10)
+    expect(p99).toBeLessThan(LOGIT_NOISE / 10)
     // The same to the last bit would mean that nothing was compared.
     expect(largest).toBeGreaterThan(0)
   })
