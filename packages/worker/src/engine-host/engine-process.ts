@@ -14,9 +14,12 @@ import {
 } from '@plumbline/cuda-core'
 // Not from the package's front door: that loads its schemas, which this process has no use for.
 import { PlumblineError } from '@plumbline/protocol/errors'
+import { buildTokenizer } from '../tokenization/tokenizer.ts'
+import { describeVocabulary } from '../tokenization/vocabulary.ts'
 import type { EngineJob, EngineMessageWire, EngineOptions, FrontMessage } from './messages.ts'
 import { encodeFrame, FRAME_KIND, PIPE_FD, PipeFrameReader } from './pipe-frame.ts'
 import { encodeTokenBatch } from './token-batch.ts'
+import { encodeVocabulary } from './vocabulary-bytes.ts'
 
 const PROGRESS_INTERVAL_MS = 100
 /** Tokens that come faster than this leave together, so long after those before them at the latest. */
@@ -41,6 +44,7 @@ function errorOf(thrown: unknown) {
 
 async function load(options: EngineOptions, sendTokenizer: boolean): Promise<void> {
   let loading = { fraction: 0, stage: 'start' }
+  let tokenizer: ReturnType<typeof described> | undefined
   const heartbeat = setInterval(() => send({ type: 'loading', ...loading }), PROGRESS_INTERVAL_MS)
   try {
     const device = options.device as DeviceName
@@ -52,16 +56,26 @@ async function load(options: EngineOptions, sendTokenizer: boolean): Promise<voi
       onProgress: (fraction, stage) => {
         loading = { fraction, stage }
       },
+      // While other threads load the weights.
+      onTokenizer: (metadata) => {
+        if (!sendTokenizer) return
+        try {
+          tokenizer = described(metadata)
+        } catch {
+          // Said below, unless something else is wrong with the file.
+        }
+      },
     })
     if (sendTokenizer) {
-      const json = JSON.stringify(plainArrays(engine.tokenizerMetadata()))
-      pipe.write(encodeFrame(FRAME_KIND.tokenizer, Buffer.from(json)))
+      tokenizer ??= described(engine.tokenizerMetadata())
+      pipe.write(encodeFrame(FRAME_KIND.vocabulary, tokenizer.vocabulary))
     }
     send({
       type: 'loaded',
       info: engine.info,
       memory: engine.memoryUsed(),
     })
+    if (tokenizer) pipe.write(encodeFrame(FRAME_KIND.tokenizer, Buffer.from(JSON.stringify(tokenizer.metadata))))
   } catch (thrown) {
     send({ type: 'load_failed', error: errorOf(thrown) })
   } finally {
@@ -69,12 +83,17 @@ async function load(options: EngineOptions, sendTokenizer: boolean): Promise<voi
   }
 }
 
-/** JSON has no typed arrays. */
-function plainArrays({ scores, tokenTypes, ...rest }: TokenizerMetadata) {
+/** @throws PlumblineError UNSUPPORTED_TOKENIZER */
+function described(tokenizer: TokenizerMetadata) {
+  const { scores, tokenTypes, ...rest } = tokenizer
   return {
-    ...rest,
-    ...(scores && { scores: Array.from(scores) }),
-    ...(tokenTypes && { tokenTypes: Array.from(tokenTypes) }),
+    vocabulary: encodeVocabulary(describeVocabulary(buildTokenizer(tokenizer))),
+    // JSON has no typed arrays.
+    metadata: {
+      ...rest,
+      ...(scores && { scores: Array.from(scores) }),
+      ...(tokenTypes && { tokenTypes: Array.from(tokenTypes) }),
+    },
   }
 }
 

@@ -124,7 +124,6 @@ function announceReady(worker: Worker, url: string, signal: AbortSignal): void {
   const load_ms = Math.round(engine.loadMs)
   printLifecycleLine({ event: 'ready', url, model: modelFile.name, device, load_ms })
   log.info({ device, backend: engine.info!.backend, load_ms }, 'ready')
-  worker.encoder?.prepare()
   if (options.callbackUrl === undefined) return
   const body = {
     worker_id: options.workerId,
