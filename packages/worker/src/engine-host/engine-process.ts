@@ -23,7 +23,7 @@ import { encodeVocabulary } from './vocabulary-bytes.ts'
 
 const PROGRESS_INTERVAL_MS = 100
 /** Tokens that come faster than this leave together, so long after those before them at the latest. */
-const GATHER_MS = 10
+const GATHER_MS = 5
 /** How long a clean ending may take before the process ends the hard way. */
 const DISPOSE_LIMIT_MS = 1_000
 
@@ -142,7 +142,7 @@ function generate(number: number, request: EngineJob): void {
 /**
  * Lets fast tokens gather in the ring. Each waking of this process, the front and the client costs 50 to 100 microseconds, which the
  * threads that compute lose where there is no core to spare. So after tokens that came quickly this thread sleeps: nothing wakes it, and
- * what it can miss (a cancellation, a heartbeat) can wait for five milliseconds. The last token is waited for no longer than it takes.
+ * what it can miss (a cancellation, a heartbeat) can wait for so long. The last token is waited for no longer than it takes.
  */
 class TokenGatherer {
   readonly #nothing = new Int32Array(new SharedArrayBuffer(4))
