@@ -34,15 +34,16 @@ export async function serve(
   const worker = new Worker(options, modelFile, log)
   const shutdown = new Shutdown(worker)
   const failed = new Promise<PlumblineError>((resolve) => worker.engine.once('failed', resolve))
-  const probed = once(worker.engine, 'device')
   const loaded = once(worker.engine, 'idle')
+  // Whichever is first, though both may have been when the HTTP server is ready.
+  const first = Promise.race([failed, once(worker.engine, 'device'), shutdown.finished])
   worker.engine.on('device', (probed) => log.info({ ...probed, type: undefined }, 'device probed'))
   worker.engine.start(firstEngine)
   // While the engine process starts and loads, this one gets its HTTP server ready.
   const server = await buildServer(worker)
   shutdown.server = server
 
-  const early = await Promise.race([failed, probed, shutdown.finished])
+  const early = await first
   if (early instanceof PlumblineError) {
     flush()
     throw namedAfterOption(early, options)
