@@ -181,7 +181,7 @@ describe('replay', () => {
     const [replay] = honestEvidence().replays
     return { ...honestEvidence(), replays: [{ ...replay!, activations, draws: draws.length, replayed }] }
   }
-  const honest = Array.from({ length: 200 }, () => ({}))
+  const honest = Array.from({ length: 200 }, (): Partial<ReplayedDraw> => ({}))
 
   test('passes on margins within the noise and one draw at an edge', () => {
     const draws = [...honest, { margin: 0.01 }, { margin: 3, inKeptSet: false, edge: true }]
@@ -210,17 +210,21 @@ describe('replay', () => {
 
     test.each([
       // Of 200: one is usual, and four standard deviations and two more may be.
-      ['few others', others(7), {}],
-      ['many others', others(8), { replay: 'fail' }],
+      ['few others', others(5), {}],
+      ['many others', others(6), { replay: 'fail' }],
       ['many others where the rounding sways the draw', others(50, { swayed: true }), {}],
-      ['so many swayed that more of the others are usual', [...others(50, { swayed: true }), ...others(18)], {}],
-      [
-        'one draw above what its place allows, swayed or not',
-        others(1, { margin: 0.3, swayed: true }),
-        { replay: 'fail' },
-      ],
+      ['so many swayed that more of the rest are usual', [...others(50, { swayed: true }), ...others(13)], {}],
+      ['one draw far into the stream above what its place allows', others(1, { margin: 0.3 }), {}],
+      ['two of them', others(2, { margin: 0.3 }), { replay: 'fail' }],
     ])('%s', (_, draws, seen) => {
       expect(verdicts(withDraws([...honest, ...draws], 'q8_16'))).toEqual(seen)
+    })
+
+    test('one of the first draws above what its place allows, swayed or not, fails', () => {
+      for (const swayed of [false, true]) {
+        const draws = honest.with(100, { margin: 0.3, tolerance: 0.2, swayed })
+        expect(verdicts(withDraws(draws, 'q8_16'))).toEqual({ replay: 'fail' })
+      }
     })
   })
 

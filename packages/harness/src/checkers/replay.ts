@@ -9,12 +9,19 @@ import { type Check, fail, notMeasurable, pass } from './check.ts'
 const OTHER_SHARE = 0.01
 
 /**
- * Where activations are rounded: the share of the draws that the rounding does not sway of which an honest worker makes another, and how
- * many it makes for each draw that the rounding does sway: the more of those, the nearer are all other draws to being swayed. Beyond what
- * that comes to, four standard deviations and two are let through. Measured on haiku-nano by `haiku --precision fast --runs 20`: README.md.
+ * Where activations are rounded: the share of the draws of which an honest worker makes another where the rounding itself changes none, and how
+ * many more of them there are for each draw that the rounding does change: the more of those, the nearer are all others to it. Four standard
+ * deviations and two more are let through. Of the 18,946 draws that tolerance.ts tells of, 3,034 were swayed and 210 of the rest were others,
+ * where this comes to 239.
  */
-const OTHER_SHARE_ROUNDED = 0.005
-const OTHER_FOR_SWAYED = 0.1
+const OTHER_SHARE_ROUNDED = 0.003
+const OTHER_FOR_SWAYED = 0.06
+/**
+ * Far into a stream the noise of an honest worker's logits has no sharp end: of the draws behind the first so many, one in each thousand begun
+ * may be beyond the tolerance of its place. So a haiku has none.
+ */
+const CALM_DRAWS = 128
+const FAR_DRAWS_FOR_ONE = 1000
 
 /** Each token is what the specified sampler draws, with the request's seed, from the reference's logits. */
 export const replayCheck: Check = {
@@ -24,7 +31,8 @@ export const replayCheck: Check = {
     const rounds = replays[0]?.activations === 'q8_16'
     const expected = rounds
       ? "each token is the seeded draw from the reference's logits, its activations rounded to int8 as fast states: " +
-        `margin within ${TIMES_ROUNDING} times what the rounding makes of the logits there, and hardly ever another than the very draw where the rounding changes none`
+        `margin within ${TIMES_ROUNDING} times what the rounding makes of logits there, ` +
+        'and hardly ever another than the very draw where the rounding changes none'
       : "each token is the seeded draw from the reference's logits: " +
         `margin within the measured logit noise of ${LOGIT_NOISE}, other than the very draw at most ${OTHER_SHARE * 100} %`
     const impossible = replays.find((replay) => replay.impossible !== undefined)
@@ -37,7 +45,9 @@ export const replayCheck: Check = {
     const all = replays.flatMap((replay) => replay.replayed.map((draw) => ({ replay, draw })))
     if (all.length === 0) return notMeasurable(expected, 'no token to replay')
     const wrong = all.filter(({ draw }) => !draw.edge && !isWithin(draw))
-    if (wrong.length > 0) {
+    const isFar = ({ draw }: { draw: ReplayedDraw }) => rounds && draw.index >= CALM_DRAWS
+    const wrongFar = wrong.filter(isFar).length
+    if (wrong.length > wrongFar || wrongFar > Math.ceil(all.filter(isFar).length / FAR_DRAWS_FOR_ONE)) {
       const { replay, draw } = wrong[0]!
       const why = draw.inKeptSet ? `${draw.margin.toFixed(3)} logits below the draw` : 'cut by top_k, top_p or min_p'
       const which = `token ${draw.index} (id ${draw.tokenId}) of ${replay.stream} is ${why}`

@@ -1,6 +1,6 @@
 import { Q8_16, type Session } from '@plumbline/reference'
 import type { Subject } from './subject.ts'
-import { type Activations, LIKELIEST, LOGIT_NOISE, spread, TIMES_ROUNDING } from './tolerance.ts'
+import { type Activations, LIKELIEST, LOGIT_NOISE, PLACES, spread, TIMES_ROUNDING } from './tolerance.ts'
 
 /** The reference's logits after a token. */
 export interface ReplayedPlace {
@@ -16,6 +16,8 @@ export interface ReplayedPlace {
 export class ReplaySession {
   readonly #unrounded: Session
   readonly #rounded: Session | undefined
+  /** What the rounding made of the logits of the last places. */
+  #byRounding: number[] = []
 
   constructor(subject: Subject, activations: Activations) {
     const model = subject.model()
@@ -26,13 +28,20 @@ export class ReplaySession {
   append(ids: readonly number[]): ReplayedPlace[] {
     const unrounded = this.#unrounded.append(ids)
     const rounded = this.#rounded?.append(ids) ?? unrounded
-    return rounded.map((logits, row) => placeOf(logits, unrounded[row]!))
+    return rounded.map((logits, row) => ({
+      logits,
+      unrounded: unrounded[row]!,
+      tolerance: this.#next(logits, unrounded[row]!),
+    }))
   }
-}
 
-function placeOf(logits: Float64Array, unrounded: Float64Array): ReplayedPlace {
-  const off = logits === unrounded ? [] : likeliest(logits).map((id) => logits[id]! - unrounded[id]!)
-  return { logits, unrounded, tolerance: Math.max(LOGIT_NOISE, TIMES_ROUNDING * spread(off)) }
+  /** The tolerance of the place behind those so far. */
+  #next(logits: Float64Array, unrounded: Float64Array): number {
+    if (logits === unrounded) return LOGIT_NOISE
+    const byRounding = spread(likeliest(logits).map((id) => logits[id]! - unrounded[id]!))
+    this.#byRounding = [...this.#byRounding, byRounding].slice(-PLACES)
+    return Math.max(LOGIT_NOISE, TIMES_ROUNDING * Math.max(...this.#byRounding))
+  }
 }
 
 /** Ids of the largest logits. */
