@@ -4,6 +4,9 @@ import type { EncoderAnswer, EncoderRequest } from './prompt-encoder.ts'
 import { buildTokenizer } from './tokenizer.ts'
 import { parseTokenizerMetadata, tokenizerSha256 } from './tokenizer-metadata.ts'
 
+/** What encoding needs is made so long after the start, unless the first prompt asks for it sooner: not beside the first answers. */
+const PREPARE_AFTER_MS = 1_000
+
 const port = parentPort!
 
 port.once('message', (json: SharedArrayBuffer) => {
@@ -21,5 +24,5 @@ port.once('message', (json: SharedArrayBuffer) => {
     }
   })
   port.postMessage(true)
-  tokenizer.prepare() // before the first prompt asks for it
+  setTimeout(() => tokenizer.prepare(), PREPARE_AFTER_MS)
 })
