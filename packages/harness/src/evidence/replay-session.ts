@@ -1,6 +1,14 @@
 import { Q8_16, type Session } from '@plumbline/reference'
 import type { Subject } from './subject.ts'
-import { type Activations, LIKELIEST, LOGIT_NOISE, PLACES, spread, TIMES_ROUNDING } from './tolerance.ts'
+import {
+  type Activations,
+  LIKELIEST,
+  LOGIT_NOISE,
+  MOST_BY_ROUNDING,
+  PLACES,
+  spread,
+  TIMES_ROUNDING,
+} from './tolerance.ts'
 
 /** The reference's logits after a token. */
 export interface ReplayedPlace {
@@ -40,7 +48,8 @@ export class ReplaySession {
     if (logits === unrounded) return LOGIT_NOISE
     const byRounding = spread(likeliest(logits).map((id) => logits[id]! - unrounded[id]!))
     this.#byRounding = [...this.#byRounding, byRounding].slice(-PLACES)
-    return Math.max(LOGIT_NOISE, TIMES_ROUNDING * Math.max(...this.#byRounding))
+    const most = Math.min(MOST_BY_ROUNDING, TIMES_ROUNDING * Math.max(...this.#byRounding))
+    return Math.max(LOGIT_NOISE, most)
   }
 }
 
