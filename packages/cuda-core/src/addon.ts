@@ -46,8 +46,9 @@ export type NativeError = Error
 export interface Addon {
   readonly interfaceVersion: number
   load(
-    options: Omit<LoadOptions, 'onProgress'>,
+    options: Omit<LoadOptions, 'onProgress' | 'onTokenizer'>,
     onProgress: (fraction: number, stage: LoadStage) => void,
+    onTokenizer: (metadata: TokenizerMetadata) => void,
   ): Promise<EngineHandle>
   info(engine: EngineHandle): EngineInfo
   tokenizerMetadata(engine: EngineHandle): TokenizerMetadata
@@ -143,7 +144,7 @@ export interface EvaluatedCheckpoint {
 }
 
 /** That of native/node/addon.cpp: an addon from before the last change of the interface is refused. */
-const INTERFACE_VERSION = 3
+const INTERFACE_VERSION = 4
 const HOW_TO_BUILD = 'build it with: pnpm --filter @plumbline/cuda-core build:native'
 
 let loaded: Addon | undefined

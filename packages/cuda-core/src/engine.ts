@@ -27,10 +27,14 @@ export class Engine {
   }
 
   /** Loads away from the JavaScript thread. ENGINE_BUSY while this thread has another engine, loaded or loading. */
-  static async load({ onProgress, ...options }: LoadOptions): Promise<Engine> {
+  static async load({ onProgress, onTokenizer, ...options }: LoadOptions): Promise<Engine> {
     const native = addon()
     try {
-      const handle = await native.load(options, (...step) => isolated(() => onProgress?.(...step)))
+      const handle = await native.load(
+        options,
+        (...step) => isolated(() => onProgress?.(...step)),
+        (metadata) => isolated(() => onTokenizer?.(metadata)),
+      )
       return new Engine(native, handle)
     } catch (error) {
       throw fromNative(error)

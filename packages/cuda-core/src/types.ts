@@ -14,6 +14,8 @@ export interface LoadOptions {
   readonly contextLength?: number
   /** `fraction` goes from 0 to 1 over all stages. */
   onProgress?(fraction: number, stage: LoadStage): void
+  /** What `tokenizerMetadata()` will say, while the weights are still being loaded; not called for a file in which it makes no tokenizer. */
+  onTokenizer?(metadata: TokenizerMetadata): void
 }
 
 export type LoadStage = 'reading' | 'weights' | 'warming_up'

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { asset, committedAsset, describeWithAssets } from '@plumbline/protocol/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Engine, type GenerateResult, inspectGguf, probeDevice } from '../src/index.ts'
+import { Engine, type GenerateResult, inspectGguf, probeDevice, type TokenizerMetadata } from '../src/index.ts'
 import { generate, job, loadOptions, longJob, longLoadOptions, stories260K } from './generate.ts'
 
 const failure = (call: () => unknown): unknown => {
@@ -20,8 +20,13 @@ const withCode = (code: string) => expect.objectContaining({ name: 'PlumblineErr
 describe('an engine', () => {
   let engine: Engine
   const progress: [number, string][] = []
+  const tokenizers: TokenizerMetadata[] = []
   beforeAll(async () => {
-    engine = await Engine.load({ ...loadOptions, onProgress: (...step) => progress.push(step) })
+    engine = await Engine.load({
+      ...loadOptions,
+      onProgress: (...step) => progress.push(step),
+      onTokenizer: (tokenizer) => tokenizers.push(tokenizer),
+    })
   })
   afterAll(() => engine.dispose())
 
@@ -49,8 +54,9 @@ describe('an engine', () => {
     expect(fractions).toEqual(fractions.toSorted((a, b) => a - b))
   })
 
-  test('hands out the tokenizer as it is in the file', () => {
+  test('hands out the tokenizer as it is in the file, once already while it loads', () => {
     const metadata = engine.tokenizerMetadata()
+    expect(tokenizers).toEqual([metadata])
     expect(metadata).toMatchObject({ model: 'llama', bosId: 1, eosId: 2 })
     expect(metadata.tokens).toHaveLength(512)
     expect(metadata.tokens.slice(0, 4)).toEqual(['<unk>', '<s>', '</s>', '<0x00>'])

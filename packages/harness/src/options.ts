@@ -27,10 +27,10 @@ export function addWorkerOptions(command: Command): Command {
     .option('--model <path|name>', 'the GGUF file, or haiku-nano', 'haiku-nano')
     .option('--device <device>', 'auto, cpu or cuda:N', device, 'auto')
     .addOption(
-      // What 8-bit activations make of logits is far beyond any tolerance that would still tell another model from this one.
+      // The stricter question: what 8-bit activations make of logits hides small changes of model or sampling (ADR 23).
       new Option(
         '--precision <precision>',
-        "the worker's arithmetic; draws of fast on quantised weights cannot be replayed",
+        "the worker's arithmetic; draws of exact can be held to the reference more tightly",
       )
         .choices(['fast', 'exact'])
         .default('exact'),

@@ -6,7 +6,7 @@ import { EXIT } from '@plumbline/protocol'
 import { asset, committedAsset, describeWithAssets } from '@plumbline/protocol/testing'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { CheckResult } from '../src/checkers/check.ts'
-import { LOGIT_NOISE } from '../src/evidence/logit-noise.ts'
+import { LOGIT_NOISE } from '../src/evidence/tolerance.ts'
 import { readProcessFacts } from '../src/probes/process-facts.ts'
 import { waitUntil } from '../src/worker-process/process-identity.ts'
 import { exchangeTensors } from './helpers/exchange-tensors.ts'
@@ -22,17 +22,30 @@ async function judge(args: string[], environment: NodeJS.ProcessEnv = {}) {
   return { ...result, verification, notPassed }
 }
 
-/** By /proc/cpuinfo; where there is none, every processor of an x86-64 Mac has it. */
-function hasAvx2(): boolean {
+const VARIANTS = ['portable', 'avx2', 'avx512'] as const
+
+/** By /proc/cpuinfo; where there is none, every processor of an x86-64 Mac has AVX2. */
+function runs(variant: (typeof VARIANTS)[number]): boolean {
+  if (variant === 'portable') return true
   if (process.arch !== 'x64') return false
-  return process.platform !== 'linux' || /^flags\s*:.* avx2\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'))
+  if (process.platform !== 'linux') return variant === 'avx2'
+  const flags = /^flags\s*:(.*)/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1]?.split(' ') ?? []
+  return FLAGS[variant].every((flag) => flags.includes(flag))
 }
+const FLAGS = { avx2: ['avx2', 'f16c'], avx512: ['avx2', 'f16c', 'avx512f', 'avx512bw', 'avx512vl', 'avx512dq'] }
 
 describe('the worker is genuine', { timeout: 300_000 }, () => {
   test('with haiku-nano', async () => {
     const { notPassed, verification } = await judge([])
     expect(notPassed).toEqual([])
     expect(verification.verdicts.genuine).toBe('pass')
+  })
+
+  test.for(VARIANTS)('in fast, by its rounding replayed, %s', async (variant, { skip }) => {
+    skip(!runs(variant), `this processor has no ${variant}`)
+    const { notPassed, verification } = await judge(['--precision', 'fast'], { PLUMBLINE_CPU_VARIANT: variant })
+    expect(notPassed).toEqual([])
+    expect(verification.replays.map(({ activations }: { activations: string }) => activations)).toContain('q8_16')
   })
 
   test('its model is called after its file, by /health and by every stream', async () => {
@@ -72,7 +85,7 @@ describeWithAssets(describe, 'the worker is genuine with stories15M', () => {
   })
 })
 
-describe('another model behind the claimed name', { timeout: 300_000 }, () => {
+describe.each(['exact', 'fast'])('another model behind the claimed name, in %s', { timeout: 300_000 }, (precision) => {
   const folder = mkdtempSync(join(tmpdir(), 'plumbline-harness-'))
   const other = join(folder, 'other.gguf')
   beforeAll(() => exchangeTensors(haikuNanoPath, ['blk.2.attn_q.weight', 'blk.3.attn_q.weight'], other))
@@ -80,7 +93,7 @@ describe('another model behind the claimed name', { timeout: 300_000 }, () => {
 
   // The proxy is found out besides: it is not the front process that answers, and the engine has the other file mapped.
   test('haiku-nano with two matrices exchanged: replay fails', async () => {
-    const args = ['--worker-command', fixtureCommand('lying-proxy'), '--attempts', '1']
+    const args = ['--worker-command', fixtureCommand('lying-proxy'), '--attempts', '1', '--precision', precision]
     const { notPassed, exitCode } = await judge(args, { PLUMBLINE_FIXTURE_OTHER_MODEL: other })
     expect(notPassed?.map((check) => [check.name, check.verdict])).toEqual([
       ['model-file', 'fail'],
@@ -92,16 +105,28 @@ describe('another model behind the claimed name', { timeout: 300_000 }, () => {
 })
 
 describe('the logits of the worker are within the noise that the replay tolerates', { timeout: 300_000 }, () => {
-  test.for(['portable', 'avx2'] as const)('haiku-nano, exact, %s', async (variant, { skip }) => {
-    skip(variant === 'avx2' && !hasAvx2(), 'this processor has no AVX2')
+  test.for(VARIANTS)('haiku-nano, exact, %s', async (variant, { skip }) => {
+    skip(!runs(variant), `this processor has no ${variant}`)
     const args = ['--precision', 'exact', '--streams', '2', '--tokens', '200']
     const { stdout } = await runHarness(['logit-noise', ...args], { PLUMBLINE_CPU_VARIANT: variant })
     const { places, p99, largest } = JSON.parse(stdout)
     expect(places).toBe(400)
     // Not the largest: the tail is long, and the prompts are new each time.
-    expect(p99).toBeLessThan(LOGIT_NOISE.exact / 10)
+    expect(p99).toBeLessThan(LOGIT_NOISE / 10)
     // The same to the last bit would mean that nothing was compared.
     expect(largest).toBeGreaterThan(0)
+  })
+
+  test.for(VARIANTS)('haiku-nano, fast, %s', async (variant, { skip }) => {
+    skip(!runs(variant), `this processor has no ${variant}`)
+    const args = ['--precision', 'fast', '--streams', '3', '--tokens', '60']
+    const { stdout } = await runHarness(['logit-noise', ...args], { PLUMBLINE_CPU_VARIANT: variant })
+    const { places, activations, median, share_of_tolerance } = JSON.parse(stdout)
+    expect(activations).toBe('q8_16')
+    expect(places).toBe(180)
+    // Of all of the 20 likeliest tokens, most of which are never drawn.
+    expect(share_of_tolerance.median).toBeLessThan(0.5)
+    expect(median).toBeGreaterThan(0)
   })
 })
 

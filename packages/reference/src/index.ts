@@ -9,6 +9,7 @@ export {
   readGguf,
 } from './gguf/read-gguf.ts'
 export { TENSOR_TYPES, type TensorType } from './gguf/tensor-types.ts'
+export { Q8_16, type RoundActivations, roundActivations } from './model/activations.ts'
 export type { ModelConfig } from './model/config.ts'
 export type { CheckpointObserver } from './model/forward.ts'
 export { loadModel, type ReferenceModel, type Session } from './model/load-model.ts'

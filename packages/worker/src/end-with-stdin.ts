@@ -1,5 +1,5 @@
 import { fstatSync } from 'node:fs'
-import { EXIT } from '@plumbline/protocol'
+import { EXIT } from '@plumbline/protocol/exit-codes'
 
 /** Whoever sets it to 1 holds the other end of this process's stdin, and holds it for as long as the worker is wanted. */
 const VARIABLE = 'PLUMBLINE_END_WITH_STDIN'

@@ -29,9 +29,11 @@ ModelSummary summarise(const gguf::File& file) {
   return summary;
 }
 
-Engine::Engine(const EngineOptions& options, const OnProgress& on_progress) : device_(choose_device(options.device)) {
+Engine::Engine(const EngineOptions& options, const OnProgress& on_progress, const OnOpened& on_opened)
+    : device_(choose_device(options.device)) {
   on_progress(0, LoadStage::reading);
   auto file = std::make_shared<const gguf::File>(gguf::File::open(options.model_path));
+  if (on_opened) on_opened(file);
 
   on_progress(kReadingEnds, LoadStage::weights);
   model_ = Model::load(std::move(file), create_backend(device_, options.precision, options.threads),

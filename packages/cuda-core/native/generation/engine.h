@@ -48,9 +48,11 @@ class Engine {
  public:
   /// From 0 to 1 over all stages.
   using OnProgress = std::function<void(double fraction, LoadStage stage)>;
+  /// The file has been read but for its weights.
+  using OnOpened = std::function<void(std::shared_ptr<const gguf::File> file)>;
 
   /// Throws what File::open, choose_device, Model::load and Session throw.
-  Engine(const EngineOptions& options, const OnProgress& on_progress);
+  Engine(const EngineOptions& options, const OnProgress& on_progress, const OnOpened& on_opened = {});
 
   const Model& model() const { return *model_; }
   const Device& device() const { return device_; }

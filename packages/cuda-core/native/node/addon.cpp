@@ -15,7 +15,7 @@ namespace plumbline::node {
 namespace {
 
 /// Counts up with every change that src/addon.ts must know of: an addon that is older than its caller is refused.
-constexpr std::uint32_t kInterfaceVersion = 3;
+constexpr std::uint32_t kInterfaceVersion = 4;
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {

@@ -26,6 +26,10 @@ class EngineHandle::LoadWorker final : public Napi::AsyncWorker {
         handle_->load_stage_ = stage;
         handle_->load_fraction_ = fraction;
         handle_->signal();
+      }, [this](std::shared_ptr<const gguf::File> file) {
+        handle_->file_ = std::move(file);
+        handle_->file_opened_.store(true, std::memory_order_release);
+        handle_->signal();
       });
     } catch (...) {
       error_ = current_exception_as_error();
@@ -35,6 +39,7 @@ class EngineHandle::LoadWorker final : public Napi::AsyncWorker {
 
   void OnOK() override {
     handle_->engine_ = std::move(engine_);
+    handle_->drain_tokenizer(Env());
     handle_->drain_load_progress(Env());
     handle_->on_progress_.Reset();
     napi_add_env_cleanup_hook(Env(), &shut_down_with_environment, handle_.get());
@@ -94,6 +99,7 @@ Napi::Value EngineHandle::load(const Napi::CallbackInfo& info) {
   const auto handle = std::make_shared<EngineHandle>(info.Env());
   environment.engine = handle;
   handle->on_progress_ = Napi::Persistent(info[1].As<Napi::Function>());
+  handle->on_tokenizer_ = Napi::Persistent(info[2].As<Napi::Function>());
   handle->open(info.Env());
   auto* const worker = new LoadWorker(info.Env(), handle, options);  // deletes itself when it is done
   const Napi::Promise promise = worker->promise();
@@ -203,8 +209,20 @@ void EngineHandle::drain(Napi::Env env, Napi::Function, EngineHandle* handle, vo
 void EngineHandle::drain(Napi::Env env) {
   // First, so that what comes from here on is signalled anew.
   signalled_ = false;
+  drain_tokenizer(env);
   drain_load_progress(env);
   drain_job(env);
+}
+
+void EngineHandle::drain_tokenizer(Napi::Env env) {
+  if (on_tokenizer_.IsEmpty() || !file_opened_.load(std::memory_order_acquire)) return;
+  const Napi::FunctionReference on_tokenizer = std::move(on_tokenizer_);
+  const std::shared_ptr<const gguf::File> file = std::move(file_);
+  try {
+    on_tokenizer.Call({to_js(env, read_tokenizer_metadata(file->metadata()))});
+  } catch (...) {
+    // What is wrong with the tokenizer is said by the engine, once there is one, to whoever asks it.
+  }
 }
 
 void EngineHandle::drain_load_progress(Napi::Env env) {
@@ -235,6 +253,8 @@ void EngineHandle::shut_down() noexcept {
   engine_.reset();
   active_.reset();
   on_progress_.Reset();
+  on_tokenizer_.Reset();
+  file_.reset();
   if (std::exchange(hooked_, false)) napi_remove_env_cleanup_hook(env_, &shut_down_with_environment, this);
   // Last: its finalizer may hold the last reference to this object.
   if (std::exchange(open_, false)) signal_.Release();

@@ -68,6 +68,7 @@ class EngineHandle : public std::enable_shared_from_this<EngineHandle> {
   void signal() noexcept;
   void drain(Napi::Env env);
   void drain_load_progress(Napi::Env env);
+  void drain_tokenizer(Napi::Env env);
   void drain_job(Napi::Env env);
   void shut_down() noexcept;
   static void shut_down_with_environment(void* handle) noexcept { static_cast<EngineHandle*>(handle)->shut_down(); }
@@ -83,6 +84,11 @@ class EngineHandle : public std::enable_shared_from_this<EngineHandle> {
   std::atomic<double> load_fraction_ = 0;
   std::atomic<LoadStage> load_stage_ = LoadStage::reading;
   double load_fraction_seen_ = -1;
+  /// Called once, while the weights are being loaded.
+  Napi::FunctionReference on_tokenizer_;
+  /// Of the load under way, until `on_tokenizer_` has been called; by the thread that sets `file_opened_` before it.
+  std::shared_ptr<const gguf::File> file_;
+  std::atomic<bool> file_opened_ = false;
 
   std::unique_ptr<Engine> engine_;
   std::shared_ptr<ActiveJob> active_;

@@ -8,6 +8,7 @@ import {
   metrics,
   processOf,
   promptTokens,
+  replayedDraw,
   request,
   started,
   streamOf,
@@ -15,7 +16,7 @@ import {
   token,
 } from '../../test/helpers/recorded.ts'
 import type { Evidence } from '../evidence/evidence.ts'
-import { LOGIT_NOISE } from '../evidence/logit-noise.ts'
+import type { Replay, ReplayedDraw } from '../evidence/replay.ts'
 import { readHealth } from '../probes/health.ts'
 import type { Frame, StreamRecord } from '../probes/stream-record.ts'
 import { runChecks, type Verdict } from './check.ts'
@@ -175,19 +176,12 @@ describe('text', () => {
 })
 
 describe('replay', () => {
-  const withDraws = (draws: { margin?: number; edge?: boolean; inKeptSet?: boolean }[]): Evidence => {
-    const replayed = draws.map((draw, index) => ({
-      index,
-      tokenId: 0,
-      margin: 0,
-      edge: false,
-      inKeptSet: true,
-      ...draw,
-    }))
+  const withDraws = (draws: Partial<ReplayedDraw>[], activations: Replay['activations'] = 'float'): Evidence => {
+    const replayed = draws.map((draw, index) => ({ ...replayedDraw(index, 0), ...draw }))
     const [replay] = honestEvidence().replays
-    return { ...honestEvidence(), replays: [{ ...replay!, draws: draws.length, replayed }] }
+    return { ...honestEvidence(), replays: [{ ...replay!, activations, draws: draws.length, replayed }] }
   }
-  const honest = Array.from({ length: 200 }, () => ({}))
+  const honest = Array.from({ length: 200 }, (): Partial<ReplayedDraw> => ({}))
 
   test('passes on margins within the noise and one draw at an edge', () => {
     const draws = [...honest, { margin: 0.01 }, { margin: 3, inKeptSet: false, edge: true }]
@@ -206,11 +200,32 @@ describe('replay', () => {
   test.each([
     ['just within', 0.0249, {}],
     ['just above', 0.0251, { replay: 'fail' }],
-  ])('a draw %s the measured noise', (_, margin, seen) => {
-    for (const tolerance of Object.values(LOGIT_NOISE)) {
-      const { replays, ...evidence } = withDraws([...honest, { margin }])
-      expect(verdicts({ ...evidence, replays: [{ ...replays[0]!, tolerance }] })).toEqual(seen)
-    }
+  ])('a draw %s the noise that its own place allows', (_, margin, seen) => {
+    expect(verdicts(withDraws([...honest, { margin, tolerance: 0.025 }]))).toEqual(seen)
+  })
+
+  describe('where activations are rounded', () => {
+    const others = (count: number, draw: Partial<ReplayedDraw> = {}) =>
+      Array.from({ length: count }, () => ({ margin: 0.1, tolerance: 0.2, ...draw }))
+
+    test.each([
+      // Of 200: one is usual, and four standard deviations and two more may be.
+      ['few others', others(5), {}],
+      ['many others', others(6), { replay: 'fail' }],
+      ['many others where the rounding sways the draw', others(50, { swayed: true }), {}],
+      ['so many swayed that more of the rest are usual', [...others(50, { swayed: true }), ...others(13)], {}],
+      ['one draw far into the stream above what its place allows', others(1, { margin: 0.3 }), {}],
+      ['two of them', others(2, { margin: 0.3 }), { replay: 'fail' }],
+    ])('%s', (_, draws, seen) => {
+      expect(verdicts(withDraws([...honest, ...draws], 'q8_16'))).toEqual(seen)
+    })
+
+    test('one of the first draws above what its place allows, swayed or not, fails', () => {
+      for (const swayed of [false, true]) {
+        const draws = honest.with(100, { margin: 0.3, tolerance: 0.2, swayed })
+        expect(verdicts(withDraws(draws, 'q8_16'))).toEqual({ replay: 'fail' })
+      }
+    })
   })
 
   test('fails on an id that the model does not have, and is unknown when the reference gave up', () => {
@@ -228,7 +243,7 @@ describe('replay', () => {
 
   test('a wrong token in the very tail of the probe fails', () => {
     const { replays } = honestEvidence()
-    const tail = { index: 99, tokenId: 0, margin: 2, edge: false, inKeptSet: true }
+    const tail = { ...replayedDraw(99, 0), margin: 2 }
     const probe = { ...replays[1]!, replayed: replays[1]!.replayed.with(99, tail) }
     expect(verdicts({ ...honestEvidence(), replays: [replays[0]!, probe] })).toEqual({ replay: 'fail' })
   })

@@ -2,7 +2,9 @@ import { EXIT, type ExitCode } from '@plumbline/protocol'
 import { logProbabilities } from '@plumbline/reference'
 import { makeChallenge } from '../challenge/challenge.ts'
 import { challengeRequest } from '../evidence/gather.ts'
+import { ReplaySession } from '../evidence/replay-session.ts'
 import { promptTokenIds } from '../evidence/subject.ts'
+import { type Activations, LIKELIEST, spread, statedActivations } from '../evidence/tolerance.ts'
 import type { WorkerOptions } from '../options.ts'
 import { recordStream } from '../probes/record-stream.ts'
 import { viewStream } from '../probes/stream-view.ts'
@@ -16,13 +18,11 @@ export interface LogitNoiseOptions extends WorkerOptions {
   readonly tokens: number
 }
 
-/** How many of the likeliest tokens are compared at each place: the ones that are ever drawn. */
-const TOP = 20
-
 /**
  * `plumbline-harness logit-noise`: for each place of many answers, the spread (largest less smallest) of
  * log-probability(worker) - log-probability(reference) over the 20 likeliest tokens. A constant offset changes no
- * draw; the spread is by how much the difference of two logits is off, which is what the replay has to tolerate.
+ * draw; the spread is by how much the difference of two logits is off, which is what the replay has to tolerate. The reference rounds
+ * activations as the worker states; then it is also told which share of the replay's tolerance each spread is.
  */
 export async function logitNoiseCommand(
   options: LogitNoiseOptions,
@@ -32,9 +32,12 @@ export async function logitNoiseCommand(
   const prepared = await prepareRun('logit-noise', options, progress, signal)
   const { subject, folder } = prepared
   const spreads: number[] = []
+  const shares: number[] = []
   let precision: string | undefined
+  let activations: Activations = 'float'
   await withMeasuredWorker(prepared, progress, async ({ endpoint, health }) => {
     precision = health.health?.precision
+    activations = statedActivations({ precision: options.precision }, health.health)
     for (let number = 1; number <= options.streams && !signal.aborted; number++) {
       progress.show('comparing logits', `stream ${number} of ${options.streams}`)
       const challenge = makeChallenge(subject.wording)
@@ -45,32 +48,39 @@ export async function logitNoiseCommand(
         endpoint,
         purpose: 'probe',
         attempt: number,
-        body: { ...body, max_tokens: options.tokens, ignore_eos: true, logprobs: TOP },
+        body: { ...body, max_tokens: options.tokens, ignore_eos: true, logprobs: LIKELIEST },
         timeoutMs: options.streamTimeout * 1000,
         signal,
       })
       const { tokens, tokenIds } = viewStream(stream)
-      const session = subject.model().newSession()
-      let row = session.append(promptTokenIds(subject, body)).at(-1)
+      const session = new ReplaySession(subject, activations)
+      let place = session.append(promptTokenIds(subject, body)).at(-1)!
       for (const [index, token] of tokens.entries()) {
-        const reference = logProbabilities(row!)
+        const reference = logProbabilities(place.logits)
         const off = (token.top ?? []).map(({ token_id, logprob }) => logprob - reference[token_id]!)
-        if (off.length > 1) spreads.push(Math.max(...off) - Math.min(...off))
-        ;[row] = session.append([tokenIds[index]!])
+        if (off.length > 1) {
+          spreads.push(spread(off))
+          shares.push(spread(off) / place.tolerance)
+        }
+        place = session.append([tokenIds[index]!])[0]!
       }
     }
   })
-  const sorted = spreads.toSorted((a, b) => a - b)
-  const quantile = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? null
   const summary = {
     model: subject.path,
     precision,
-    places: sorted.length,
-    median: quantile(0.5),
-    p99: quantile(0.99),
-    largest: sorted.at(-1) ?? null,
+    activations,
+    places: spreads.length,
+    ...distribution(spreads),
+    shareOfTolerance: distribution(shares),
   }
   await writeJson(folder, 'summary.json', summary)
   printJson(summary)
-  return sorted.length > 0 ? EXIT.ok : EXIT.untrusted
+  return spreads.length > 0 ? EXIT.ok : EXIT.untrusted
+}
+
+function distribution(values: readonly number[]) {
+  const sorted = values.toSorted((a, b) => a - b)
+  const quantile = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? null
+  return { median: quantile(0.5), p99: quantile(0.99), largest: sorted.at(-1) ?? null }
 }

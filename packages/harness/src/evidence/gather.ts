@@ -17,11 +17,11 @@ import type { Frame, StreamPurpose, StreamRecord } from '../probes/stream-record
 import { viewStream } from '../probes/stream-view.ts'
 import type { SpawnedWorker } from '../worker-process/acquire-worker.ts'
 import type { Asked, Attempt, Evidence, StreamEvidence } from './evidence.ts'
-import { LOGIT_NOISE } from './logit-noise.ts'
 import { processSnapshot } from './process-snapshot.ts'
 import { type Replay, replayStream } from './replay.ts'
 import { replaySpeed } from './replay-speed.ts'
 import { promptTokenIds, type Subject } from './subject.ts'
+import { statedActivations } from './tolerance.ts'
 
 /** Most tokens of a haiku: three times what one needs. */
 const HAIKU_TOKENS = 128
@@ -120,7 +120,8 @@ export async function gatherStreams(options: GatherOptions): Promise<StreamEvide
     const again = { ...challenge, nonce: makeNonce() }
     repeat = await record('repeat', attempts.length, challengeRequest(subject, again))
     // All of it will be replayed, so it is as long as there is time for; where nobody could tell from it, it grows.
-    let tokens = Math.max(LEAST_PROBE_TOKENS, Math.round((replaySpeed(subject, last.stream) * options.replayMs) / 1000))
+    const speed = replaySpeed(subject, last.stream, statedActivations(options.asked, health.health))
+    let tokens = Math.max(LEAST_PROBE_TOKENS, Math.round((speed * options.replayMs) / 1000))
     // A busy machine lets a process that has computed, as this one did just now, wait for others that have not.
     const rest = (times: number) => sleep(REST_MS * times, undefined, { signal }).catch(() => undefined)
     await rest(1)
@@ -178,13 +179,13 @@ export async function gatherReplays(
   evidence: StreamEvidence,
   options: Pick<GatherOptions, 'asked' | 'signal' | 'onStage'>,
 ): Promise<Pick<Evidence, 'replays' | 'fileAfter'>> {
-  const tolerance = LOGIT_NOISE[options.asked.precision ?? evidence.healthBefore.health?.precision ?? 'fast']
+  const activations = statedActivations(options.asked, evidence.healthBefore.health)
   const replays: Replay[] = []
   // The repeat is the haiku again: same-seed says so, or fails. Earlier probes were judged on nothing.
   const streams = [...evidence.attempts.map(({ stream }) => stream), evidence.probe]
   for (const stream of streams.filter((stream) => stream !== undefined)) {
     const onProgress = (done: number, draws: number) => options.onStage({ name: 'replay', done, draws })
-    replays.push(await replayStream(evidence.subject, stream, { tolerance, signal: options.signal, onProgress }))
+    replays.push(await replayStream(evidence.subject, stream, { activations, signal: options.signal, onProgress }))
   }
   return { replays, fileAfter: await identifyFile(evidence.subject.path).catch(() => undefined) }
 }

@@ -12,8 +12,8 @@ const stream = (...ids: number[]) =>
 test('is a speed, also where an id is none of the model', async () => {
   const subject = await readSubject(committedAsset('stories260K/stories260K-f32.gguf'))
   // 260,000 parameters: no machine takes a second for a token.
-  expect(replaySpeed(subject, stream(300, 301))).toBeGreaterThan(1)
-  expect(replaySpeed(subject, stream(300, 99_999))).toBeGreaterThan(1)
+  expect(replaySpeed(subject, stream(300, 301), 'float')).toBeGreaterThan(1)
+  expect(replaySpeed(subject, stream(300, 99_999), 'float')).toBeGreaterThan(1)
 })
 
 test('is nothing where the reference cannot evaluate: the replay says why', async () => {
@@ -24,5 +24,5 @@ test('is nothing where the reference cannot evaluate: the replay says why', asyn
       throw new Error('boom')
     },
   }
-  expect(replaySpeed(broken, stream(300))).toBe(0)
+  expect(replaySpeed(broken, stream(300), 'float')).toBe(0)
 })

@@ -22,7 +22,7 @@ function answer(ids: readonly number[], change: object = {}): StreamRecord {
 
 async function replay(stream: StreamRecord, signal = new AbortController().signal) {
   return replayStream(subject, stream, {
-    tolerance: TOLERANCE,
+    activations: 'float',
     signal,
     onProgress: () => {},
   })

@@ -1,8 +1,10 @@
 import { parseExecuteRequest, type SamplingParameters } from '@plumbline/protocol'
-import { drawMargin } from '@plumbline/reference'
+import { drawMargin, sample } from '@plumbline/reference'
 import { type StreamRecord, streamName } from '../probes/stream-record.ts'
 import { viewStream } from '../probes/stream-view.ts'
+import { type ReplayedPlace, ReplaySession } from './replay-session.ts'
 import { promptTokenIds, type Subject } from './subject.ts'
+import type { Activations } from './tolerance.ts'
 
 /** One draw of a stream, made again. */
 export interface ReplayedDraw {
@@ -14,6 +16,10 @@ export interface ReplayedDraw {
   /** Whether only the edge of top_k, top_p or min_p, moved within the noise, explains it. */
   readonly edge: boolean
   readonly inKeptSet: boolean
+  /** In logits: what noise was allowed for here. */
+  readonly tolerance: number
+  /** Whether the reference draws another token here when it rounds no activations: an honest worker may well, too. */
+  readonly swayed: boolean
 }
 
 export interface Replay {
@@ -27,8 +33,8 @@ export interface Replay {
   readonly impossible: { readonly index: number; readonly tokenId: number } | undefined
   /** What kept the reference from replaying on. */
   readonly error: string | undefined
-  /** The logit noise that the edges were judged by. */
-  readonly tolerance: number
+  /** What the reference multiplied matrices of quantised weights with. */
+  readonly activations: Activations
   readonly ms: number
 }
 
@@ -36,20 +42,21 @@ export interface Replay {
 const BLOCK = 16
 
 export interface ReplayOptions {
-  /** Most that two logits of an honest worker differ from the reference in their difference. */
-  readonly tolerance: number
+  /** What the worker states. */
+  readonly activations: Activations
   /** Stops it. */
   readonly signal: AbortSignal
   readonly onProgress: (done: number, draws: number) => void
 }
 
 /**
- * Runs the ids of a stream through the reference's float64 model, and asks at each place how far the token that came
+ * Runs the ids of a stream through the reference's float64 model, which rounds activations as the worker states, and asks at each place how far the token that came
  * lies below the one that the specified sampler draws there with the request's seed. The answer's own earlier tokens are the
  * context of each, so one wrong token is one wrong draw and does not spoil those behind it.
  */
 export async function replayStream(subject: Subject, stream: StreamRecord, options: ReplayOptions): Promise<Replay> {
   const start = performance.now()
+  const { activations } = options
   const view = viewStream(stream)
   const request = parseExecuteRequest(stream.request)
   const sampling: SamplingParameters = {
@@ -69,21 +76,25 @@ export async function replayStream(subject: Subject, stream: StreamRecord, optio
 
   const history = [...prompt]
   const replayed: ReplayedDraw[] = []
-  const judgeDraw = (logits: Float64Array) => {
+  const judgeDraw = ({ logits, unrounded, tolerance }: ReplayedPlace) => {
     const index = replayed.length
+    const drawOf = (row: Float64Array) => sample(row, sampling, history, index).tokenId
+    const swayed = unrounded !== logits && drawOf(unrounded) !== drawOf(logits)
     // Any of the end-of-sequence tokens would have ended the answer: the likeliest of them is asked about.
     const candidates = index < answer.length ? [answer[index]!] : [...subject.tokenizer.eosIds]
     const judged = candidates.map((tokenId) => ({
       index,
       tokenId,
-      ...drawMargin(logits, sampling, history, index, tokenId, options.tolerance),
+      tolerance,
+      swayed,
+      ...drawMargin(logits, sampling, history, index, tokenId, tolerance),
     }))
     replayed.push(judged.reduce((best, draw) => (draw.margin < best.margin ? draw : best)))
   }
 
   let error: string | undefined
   try {
-    const session = subject.model().newSession()
+    const session = new ReplaySession(subject, activations)
     if (draws > 0) judgeDraw(session.append(prompt).at(-1)!)
     while (replayed.length < draws && !options.signal.aborted) {
       const from = replayed.length - 1
@@ -100,7 +111,6 @@ export async function replayStream(subject: Subject, stream: StreamRecord, optio
   } catch (thrown) {
     error = thrown instanceof Error ? thrown.message : String(thrown)
   }
-  const { tolerance } = options
   const ms = performance.now() - start
-  return { stream: streamName(stream), draws, replayed, impossible, error, tolerance, ms }
+  return { stream: streamName(stream), draws, replayed, impossible, error, activations, ms }
 }

@@ -144,9 +144,14 @@ function processOf(pid: number, parentPid: number, cpuMs: number) {
   return { pid, parentPid, executable: '/usr/bin/node', startTicks: pid, cpuMs, endedChildrenCpuMs: 0, ...memory }
 }
 
+/** The very draw. */
+export function replayedDraw(index: number, tokenId: number): ReplayedDraw {
+  return { index, tokenId, margin: 0, edge: false, inKeptSet: true, tolerance: 0.01, swayed: false }
+}
+
 function replayOf(stream: string, replayed: readonly ReplayedDraw[]): Replay {
   const { length: draws } = replayed
-  return { stream, draws, replayed, tolerance: 0.01, ms: 1, impossible: undefined, error: undefined }
+  return { stream, draws, replayed, activations: 'float', ms: 1, impossible: undefined, error: undefined }
 }
 
 function snapshotOf(front: ProcessFacts, engine: ProcessFacts): ProcessSnapshot {
@@ -160,7 +165,6 @@ export function honestEvidence(): Evidence {
   const stream = streamOf(honestEvents)
   const letters = Array.from({ length: 100 }, (_, index) => token(index, index % 25))
   const probeEvents = [started({ max_tokens: 100 }), ...letters, end(100, { stop_reason: 'MAX_TOKENS' })]
-  const draw = (index: number, tokenId: number) => ({ index, tokenId, margin: 0, edge: false, inKeptSet: true })
   return {
     subject,
     spawned: true,
@@ -186,10 +190,10 @@ export function honestEvidence(): Evidence {
     fileAfter: subject.file,
     workerEnd: undefined,
     replays: [
-      replayOf('haiku', [draw(0, 0), draw(1, 1), draw(2, 2), draw(3, 25)]),
+      replayOf('haiku', [replayedDraw(0, 0), replayedDraw(1, 1), replayedDraw(2, 2), replayedDraw(3, 25)]),
       replayOf(
         'stream probe',
-        letters.map((_, index) => draw(index, index % 25)),
+        letters.map((_, index) => replayedDraw(index, index % 25)),
       ),
     ],
   }

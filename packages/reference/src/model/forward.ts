@@ -1,4 +1,5 @@
 import type { LayerCheckpoint } from '@plumbline/protocol'
+import type { RoundActivations } from './activations.ts'
 import { attention } from './attention.ts'
 import type { ModelConfig } from './config.ts'
 import type { KvCache } from './kv-cache.ts'
@@ -26,6 +27,8 @@ export interface ForwardContext {
   readonly ropeFrequencies: Float64Array
   /** One a layer. */
   readonly caches: readonly KvCache[]
+  /** Of what matrices of quantised weights read; undefined: they read it as it is. */
+  readonly activations: RoundActivations | undefined
 }
 
 /**
@@ -33,7 +36,7 @@ export interface ForwardContext {
  * caches, those of these positions are put there. Returns logits [ids.length, vocabulary].
  */
 export function forward(
-  { config, weights, ropeFrequencies, caches }: ForwardContext,
+  { config, weights, ropeFrequencies, caches, activations }: ForwardContext,
   ids: readonly number[],
   start: number,
   observer?: CheckpointObserver,
@@ -43,6 +46,10 @@ export function forward(
     observer?.(layer === null ? name : `blk.${layer}.${name}`, layer, { start, count }, values.length / count, values)
     return values
   }
+  const multiply = (linear: Linear, x: Float64Array): Float64Array => {
+    const read = activations !== undefined && linear.quantised ? activations(x, linear.columns) : x
+    return applyLinear(linear, read, count)
+  }
 
   let residual = observe('token_embd', null, embed(ids, weights.tokenEmbedding))
   for (const [layer, block] of weights.layers.entries()) {
@@ -50,25 +57,25 @@ export function forward(
     const cache = caches[layer]!
 
     const attnInput = at('attn_norm', rmsNorm(residual, block.attnNorm, config.rmsEpsilon))
-    const q = at('attn_q', applyLinear(block.attnQ, attnInput, count))
-    const k = at('attn_k', applyLinear(block.attnK, attnInput, count))
-    const v = at('attn_v', applyLinear(block.attnV, attnInput, count))
+    const q = at('attn_q', multiply(block.attnQ, attnInput))
+    const k = at('attn_k', multiply(block.attnK, attnInput))
+    const v = at('attn_v', multiply(block.attnV, attnInput))
     const rotatedQ = at('attn_q_rope', rope(q, config, ropeFrequencies, config.heads, start))
     const rotatedK = at('attn_k_rope', rope(k, config, ropeFrequencies, config.kvHeads, start))
     cache.write(start, rotatedK, v)
     const kqv = at('attn_kqv', attention(config, rotatedQ, cache, start))
-    const attnOutput = at('attn_output', applyLinear(block.attnOutput, kqv, count))
+    const attnOutput = at('attn_output', multiply(block.attnOutput, kqv))
     const afterAttention = at('ffn_input', sum(residual, attnOutput))
 
     const ffnInput = at('ffn_norm', rmsNorm(afterAttention, block.ffnNorm, config.rmsEpsilon))
-    const gate = at('ffn_gate', applyLinear(block.ffnGate, ffnInput, count))
-    const up = at('ffn_up', applyLinear(block.ffnUp, ffnInput, count))
+    const gate = at('ffn_gate', multiply(block.ffnGate, ffnInput))
+    const up = at('ffn_up', multiply(block.ffnUp, ffnInput))
     const activated = at('ffn_act', swiglu(gate, up))
-    const down = at('ffn_down', applyLinear(block.ffnDown, activated, count))
+    const down = at('ffn_down', multiply(block.ffnDown, activated))
     residual = at('output', sum(afterAttention, down))
   }
   const normalised = observe('output_norm', null, rmsNorm(residual, weights.outputNorm, config.rmsEpsilon))
-  return observe('logits', null, applyLinear(weights.output, normalised, count))
+  return observe('logits', null, multiply(weights.output, normalised))
 }
 
 function embed(ids: readonly number[], { columns, weight }: Linear): Float64Array {

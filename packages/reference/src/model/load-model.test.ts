@@ -2,6 +2,8 @@ import { committedAsset } from '@plumbline/protocol/testing'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type GgufFile, type GgufValue, readGguf } from '../gguf/read-gguf.ts'
+import { roundActivations } from './activations.ts'
+import { applyLinear } from './linear.ts'
 import { loadModel } from './load-model.ts'
 
 const stories = readGguf(committedAsset('stories260K/stories260K-f32.gguf'))
@@ -49,6 +51,25 @@ describe('a session', () => {
   })
 
   test('of nothing gives nothing', () => expect(model.newSession().append([])).toEqual([]))
+})
+
+test('rounded activations are what matrices of quantised weights read, and no others', () => {
+  // blk.0.attn_q of Q8_0: a float16 scale of 1 / 16 and 32 quants a block.
+  const bytes = Uint8Array.from({ length: (64 * 64 * 34) / 32 }, (_, i) => [0x00, 0x2c][i % 34] ?? (i * 37) % 256)
+  const name = 'blk.0.attn_q.weight'
+  const tensors = new Map([...stories.tensors, [name, { ...stories.tensors.get(name)!, type: 'Q8_0' as const }]])
+  const tensorBytes = (tensor: string) => (tensor === name ? bytes : stories.tensorBytes(tensor))
+  const mixed = loadModel({ ...stories, tensors, tensorBytes })
+  const round = roundActivations(127, 16)
+  const seen = new Map<string, Float64Array>()
+  mixed.newSession({ activations: round }).append(ids, (checkpoint, _layer, _positions, _width, values) => {
+    seen.set(checkpoint, values.slice())
+  })
+  const input = seen.get('blk.0.attn_norm')!
+  const [{ attnQ, attnK }] = mixed.weights.layers as [(typeof mixed.weights.layers)[0]]
+  expect(seen.get('blk.0.attn_q')).toEqual(applyLinear(attnQ, round(input, 64), ids.length))
+  expect(seen.get('blk.0.attn_q')).not.toEqual(applyLinear(attnQ, input, ids.length))
+  expect(seen.get('blk.0.attn_k')).toEqual(applyLinear(attnK, input, ids.length))
 })
 
 describe('loadModel refuses', () => {

@@ -1,5 +1,6 @@
 import { PlumblineError } from '@plumbline/protocol'
 import type { GgufFile } from '../gguf/read-gguf.ts'
+import type { RoundActivations } from './activations.ts'
 import { type ModelConfig, readConfig } from './config.ts'
 import { type CheckpointObserver, forward } from './forward.ts'
 import { KvCache } from './kv-cache.ts'
@@ -16,7 +17,11 @@ export interface ReferenceModel {
   readonly maxContext: number
   /** Logits of each position of `ids`, float64, from an empty context. */
   forward(ids: readonly number[], options?: { checkpoint?: CheckpointObserver }): Float64Array[]
-  newSession(): Session
+  /**
+   * `activations`: how what matrices of quantised weights read is rounded. All else is computed as ever: matrices of F32, F16 and BF16
+   * weights, norms, RoPE, attention, its cache, and SwiGLU.
+   */
+  newSession(options?: { activations?: RoundActivations }): Session
 }
 
 /** One context, with its keys and values. */
@@ -37,10 +42,10 @@ export function loadModel(gguf: GgufFile, options: { maxContext?: number } = {})
   const vocabSize = weights.tokenEmbedding.rows
   const maxContext = options.maxContext ?? config.contextLength
 
-  const newSession = (): Session => {
+  const newSession = ({ activations }: { activations?: RoundActivations } = {}): Session => {
     const { kvHeads, keyLength, valueLength } = config
     const caches = weights.layers.map(() => new KvCache(kvHeads * keyLength, kvHeads * valueLength))
-    const context = { config, weights, ropeFrequencies: frequencies, caches }
+    const context = { config, weights, ropeFrequencies: frequencies, caches, activations }
     let length = 0
     return {
       get length() {

@@ -1,6 +1,7 @@
 import { PlumblineError } from '@plumbline/protocol'
 import { dequantize } from '../dequantize/dequantize.ts'
 import type { GgufFile } from '../gguf/read-gguf.ts'
+import { TENSOR_TYPES } from '../gguf/tensor-types.ts'
 import type { ModelConfig } from './config.ts'
 
 /** A matrix as stored: `rows` outputs by `columns` inputs, row-major, with its bias where it has one. */
@@ -8,6 +9,8 @@ export interface Linear {
   readonly rows: number
   readonly columns: number
   readonly weight: Float32Array
+  /** Whether the file has it as integers with scales, not as floats. */
+  readonly quantised?: boolean
   /** [rows] */
   readonly bias?: Float32Array
 }
@@ -95,8 +98,9 @@ class WeightLoader {
 
   linear(name: string, rows: number, columns: number, bias: 'required' | 'optional' | 'none' = 'none'): Linear {
     const weight = this.#load(`${name}.weight`, [columns, rows])
+    const quantised = TENSOR_TYPES[this.#gguf.tensors.get(`${name}.weight`)!.type].blockLength > 1
     const hasBias = bias === 'required' || (bias === 'optional' && this.#gguf.tensors.has(`${name}.bias`))
-    return { rows, columns, weight, ...(hasBias && { bias: this.vector(`${name}.bias`, rows) }) }
+    return { rows, columns, weight, quantised, ...(hasBias && { bias: this.vector(`${name}.bias`, rows) }) }
   }
 
   checkAllUsed(): void {

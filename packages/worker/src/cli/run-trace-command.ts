@@ -1,13 +1,7 @@
 import { readFileSync } from 'node:fs'
-import {
-  EXIT,
-  type ExitCode,
-  InvalidRequestError,
-  LIMITS,
-  PlumblineError,
-  parseExecuteRequest,
-  TRACED_LEVELS,
-} from '@plumbline/protocol'
+import { type ExitCode, LIMITS, parseExecuteRequest, TRACED_LEVELS } from '@plumbline/protocol'
+import { InvalidRequestError, PlumblineError } from '@plumbline/protocol/errors'
+import { EXIT } from '@plumbline/protocol/exit-codes'
 import { invalidOption, resolveConfiguration } from '../config/configuration.ts'
 import { runTrace } from '../server/run-trace.ts'
 import { flagsOf } from './command-options.ts'

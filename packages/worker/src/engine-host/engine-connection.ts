@@ -1,13 +1,16 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
-import { PlumblineError } from '@plumbline/protocol'
+import { PlumblineError } from '@plumbline/protocol/errors'
+import type { VocabularyData } from '../tokenization/vocabulary.ts'
 import { type EngineMessage, engineMessageSchema, type FrontMessage } from './messages.ts'
 import { encodeFrame, FRAME_KIND, type FrameKind, PIPE_FD, PipeFrameReader, PipeGarbageError } from './pipe-frame.ts'
 import { decodeTokenBatch, type SampledToken } from './token-batch.ts'
+import { decodeVocabulary } from './vocabulary-bytes.ts'
 
 export interface EngineConnectionListener {
   onMessage(message: EngineMessage): void
   onTokens(job: number, tokens: readonly SampledToken[]): void
+  onVocabulary(vocabulary: VocabularyData): void
   /** The tokenizer's metadata, as JSON that nobody has looked at. */
   onTokenizer(json: SharedArrayBuffer): void
   /** A line that the process wrote on its stdout or stderr. */
@@ -76,6 +79,10 @@ export class EngineConnection {
       // The line where tokens leave the pipe.
       const { job, tokens } = decodeTokenBatch(payload)
       this.#listener.onTokens(job, tokens)
+      return
+    }
+    if (kind === FRAME_KIND.vocabulary) {
+      this.#listener.onVocabulary(decodeVocabulary(payload))
       return
     }
     if (kind === FRAME_KIND.tokenizer) {

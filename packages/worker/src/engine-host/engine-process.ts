@@ -4,12 +4,22 @@
  * with its front, too, in case it is stopped and can end nothing.
  */
 import { Socket } from 'node:net'
-import type { DeviceName, Engine, Job, TokenizerMetadata } from '@plumbline/cuda-core'
+import {
+  type DeviceName,
+  Engine,
+  endWithParent,
+  type Job,
+  probeDevice,
+  type TokenizerMetadata,
+} from '@plumbline/cuda-core'
 // Not from the package's front door: that loads its schemas, which this process has no use for.
 import { PlumblineError } from '@plumbline/protocol/errors'
+import { buildTokenizer } from '../tokenization/tokenizer.ts'
+import { describeVocabulary } from '../tokenization/vocabulary.ts'
 import type { EngineJob, EngineMessageWire, EngineOptions, FrontMessage } from './messages.ts'
 import { encodeFrame, FRAME_KIND, PIPE_FD, PipeFrameReader } from './pipe-frame.ts'
 import { encodeTokenBatch } from './token-batch.ts'
+import { encodeVocabulary } from './vocabulary-bytes.ts'
 
 const PROGRESS_INTERVAL_MS = 100
 /** Tokens that come faster than this leave together, so long after those before them at the latest. */
@@ -34,29 +44,38 @@ function errorOf(thrown: unknown) {
 
 async function load(options: EngineOptions, sendTokenizer: boolean): Promise<void> {
   let loading = { fraction: 0, stage: 'start' }
+  let tokenizer: ReturnType<typeof described> | undefined
   const heartbeat = setInterval(() => send({ type: 'loading', ...loading }), PROGRESS_INTERVAL_MS)
   try {
-    const core = await import('@plumbline/cuda-core')
-    core.endWithParent()
     const device = options.device as DeviceName
     send({ type: 'probing' })
-    send({ type: 'device', ...core.probeDevice(device) })
-    engine = await core.Engine.load({
+    send({ type: 'device', ...probeDevice(device) })
+    engine = await Engine.load({
       ...options,
       device,
       onProgress: (fraction, stage) => {
         loading = { fraction, stage }
       },
+      // While other threads load the weights.
+      onTokenizer: (metadata) => {
+        if (!sendTokenizer) return
+        try {
+          tokenizer = described(metadata)
+        } catch {
+          // Said below, unless something else is wrong with the file.
+        }
+      },
     })
     if (sendTokenizer) {
-      const json = JSON.stringify(plainArrays(engine.tokenizerMetadata()))
-      pipe.write(encodeFrame(FRAME_KIND.tokenizer, Buffer.from(json)))
+      tokenizer ??= described(engine.tokenizerMetadata())
+      pipe.write(encodeFrame(FRAME_KIND.vocabulary, tokenizer.vocabulary))
     }
     send({
       type: 'loaded',
       info: engine.info,
       memory: engine.memoryUsed(),
     })
+    if (tokenizer) pipe.write(encodeFrame(FRAME_KIND.tokenizer, Buffer.from(JSON.stringify(tokenizer.metadata))))
   } catch (thrown) {
     send({ type: 'load_failed', error: errorOf(thrown) })
   } finally {
@@ -64,12 +83,17 @@ async function load(options: EngineOptions, sendTokenizer: boolean): Promise<voi
   }
 }
 
-/** JSON has no typed arrays. */
-function plainArrays({ scores, tokenTypes, ...rest }: TokenizerMetadata) {
+/** @throws PlumblineError UNSUPPORTED_TOKENIZER */
+function described(tokenizer: TokenizerMetadata) {
+  const { scores, tokenTypes, ...rest } = tokenizer
   return {
-    ...rest,
-    ...(scores && { scores: Array.from(scores) }),
-    ...(tokenTypes && { tokenTypes: Array.from(tokenTypes) }),
+    vocabulary: encodeVocabulary(describeVocabulary(buildTokenizer(tokenizer))),
+    // JSON has no typed arrays.
+    metadata: {
+      ...rest,
+      ...(scores && { scores: Array.from(scores) }),
+      ...(tokenTypes && { tokenTypes: Array.from(tokenTypes) }),
+    },
   }
 }
 
@@ -118,7 +142,7 @@ function generate(number: number, request: EngineJob): void {
 /**
  * Lets fast tokens gather in the ring. Each waking of this process, the front and the client costs 50 to 100 microseconds, which the
  * threads that compute lose where there is no core to spare. So after tokens that came quickly this thread sleeps: nothing wakes it, and
- * what it can miss (a cancellation, a heartbeat) can wait for five milliseconds. The last token is waited for no longer than it takes.
+ * what it can miss (a cancellation, a heartbeat) can wait for so long. The last token is waited for no longer than it takes.
  */
 class TokenGatherer {
   readonly #nothing = new Int32Array(new SharedArrayBuffer(4))
@@ -172,3 +196,8 @@ process.on('SIGINT', () => undefined)
 process.on('SIGTERM', () => undefined)
 
 send({ type: 'hello', pid: process.pid })
+try {
+  endWithParent() // The addon is loaded by this, while the front still finds out what to load with it.
+} catch {
+  // `load` meets the same error, and says so.
+}

@@ -37,7 +37,8 @@ function startedSupervisor(): EngineSupervisor {
   const supervisor = new EngineSupervisor({
     engine: { modelPath: '/nowhere', device: 'cpu', precision: 'fast' },
     stallMs: 10_000,
-    adoptTokenizer: async () => undefined,
+    adoptVocabulary: () => undefined,
+    adoptTokenizer: () => undefined,
   })
   supervisor.start()
   return supervisor

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { statSync } from 'node:fs'
-import { PlumblineError } from '@plumbline/protocol'
+import { PlumblineError } from '@plumbline/protocol/errors'
+import type { VocabularyData } from '../tokenization/vocabulary.ts'
 import { EngineConnection } from './engine-connection.ts'
 import type { EngineInfo, EngineJob, EngineMemory, EngineMessage, EngineOptions } from './messages.ts'
 import { spawnEngine } from './spawn-engine.ts'
@@ -28,11 +29,10 @@ export interface SupervisorOptions {
   readonly engine: EngineOptions
   /** Without progress for so long, the engine process is replaced. */
   readonly stallMs: number
-  /**
-   * The tokenizer of a model that is being loaded, as JSON; not of a file that was loaded before. The model is ready when this resolves;
-   * a tokenizer that cannot be used is what it rejects with.
-   */
-  adoptTokenizer(json: SharedArrayBuffer): Promise<void>
+  /** Of a model that is about to be ready; not of a file that was loaded before. */
+  adoptVocabulary(vocabulary: VocabularyData): void
+  /** The tokenizer's metadata of that model, as JSON, which follows soon. */
+  adoptTokenizer(json: SharedArrayBuffer): void
 }
 
 export type ProbedDevice = Omit<Extract<EngineMessage, { type: 'device' }>, 'type'>
@@ -101,21 +101,19 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
     this.#lastCounter = -1
     this.#loading = { fraction: 0, stage: '' }
     this.#loadStartedAt = performance.now()
-    let tokenizer: Promise<void> | undefined
     const connection = new EngineConnection(
       {
         onMessage: (message) => {
-          if (message.type !== 'loaded') this.#onMessage(message, connection)
-          else if (!tokenizer) this.#onLoaded(connection, modelFile, message)
-          else void tokenizer.then(() => this.#onLoaded(connection, modelFile, message), ignore)
+          this.#onMessage(message, connection)
         },
         onTokens: (job, tokens) => {
           this.#watch.news()
           if (this.#active?.number === job) this.#active.sink.onTokens(tokens)
         },
+        onVocabulary: (vocabulary) => this.#options.adoptVocabulary(vocabulary),
         onTokenizer: (json) => {
-          tokenizer = this.#options.adoptTokenizer(json)
-          tokenizer.catch((error) => connection.kill(PlumblineError.from(error)))
+          this.#loadedFile = modelFile // with all that there is to know of it
+          this.#options.adoptTokenizer(json)
         },
         onOutput: (line) => this.emit('output', line),
         onClose: (reason) => this.#onClose(reason),
@@ -221,7 +219,7 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
     return Math.min(Math.max(left, 1_000), LONGEST_ESTIMATE_MS)
   }
 
-  #onMessage(message: Exclude<EngineMessage, { type: 'loaded' }>, connection: EngineConnection): void {
+  #onMessage(message: EngineMessage, connection: EngineConnection): void {
     switch (message.type) {
       case 'hello':
         this.#phase = 'loading'
@@ -240,6 +238,9 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
         if (message.fraction !== this.#loading.fraction || message.stage !== this.#loading.stage) this.#watch.news()
         this.#loading = message
         break
+      case 'loaded':
+        this.#onLoaded(message)
+        break
       case 'load_failed': {
         const { code, message: text, fields } = message.error
         connection.kill(new PlumblineError(code, text, fields))
@@ -254,16 +255,11 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
     }
   }
 
-  #onLoaded(
-    connection: EngineConnection,
-    modelFile: string,
-    message: Extract<EngineMessage, { type: 'loaded' }>,
-  ): void {
-    if (this.#connection !== connection || this.#phase === 'stopped') return // it ended meanwhile
+  #onLoaded({ info, memory }: Extract<EngineMessage, { type: 'loaded' }>): void {
+    if (this.#phase === 'stopped') return
     this.#watch.stop()
-    this.#info = message.info
-    this.#memory = message.memory
-    this.#loadedFile = modelFile
+    this.#info = info
+    this.#memory = memory
     this.#loading = { fraction: 1, stage: 'ready' }
     this.#loadMs = performance.now() - this.#loadStartedAt
     this.#phase = 'ready'
@@ -339,8 +335,6 @@ export class EngineSupervisor extends EventEmitter<SupervisorEvents> {
     this.#backOff = setTimeout(() => this.start(), delayMs)
   }
 }
-
-const ignore = () => undefined
 
 /** Changes when the file is replaced or written to. */
 function fileIdentity(path: string): string {

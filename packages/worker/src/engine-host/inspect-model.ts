@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { ERRORS, type ErrorCode, PlumblineError } from '@plumbline/protocol'
+import { ERRORS, type ErrorCode, PlumblineError } from '@plumbline/protocol/errors'
 import { z } from 'zod'
 import { programPath } from '../package-files.ts'
 

@@ -1,9 +1,12 @@
-import type { ErrorCode, SamplingParameters, TracedLevel } from '@plumbline/protocol'
-import { ERRORS } from '@plumbline/protocol'
+import type { SamplingParameters, TracedLevel } from '@plumbline/protocol'
+import { ERRORS, type ErrorCode } from '@plumbline/protocol/errors'
 import { z } from 'zod'
 
-// What the two processes say to each other, as JSON frames. Tokens have a frame of their own (token-batch.ts), and so has the tokenizer's
-// metadata (JSON of tokenizer-metadata.ts), which comes before `loaded` when it was asked for.
+// A schema compiled at its first use takes some ten milliseconds, in the middle of a start, for messages that are few and small.
+z.config({ jitless: true })
+
+// What the two processes say to each other, as JSON frames. Tokens have a frame of their own (token-batch.ts), and so have, when they were
+// asked for, the vocabulary (vocabulary-bytes.ts), before `loaded`, and the tokenizer's metadata (JSON of tokenizer-metadata.ts), behind it.
 
 export interface EngineOptions {
   readonly modelPath: string

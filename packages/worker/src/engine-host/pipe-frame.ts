@@ -14,7 +14,7 @@ export const PIPE_VERSION = 1
 /** The descriptor that the engine process finds the pipe at. */
 export const PIPE_FD = 3
 
-export const FRAME_KIND = { json: 1, tokens: 2, tokenizer: 3 } as const
+export const FRAME_KIND = { json: 1, tokens: 2, tokenizer: 3, vocabulary: 4 } as const
 export type FrameKind = (typeof FRAME_KIND)[keyof typeof FRAME_KIND]
 
 const KINDS: ReadonlySet<number | undefined> = new Set(Object.values(FRAME_KIND))

@@ -1,4 +1,4 @@
-import { PlumblineError } from '@plumbline/protocol'
+import { PlumblineError } from '@plumbline/protocol/errors'
 import type { Inspection } from '../engine-host/inspect-model.ts'
 import { checkTokenizerParts } from '../tokenization/tokenizer-parts.ts'
 import { describeBytes } from './models-command.ts'

@@ -1,4 +1,4 @@
-import { PlumblineError } from '@plumbline/protocol'
+import { PlumblineError } from '@plumbline/protocol/errors'
 
 /** What the Hub says about a file before sending it. */
 export interface PublishedFile {

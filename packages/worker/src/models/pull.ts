@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { PlumblineError } from '@plumbline/protocol'
+import { PlumblineError } from '@plumbline/protocol/errors'
 import { fileSha256 } from '../telemetry/file-sha256.ts'
 import { CATALOG, hubUrl } from './catalog.ts'
 import { type DownloadOptions, download } from './download.ts'

@@ -1,12 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import {
-  type ExecuteRequest,
-  type FieldError,
-  InvalidRequestError,
-  PlumblineError,
-  parseExecuteRequest,
-  type TraceLevel,
-} from '@plumbline/protocol'
+import { type ExecuteRequest, parseExecuteRequest, type TraceLevel } from '@plumbline/protocol'
+import { type FieldError, InvalidRequestError, PlumblineError } from '@plumbline/protocol/errors'
 import type { EngineJob } from '../engine-host/messages.ts'
 import { RetryLaterError } from '../server/error-reply.ts'
 import type { Worker } from '../server/worker.ts'

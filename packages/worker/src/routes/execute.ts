@@ -1,4 +1,4 @@
-import { PlumblineError } from '@plumbline/protocol'
+import { PlumblineError } from '@plumbline/protocol/errors'
 import type { FastifyInstance } from 'fastify'
 import type { EngineJob } from '../engine-host/messages.ts'
 import { Job } from '../scheduling/job.ts'

@@ -1,4 +1,4 @@
-import { PlumblineError } from '@plumbline/protocol'
+import { PlumblineError } from '@plumbline/protocol/errors'
 import type { EngineSupervisor } from '../engine-host/engine-supervisor.ts'
 import type { Job, JobOwner } from './job.ts'
 

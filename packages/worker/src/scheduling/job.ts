@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import { type ErrorCode, PlumblineError, type StreamEvent, type TokenEvent } from '@plumbline/protocol'
+import type { StreamEvent, TokenEvent } from '@plumbline/protocol'
+import { type ErrorCode, PlumblineError } from '@plumbline/protocol/errors'
 import type { JobResult, JobSink } from '../engine-host/engine-supervisor.ts'
 import type { EngineJob } from '../engine-host/messages.ts'
 import type { SampledToken } from '../engine-host/token-batch.ts'

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { PlumblineError } from '@plumbline/protocol'
+import type { PlumblineError } from '@plumbline/protocol/errors'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from '../telemetry/log.ts'
 import { replyWithError } from './error-reply.ts'

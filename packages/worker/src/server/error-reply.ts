@@ -1,4 +1,5 @@
-import { ERRORS, LIMITS, PlumblineError } from '@plumbline/protocol'
+import { LIMITS } from '@plumbline/protocol'
+import { ERRORS, PlumblineError } from '@plumbline/protocol/errors'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /** An error whose answer says when to come back. */

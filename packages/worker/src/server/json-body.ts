@@ -1,4 +1,5 @@
-import { InvalidRequestError, LIMITS } from '@plumbline/protocol'
+import { LIMITS } from '@plumbline/protocol'
+import { InvalidRequestError } from '@plumbline/protocol/errors'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 

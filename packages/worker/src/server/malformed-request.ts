@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
-import { ERRORS, PlumblineError } from '@plumbline/protocol'
+import { ERRORS, PlumblineError } from '@plumbline/protocol/errors'
 import type { Logger } from '../telemetry/log.ts'
 import { MethodNotAllowedError } from './error-reply.ts'
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { PlumblineError, type TracedLevel } from '@plumbline/protocol'
+import type { TracedLevel } from '@plumbline/protocol'
+import { PlumblineError } from '@plumbline/protocol/errors'
 import type { OptionValues } from '../config/options.ts'
 import type { JobResult } from '../engine-host/engine-supervisor.ts'
 import type { EngineJob } from '../engine-host/messages.ts'

@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { hostname } from 'node:os'
 import { setFlagsFromString } from 'node:v8'
-import { EXIT, PlumblineError } from '@plumbline/protocol'
+import { PlumblineError } from '@plumbline/protocol/errors'
+import { EXIT } from '@plumbline/protocol/exit-codes'
 import type { FastifyInstance } from 'fastify'
 import { type Configuration, invalidOption } from '../config/configuration.ts'
 import type { OptionValues } from '../config/options.ts'
@@ -33,15 +34,16 @@ export async function serve(
   const worker = new Worker(options, modelFile, log)
   const shutdown = new Shutdown(worker)
   const failed = new Promise<PlumblineError>((resolve) => worker.engine.once('failed', resolve))
-  const probed = once(worker.engine, 'device')
   const loaded = once(worker.engine, 'idle')
+  // Whichever is first, though both may have been when the HTTP server is ready.
+  const first = Promise.race([failed, once(worker.engine, 'device'), shutdown.finished])
   worker.engine.on('device', (probed) => log.info({ ...probed, type: undefined }, 'device probed'))
   worker.engine.start(firstEngine)
   // While the engine process starts and loads, this one gets its HTTP server ready.
   const server = await buildServer(worker)
   shutdown.server = server
 
-  const early = await Promise.race([failed, probed, shutdown.finished])
+  const early = await first
   if (early instanceof PlumblineError) {
     flush()
     throw namedAfterOption(early, options)

@@ -8,7 +8,7 @@ import type { Logger } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import { ProcessMemory } from '../telemetry/process-memory.ts'
 import { PromptEncoder } from '../tokenization/prompt-encoder.ts'
-import type { Vocabulary } from '../tokenization/vocabulary.ts'
+import { Vocabulary, type VocabularyData } from '../tokenization/vocabulary.ts'
 
 export interface ModelFile {
   /** What it is called in answers. */
@@ -35,8 +35,8 @@ export class Worker {
   modelSha256: string | null = null
   #hashing: Promise<void> | undefined
   #fingerprint: Promise<string | undefined> | undefined
-  /** Its thread starts while the engine does. */
-  #nextEncoder: ReturnType<typeof nextEncoder> | undefined = nextEncoder()
+  /** To the encoder, which waits for it. */
+  #giveTokenizer: ((json: SharedArrayBuffer) => void) | undefined
 
   constructor(options: OptionValues, modelFile: ModelFile, log: Logger) {
     this.options = options
@@ -52,7 +52,8 @@ export class Worker {
         ...(contextLength !== undefined && { contextLength }),
       },
       stallMs: options.engineStallSec * 1_000,
-      adoptTokenizer: (json) => this.#adoptTokenizer(json),
+      adoptVocabulary: (vocabulary) => this.#adoptVocabulary(vocabulary),
+      adoptTokenizer: (json) => this.#giveTokenizer?.(json),
     })
     this.queue = new JobQueue(this.engine, options.maxQueue)
     this.engine.on('lost', (reason) => {
@@ -109,21 +110,13 @@ export class Worker {
   }
 
   /** The model has been loaded for the first time, or its file is another one than before. */
-  async #adoptTokenizer(json: SharedArrayBuffer): Promise<void> {
-    const { encoder, give } = this.#nextEncoder ?? nextEncoder()
-    this.#nextEncoder = undefined
-    give(json)
+  #adoptVocabulary(vocabulary: VocabularyData): void {
+    this.vocabulary = new Vocabulary(vocabulary)
     this.encoder?.dispose()
-    this.encoder = encoder
-    this.vocabulary = await encoder.vocabulary
+    const metadata = new Promise<SharedArrayBuffer>((resolve) => (this.#giveTokenizer = resolve))
+    this.encoder = new PromptEncoder(metadata, vocabulary.chatTemplate)
     this.modelSha256 = null
     this.#hashing = undefined
     this.#fingerprint = undefined
   }
-}
-
-function nextEncoder(): { encoder: PromptEncoder; give: (metadata: SharedArrayBuffer) => void } {
-  let give!: (metadata: SharedArrayBuffer) => void
-  const metadata = new Promise<SharedArrayBuffer>((resolve) => (give = resolve))
-  return { encoder: new PromptEncoder(metadata), give }
 }

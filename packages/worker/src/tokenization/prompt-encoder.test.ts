@@ -16,7 +16,7 @@ async function asSent(metadata: TokenizerMetadata): Promise<SharedArrayBuffer> {
   new Uint8Array(shared).set(json)
   return shared
 }
-const encoder = new PromptEncoder(asSent(metadata))
+const encoder = new PromptEncoder(asSent(metadata), tokenizer.chatTemplate)
 afterAll(() => encoder.dispose())
 
 const long = 'plumb line, né 🌸 '.repeat(1_000)
@@ -55,7 +55,7 @@ describe('PromptEncoder', () => {
   test('a chat template without an end is given up in time, holds up nobody, and ends nothing else', async () => {
     const nested = '{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}'
     const endless: TokenizerMetadata = { ...metadata, chatTemplate: nested }
-    const patient = new PromptEncoder(asSent(endless), 2_000)
+    const patient = new PromptEncoder(asSent(endless), buildTokenizer(endless).chatTemplate, 2_000)
     const chat = expect(patient.encode({ messages: [{ role: 'user', content: 'x' }] })).rejects.toMatchObject({
       code: 'INVALID_REQUEST',
       errors: [{ field: 'messages', constraint: 'chat_template', message: expect.stringContaining('2 s') }],
@@ -68,7 +68,7 @@ describe('PromptEncoder', () => {
 
   test('what the chat template refuses is an InvalidRequestError, from the thread too', async () => {
     const { chatTemplate: _none, ...bare } = metadata
-    const without = new PromptEncoder(asSent(bare))
+    const without = new PromptEncoder(asSent(bare), undefined)
     for (const content of ['short', long]) {
       await expect(without.encode({ messages: [{ role: 'user', content }] })).rejects.toMatchObject({
         code: 'INVALID_REQUEST',

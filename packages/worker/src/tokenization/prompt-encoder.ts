@@ -1,10 +1,10 @@
 import type { ChatMessage } from '@plumbline/protocol'
-import { type ErrorCode, type FieldError, InvalidRequestError, PlumblineError } from '@plumbline/protocol/errors'
+import { type FieldError, InvalidRequestError, PlumblineError } from '@plumbline/protocol/errors'
 import type { ChatTemplateTokens } from './chat-template.ts'
 import { messagesError, noTemplate } from './messages-error.ts'
 import type { Fragment } from './special-tokens.ts'
 import { ThreadEndedError, ThreadQueue } from './thread-queue.ts'
-import { Vocabulary, type VocabularyData } from './vocabulary.ts'
+import type { VocabularyData } from './vocabulary.ts'
 
 /** Exactly one of the two. */
 export interface Prompt {
@@ -12,10 +12,6 @@ export interface Prompt {
   readonly messages?: readonly ChatMessage[] | undefined
 }
 
-/** What encoding-thread.ts says first: the vocabulary, or why there can be no tokenizer. */
-export type EncoderGreeting =
-  | { readonly vocabulary: VocabularyData }
-  | { readonly error: { readonly code: ErrorCode; readonly message: string; readonly fields: Record<string, unknown> } }
 export type EncoderRequest = { readonly text: string } | { readonly chat: readonly Fragment[] } | 'sha256'
 export type EncoderAnswer = { readonly ids: Uint32Array } | { readonly sha256: string } | { readonly failure: string }
 
@@ -37,18 +33,23 @@ const MEMORY_LIMIT_MIB = 512
  * take any time and any memory, and is only there if the model has one. Neither holds up the other.
  */
 export class PromptEncoder {
-  /** Resolves before the first prompt can be encoded: what an answer is made of is known sooner. Rejects with what is wrong with the tokenizer. */
-  readonly vocabulary: Promise<Vocabulary>
-  readonly #timeLimitMs: number
-  readonly #encoder: ThreadQueue<EncoderGreeting, EncoderRequest, EncoderAnswer>
-  #templates: ThreadQueue<true, readonly ChatMessage[], TemplateAnswer> | undefined
+  readonly #encoder: ThreadQueue<EncoderRequest, EncoderAnswer>
+  readonly #templates: ThreadQueue<readonly ChatMessage[], TemplateAnswer> | undefined
 
-  /** @param metadata the tokenizer's, as JSON (tokenizer-metadata.ts); the thread starts before it is there */
-  constructor(metadata: Promise<SharedArrayBuffer>, timeLimitMs = TIME_LIMIT_MS) {
-    this.#timeLimitMs = timeLimitMs
+  /** @param metadata the tokenizer's, as JSON (tokenizer-metadata.ts); the threads start before it is there */
+  constructor(
+    metadata: Promise<SharedArrayBuffer>,
+    chatTemplate: VocabularyData['chatTemplate'],
+    timeLimitMs = TIME_LIMIT_MS,
+  ) {
     this.#encoder = new ThreadQueue({ program: 'tokenization/encoding-thread', first: metadata })
-    this.vocabulary = this.#meet()
-    this.vocabulary.catch(() => undefined) // whoever waits for it hears of it
+    if (!chatTemplate) return
+    this.#templates = new ThreadQueue({
+      program: 'tokenization/template-thread',
+      first: Promise.resolve<TemplateData>(chatTemplate),
+      memoryLimitMiB: MEMORY_LIMIT_MIB,
+      timeLimitMs,
+    })
   }
 
   /** @throws InvalidRequestError when the model has no chat template, or it refuses the messages, or does not come to an end with them */
@@ -71,25 +72,6 @@ export class PromptEncoder {
     this.#templates?.dispose()
   }
 
-  async #meet(): Promise<Vocabulary> {
-    const greeting = await this.#encoder.greeting.catch((error: Error) => {
-      throw new PlumblineError('INTERNAL', `the tokenizer cannot be made: ${error.message}`)
-    })
-    if ('error' in greeting)
-      throw new PlumblineError(greeting.error.code, greeting.error.message, greeting.error.fields)
-    const vocabulary = new Vocabulary(greeting.vocabulary)
-    const { chatTemplate } = vocabulary
-    if (chatTemplate) {
-      this.#templates = new ThreadQueue({
-        program: 'tokenization/template-thread',
-        first: Promise.resolve<TemplateData>(chatTemplate),
-        memoryLimitMiB: MEMORY_LIMIT_MIB,
-        timeLimitMs: this.#timeLimitMs,
-      })
-    }
-    return vocabulary
-  }
-
   async #ask(request: EncoderRequest): Promise<EncoderAnswer> {
     try {
       return await this.#encoder.ask(request)
@@ -99,7 +81,6 @@ export class PromptEncoder {
   }
 
   async #render(messages: readonly ChatMessage[]): Promise<readonly Fragment[]> {
-    await this.vocabulary
     if (!this.#templates) throw noTemplate()
     try {
       const answer = await this.#templates.ask(messages)

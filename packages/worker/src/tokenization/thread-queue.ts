@@ -23,25 +23,16 @@ export class ThreadEndedError extends Error {
 }
 
 /** A thread that does one thing after the other. One that ends fails what it was at, and the next request gets a new one. */
-export class ThreadQueue<Greeting, Request, Answer> {
+export class ThreadQueue<Request, Answer> {
   readonly #options: ThreadOptions
   readonly #waiting: Waiting<Request, Answer>[] = []
   #active: Waiting<Request, Answer> | undefined
   #limit: NodeJS.Timeout | undefined
   #thread: Thread | undefined
   #ready = false
-  /** What the first thread says when it is ready. */
-  readonly greeting: Promise<Greeting>
-  #greet!: (greeting: Greeting) => void
-  #refuse!: (error: Error) => void
 
   constructor(options: ThreadOptions) {
     this.#options = options
-    this.greeting = new Promise((resolve, reject) => {
-      this.#greet = resolve
-      this.#refuse = reject
-    })
-    this.greeting.catch(() => undefined) // whoever waits for it hears of it
     this.#thread = this.#start()
   }
 
@@ -101,7 +92,6 @@ export class ThreadQueue<Greeting, Request, Answer> {
       return
     }
     this.#ready = true
-    this.#greet(message as Greeting)
     this.#startClock(thread)
   }
 
@@ -110,7 +100,6 @@ export class ThreadQueue<Greeting, Request, Answer> {
     this.#thread = undefined
     this.#ready = false
     const error = new ThreadEndedError(why)
-    this.#refuse(error)
     this.#settle(({ reject }) => reject(error))
   }
 

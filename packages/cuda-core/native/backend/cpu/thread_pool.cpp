@@ -1,5 +1,6 @@
 #include "backend/cpu/thread_pool.h"
 
+#include <algorithm>
 #include <chrono>
 
 #if defined(__x86_64__)
@@ -9,8 +10,16 @@
 namespace plumbline::cpu {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 /// Longer than what lies between two tokens (sampling included), far shorter than what anyone would notice as load.
 constexpr std::chrono::microseconds kSpinTime{200};
+
+/// A system call each, of less than a microsecond where nobody waits for the core.
+constexpr std::chrono::microseconds kBetweenYields{200};
+/// A core that others want for long is not given away again at once: the scheduler takes a yield for the end of a time
+/// slice, and whoever yields more often than others gets a smaller share than they do.
+constexpr int kYieldShare = 8;
 
 void relax() {
 #if defined(__x86_64__)
@@ -22,8 +31,7 @@ void relax() {
 
 /// Returns the value once it is no longer `old`: spins first, then sleeps. Asks for the time only when it has been
 /// spinning for longer than a hand-over takes.
-std::uint32_t wait_while(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
-  using Clock = std::chrono::steady_clock;
+std::uint32_t wait_while(const std::atomic<std::uint32_t>& value, std::uint32_t old, CoreSharing& sharing) {
   Clock::time_point until = Clock::time_point::max();
   do {
     for (int i = 0; i < 64; ++i) {
@@ -32,12 +40,21 @@ std::uint32_t wait_while(const std::atomic<std::uint32_t>& value, std::uint32_t 
       relax();
     }
     if (until == Clock::time_point::max()) until = Clock::now() + kSpinTime;
+    sharing.at_seam();
   } while (Clock::now() < until);
   value.wait(old, std::memory_order_acquire);
   return value.load(std::memory_order_acquire);
 }
 
 }  // namespace
+
+void CoreSharing::at_seam() noexcept {
+  const Clock::time_point now = Clock::now();
+  if (now < next_) return;
+  std::this_thread::yield();
+  const Clock::time_point back = Clock::now();
+  next_ = back + std::max<Clock::duration>(kBetweenYields, kYieldShare * (back - now));
+}
 
 ThreadPool::ThreadPool(unsigned threads) : thread_count_(threads), claims_(new Claim[threads]) {
   workers_.reserve(threads - 1);
@@ -66,6 +83,7 @@ void ThreadPool::start(unsigned pieces_per_thread, Entry entry, const void* cont
     for (unsigned index = 0; index < pieces_per_thread; ++index) entry(context, Piece{index, pieces_per_thread, 0});
     return;
   }
+  caller_sharing_.at_seam();
   const std::uint32_t done_before = done_.load(std::memory_order_relaxed);
   job_.pieces_per_thread.store(pieces_per_thread, std::memory_order_relaxed);
   job_.entry.store(entry, std::memory_order_relaxed);
@@ -75,7 +93,7 @@ void ThreadPool::start(unsigned pieces_per_thread, Entry entry, const void* cont
   const std::uint32_t done_after = done_before + thread_count_ * pieces_per_thread - work(0, job);
   for (std::uint32_t done = done_before; done != done_after;) {
     done = done_.load(std::memory_order_acquire);
-    if (done != done_after) wait_while(done_, done);
+    if (done != done_after) wait_while(done_, done, caller_sharing_);
   }
 }
 
@@ -111,13 +129,15 @@ unsigned ThreadPool::work(unsigned thread, std::uint32_t job) {
 }
 
 void ThreadPool::worker(unsigned thread) {
+  CoreSharing sharing;
   for (std::uint32_t seen = 0;;) {
-    seen = wait_while(job_.number, seen);
+    seen = wait_while(job_.number, seen, sharing);
     if (job_.stopping.load(std::memory_order_relaxed)) return;
     const unsigned done = work(thread, seen);
     if (done == 0) continue;
     done_.fetch_add(done, std::memory_order_acq_rel);
     done_.notify_all();
+    sharing.at_seam();
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <thread>
@@ -13,6 +14,18 @@ struct Piece {
   unsigned index;
   unsigned count;
   unsigned thread;  ///< which of the pool's threads runs it
+};
+
+/// Leaves the core to others now and then. What wakes up where all cores compute otherwise waits for the scheduler's tick
+/// (4 ms at 250 Hz) if it is not of a higher rank, and what has to wake up here are the threads that carry a token to its
+/// reader. To be asked at a seam, where this thread holds nobody up: a compute thread that is interrupted in the middle
+/// of a piece keeps all others waiting.
+class CoreSharing {
+ public:
+  void at_seam() noexcept;
+
+ private:
+  std::chrono::steady_clock::time_point next_ = {};
 };
 
 /// Runs jobs cut into pieces. Each thread has pieces of its own, the same ones in every job of the same size, so that
@@ -57,6 +70,8 @@ class ThreadPool {
 
   unsigned thread_count_;
   std::unique_ptr<Claim[]> claims_;
+  /// Of whichever thread calls `run`.
+  CoreSharing caller_sharing_;
   /// The job: what a worker needs to know of it lies in the cache line that it waits for. Atomic, because a worker that
   /// comes late may read while the next job is written; it gets no piece then.
   struct alignas(64) Job {
