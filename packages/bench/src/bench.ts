@@ -100,14 +100,14 @@ interface Work {
 
 /**
  * A model of some size is through with one repetition in the time that a tiny one needs to be measured at all. Fewer threads than
- * the most are measured in process alone: a server has the whole machine.
+ * the most are measured in process alone, since a server has the whole machine, and over half as many tokens.
  */
 function workOf(plan: BenchPlan, model: BenchModel, threads: number, warmUp: boolean): Work {
   const fewer = threads < Math.max(...plan.threads)
   const { path, fileBytes, contextLength, vocabSize } = model
   const rows = plan.rows.filter(({ name }) => !fewer || ROWS_OF_FEWER_THREADS.includes(name))
   const asked = (name: string) => rows.some((row) => row.name === name)
-  const scale = fileBytes < TINY_FILE_BYTES ? 8 : fileBytes < LARGE_FILE_BYTES ? 1 : 0.5
+  const scale = (fileBytes < TINY_FILE_BYTES ? 8 : fileBytes < LARGE_FILE_BYTES ? 1 : 0.5) / (fewer ? 2 : 1)
   const tokens = Math.min(warmUp ? WARM_UP_TOKENS : plan.decodeTokens * scale, contextLength - 32)
   const repetitions = fileBytes < SMALL_FILE_BYTES && !warmUp ? 3 : 1
   const generation: GenerationOptions = {

@@ -77,6 +77,7 @@ const program = new Command('bench')
         : combineRuns(await repeatRuns(runOnce, { ...options, ...provenance('bench'), log }))
     const markdown = renderBench(report)
     writeReport(options.out, 'bench', markdown, report)
+    log(`measured in ${(performance.now() / 60_000).toFixed(1)} minutes`)
     process.stdout.write(markdown)
     // Who asks for some rows alone, or for models of their own, asks about the worker.
     if (options.only === ROWS && options.models === undefined) await benchParity({ rounds, out: options.out })
