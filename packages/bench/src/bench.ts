@@ -1,6 +1,6 @@
 import { describeMachine } from './describe-machine.ts'
 import { type LlamaCpp, runLlamaBench } from './llama-cpp.ts'
-import { type Measured, measureServer } from './measure-server.ts'
+import { type Measured, measureServer, type ServerPlan } from './measure-server.ts'
 import type { BenchModel } from './models.ts'
 import { type GenerationOptions, type MachineLimits, measureGeneration, measureMachine } from './native-programs.ts'
 import { judgeNoise, NOISE_RULE } from './noise.ts'
@@ -34,8 +34,14 @@ interface Series {
 /** A smaller model may come out of a cache: its share of the memory's bandwidth would say nothing. */
 const LEAST_STREAMED_BYTES = 64 * 2 ** 20
 /** A pass over a model below this is over so quickly that one is no measurement. */
-const SMALL_FILE_BYTES = 200 * 2 ** 20
+const SMALL_FILE_BYTES = 64 * 2 ** 20
 const TINY_FILE_BYTES = 8 * 2 ** 20
+/** From here on it is the matrices that take the time: answers may be shorter, and servers are measured with smaller models. */
+const LARGE_FILE_BYTES = 200 * 2 ** 20
+/** What is measured with fewer threads than the most. */
+const ROWS_OF_FEWER_THREADS = ['load', 'prefill-128', 'decode']
+/** The warm-up's answers. */
+const WARM_UP_TOKENS = 8
 
 /** Measures everything, round by round: the first one is a warm-up, and in each other one the order of the two changes. */
 export async function runBench(plan: BenchPlan): Promise<Omit<BenchReport, 'command' | 'date' | 'commit'>> {
@@ -49,16 +55,17 @@ export async function runBench(plan: BenchPlan): Promise<Omit<BenchReport, 'comm
       for (let round = 0; round <= plan.rounds; round++) {
         plan.log(`${model.name}, ${threads} threads: ${round === 0 ? 'warm-up' : `round ${round} of ${plan.rounds}`}`)
         const limits = await measureMachine(threads, describeMachine().cores)
+        const work = workOf(plan, model, threads, round === 0)
         const sides = [
           async () => {
-            const ours = await plumblineRound(plan, model, threads)
+            const ours = await plumblineRound(plan, work)
             series.weightBytesPerToken = ours.weightBytesPerToken
             backend ??= ours.backend
             if (round > 0) series.plumbline.push(ours.values)
           },
           async () => {
             if (plan.llamaCpp === undefined) return
-            const { values, commit } = await llamaCppRound(plan, plan.llamaCpp, model, threads)
+            const { values, commit } = await llamaCppRound(plan.llamaCpp, work)
             llamaCppCommit ??= commit
             if (round > 0) series.llamaCpp.push(values)
           },
@@ -85,43 +92,51 @@ export async function runBench(plan: BenchPlan): Promise<Omit<BenchReport, 'comm
   }
 }
 
-function generationOptions(plan: BenchPlan, model: BenchModel, threads: number): GenerationOptions | undefined {
-  const asked = (name: string) => plan.rows.some((row) => row.name === name)
-  if (!plan.rows.some(({ stage, name }) => stage === 'generation' || name === 'stream-share')) return undefined
-  return {
-    model: model.path,
+/** What a round measures of a model. */
+interface Work {
+  readonly generation?: GenerationOptions
+  readonly server?: ServerPlan
+}
+
+/**
+ * A model of some size is through with one repetition in the time that a tiny one needs to be measured at all. Fewer threads than
+ * the most are measured in process alone, since a server has the whole machine, and over half as many tokens.
+ */
+function workOf(plan: BenchPlan, model: BenchModel, threads: number, warmUp: boolean): Work {
+  const fewer = threads < Math.max(...plan.threads)
+  const { path, fileBytes, contextLength, vocabSize } = model
+  const rows = plan.rows.filter(({ name }) => !fewer || ROWS_OF_FEWER_THREADS.includes(name))
+  const asked = (name: string) => rows.some((row) => row.name === name)
+  const scale = (fileBytes < TINY_FILE_BYTES ? 8 : fileBytes < LARGE_FILE_BYTES ? 1 : 0.5) / (fewer ? 2 : 1)
+  const tokens = Math.min(warmUp ? WARM_UP_TOKENS : plan.decodeTokens * scale, contextLength - 32)
+  const repetitions = fileBytes < SMALL_FILE_BYTES && !warmUp ? 3 : 1
+  const generation: GenerationOptions = {
+    model: path,
     threads,
     precision: plan.precision,
-    prefill: [16, 128, 512].filter((tokens) => asked(`prefill-${tokens}`) && tokens <= model.contextLength),
-    decode: asked('decode') || asked('stream-share') ? answerTokens(plan, model) : 0,
-    repetitions: model.fileBytes < SMALL_FILE_BYTES ? 3 : 1,
+    prefill: [16, 128, 512].filter((length) => asked(`prefill-${length}`) && length <= contextLength && !warmUp),
+    decode: asked('decode') || asked('stream-share') ? tokens : 0,
+    repetitions,
   }
-}
-
-/** A tiny model is through with a short answer before there is anything to measure. */
-function answerTokens(plan: BenchPlan, { fileBytes, contextLength }: BenchModel): number {
-  return Math.min(plan.decodeTokens * (fileBytes < TINY_FILE_BYTES ? 8 : 1), contextLength - 32)
-}
-
-function serverPlan(plan: BenchPlan, model: BenchModel, threads: number) {
-  // A server has the whole machine.
-  if (threads < Math.max(...plan.threads) || !plan.rows.some(({ stage }) => stage === 'server')) return undefined
-  return {
-    model: model.path,
+  const healthProbes = asked('health') && !warmUp ? plan.healthProbes : 0
+  const server: ServerPlan = {
+    model: path,
     threads,
-    contextLength: model.contextLength,
-    vocabSize: model.vocabSize,
-    tokens: answerTokens(plan, model),
-    streams: model.fileBytes < SMALL_FILE_BYTES ? 3 : 1,
-    healthProbes: plan.rows.some(({ name }) => name === 'health') ? plan.healthProbes : 0,
+    contextLength,
+    vocabSize,
+    tokens,
+    streams: repetitions,
+    healthProbes,
+  }
+  return {
+    ...(rows.some(({ stage, name }) => stage === 'generation' || name === 'stream-share') && { generation }),
+    ...(rows.some(({ stage }) => stage === 'server') && fileBytes < LARGE_FILE_BYTES && { server }),
   }
 }
 
-async function plumblineRound(plan: BenchPlan, model: BenchModel, threads: number) {
-  const options = generationOptions(plan, model, threads)
-  const generation = options && (await measureGeneration(options))
-  const server = serverPlan(plan, model, threads)
-  const served = server && (await measureServer(plumblineServer(plan.precision), server))
+async function plumblineRound({ precision }: BenchPlan, work: Work) {
+  const generation = work.generation && (await measureGeneration(work.generation))
+  const served = work.server && (await measureServer(plumblineServer(precision), work.server))
   const decode = generation?.decode && generation.decode.tokens / median(generation.decode.seconds)
   const values: Measured = {
     ...(generation && { load: generation.load_seconds * 1e3 }),
@@ -135,11 +150,12 @@ async function plumblineRound(plan: BenchPlan, model: BenchModel, threads: numbe
   return { values, weightBytesPerToken: generation?.weight_bytes_per_token ?? 0, backend: generation?.backend }
 }
 
-async function llamaCppRound(plan: BenchPlan, llama: LlamaCpp, model: BenchModel, threads: number) {
-  const options = generationOptions(plan, model, threads)
+async function llamaCppRound(llama: LlamaCpp, work: Work) {
+  const { generation, server } = work
   const bench =
-    options && (options.prefill.length > 0 || options.decode > 0) ? await runLlamaBench(llama, options) : undefined
-  const server = serverPlan(plan, model, threads)
+    generation && (generation.prefill.length > 0 || generation.decode > 0)
+      ? await runLlamaBench(llama, generation)
+      : undefined
   const served = server && (await measureServer(llamaServer(llama), server))
   const decode = bench && bench.decode.length > 0 ? median(bench.decode) : undefined
   const values: Measured = {

@@ -9,7 +9,9 @@ import { renderBench } from './markdown.ts'
 import { findModels } from './models.ts'
 import { defaultThreadCounts, positiveInteger, precision, rowNames, threadCounts } from './options.ts'
 import { renderParity, runParity } from './parity.ts'
+import type { BenchReport } from './report.ts'
 import { ROWS, type Row } from './rows.ts'
+import { combineRuns, repeatRuns } from './runs.ts'
 import { MEASUREMENTS, provenance, writeReport } from './write-report.ts'
 
 // Whatever was spawned is killed on exit; a signal alone would not be one.
@@ -24,6 +26,8 @@ interface BenchOptions {
   threads: readonly number[]
   precision: 'fast' | 'exact'
   rounds?: number
+  runs: number
+  resume: boolean
   out: string
 }
 
@@ -41,24 +45,39 @@ const program = new Command('bench')
   .option('--threads <list>', 'numbers of threads, for example 1,2', threadCounts, defaultThreadCounts())
   .option('--precision <precision>', 'fast or exact', precision, 'fast')
   .option('--rounds <n>', 'rounds behind the warm-up (7; 3 with --quick)', positiveInteger)
+  .option(
+    '--runs <n>',
+    'whole runs, each kept as bench-run-N.json, of whose medians the report has the median',
+    positiveInteger,
+    1,
+  )
+  .option('--resume', 'take the runs of this commit that are there already', false)
   .option('--out <folder>', 'where bench.md and bench.json are written', MEASUREMENTS)
   .action(async (options: BenchOptions) => {
     const { quick, rounds = quick ? 3 : 7 } = options
     const llamaCpp = findLlamaCpp()
-    const measured = await runBench({
-      models: await findModels(options.models, quick, log),
-      threads: options.threads,
-      rows: options.only,
-      precision: options.precision,
-      rounds,
-      decodeTokens: quick ? 32 : 128,
-      healthProbes: quick ? 50 : 200,
-      ...(llamaCpp && { llamaCpp }),
-      log,
+    const models = await findModels(options.models, quick, log)
+    const runOnce = async (): Promise<BenchReport> => ({
+      ...provenance('bench'),
+      ...(await runBench({
+        models,
+        threads: options.threads,
+        rows: options.only,
+        precision: options.precision,
+        rounds,
+        decodeTokens: quick ? 32 : 128,
+        healthProbes: quick ? 50 : 200,
+        ...(llamaCpp && { llamaCpp }),
+        log,
+      })),
     })
-    const report = { ...provenance('bench'), ...measured }
+    const report =
+      options.runs === 1
+        ? await runOnce()
+        : combineRuns(await repeatRuns(runOnce, { ...options, ...provenance('bench'), log }))
     const markdown = renderBench(report)
     writeReport(options.out, 'bench', markdown, report)
+    log(`measured in ${(performance.now() / 60_000).toFixed(1)} minutes`)
     process.stdout.write(markdown)
     // Who asks for some rows alone, or for models of their own, asks about the worker.
     if (options.only === ROWS && options.models === undefined) await benchParity({ rounds, out: options.out })

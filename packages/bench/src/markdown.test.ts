@@ -1,34 +1,10 @@
 import { expect, test } from 'vitest'
+import { benchReport as report } from '../test/bench-report.ts'
 import { cell, number, renderBench, table } from './markdown.ts'
-import type { BenchReport, Measurement } from './report.ts'
+import type { Measurement } from './report.ts'
 import { summarise } from './statistics.ts'
 
 const summary = summarise([99, 100, 101])
-const limits = { threads: 2, readBandwidth: summarise([2e10]), int8: peak('VNNI'), float32: peak('FMA') }
-function peak(instructions: string) {
-  return { ...summarise([1e12]), instructions }
-}
-const report = (measurements: readonly Measurement[], rest: Partial<BenchReport> = {}): BenchReport => ({
-  schema: 1,
-  command: 'pnpm bench --only decode',
-  date: '2026-01-02T03:04:05Z',
-  commit: 'abcdef012345',
-  machine: {
-    cpu: 'Some CPU',
-    cores: 2,
-    memoryBytes: 2 ** 34,
-    kernel: '6.1',
-    node: 'v24.9.0',
-    instructionSets: ['avx2'],
-  },
-  precision: 'fast',
-  rounds: 7,
-  noise: { noisy: false, slowdown: 0.02, lost: 0.01, rule: 'THE RULE' },
-  limits: [limits],
-  models: [],
-  measurements,
-  ...rest,
-})
 const decode: Measurement = { row: 'decode', model: 'tiny', threads: 2, unit: 'tokens/s', plumbline: summary }
 
 test('numbers have three digits that count, and no zeros in place of them', () => {
@@ -84,4 +60,12 @@ test('llama.cpp and the share of the bandwidth have columns where they were meas
 test('a noisy machine is said to be one', () => {
   const noise = { noisy: true, slowdown: 0.5, lost: 0.2, rule: 'THE RULE' }
   expect(renderBench(report([decode], { noise }))).toContain('**the machine was too noisy to tell**')
+})
+
+test('what is to be reached stands beside what was measured, and a combination of runs says that it is one', () => {
+  const q8 = { ...decode, model: 'random-0.5b-q8_0-v1', bandwidthShare: summarise([0.7]) }
+  const text = renderBench(report([q8], { runs: 3 }))
+  expect(text).toContain('| random-0.5b-q8_0-v1 | 0.700 | ≥ 0.85 | 0.95 | **no** |')
+  expect(text).toContain('median of 3 whole runs, each the median of 7 rounds')
+  expect(renderBench(report([decode]))).not.toContain('## To reach')
 })

@@ -1,3 +1,4 @@
+import { judgeGoals } from './goals.ts'
 import type { BenchReport, Measurement } from './report.ts'
 import { ROWS } from './rows.ts'
 import { type Summary, spread } from './statistics.ts'
@@ -7,11 +8,11 @@ const UNSTEADY = 0.1
 
 /** bench.md. */
 export function renderBench(report: BenchReport): string {
-  const { machine, noise, limits, llamaCppCommit, backend, forcedCpuVariant } = report
+  const { machine, noise, limits, llamaCppCommit, backend, forcedCpuVariant, rounds, runs } = report
   const lines = [
     '# What the worker does, beside what the machine can do',
     '',
-    `\`${report.command}\`, ${report.date}, commit ${report.commit}, \`--precision ${report.precision}\`${backend === undefined ? '' : ` on ${backend}`}${forcedCpuVariant === undefined ? '' : ` (PLUMBLINE_CPU_VARIANT=${forcedCpuVariant})`}, median of ${report.rounds} rounds after a warm-up.`,
+    `\`${report.command}\`, ${report.date}, commit ${report.commit}, \`--precision ${report.precision}\`${backend === undefined ? '' : ` on ${backend}`}${forcedCpuVariant === undefined ? '' : ` (PLUMBLINE_CPU_VARIANT=${forcedCpuVariant})`}, ${runs === undefined ? '' : `median of ${runs} whole runs, each the `}median of ${rounds} rounds after a warm-up.`,
     llamaCppCommit === undefined
       ? 'llama.cpp was not measured beside it (`PLUMBLINE_LLAMA_CPP` names the folder of its programs).'
       : `llama.cpp ${llamaCppCommit} on the same files in the same rounds, the order changing; × is how many times better Plumbline is.`,
@@ -19,8 +20,9 @@ export function renderBench(report: BenchReport): string {
     `${machine.cpu}, ${machine.cores} cores, ${(machine.memoryBytes / 2 ** 30).toFixed(1)} GiB; Linux ${machine.kernel}, Node ${machine.node}; ${machine.instructionSets.join(' ') || 'no x86 vector extensions'}.`,
     '',
     `Noise: ${noise.noisy ? '**the machine was too noisy to tell**' : 'quiet enough'} (the loop took ${percent(noise.slowdown)} more than its fastest, lost ${percent(noise.lost)}).`,
-    `The rule: ${noise.rule}. In brackets the quartiles; ~ marks a row whose quartiles are over ${percent(UNSTEADY)} apart.`,
+    `The rule: ${noise.rule}. In brackets the quartiles${runs === undefined ? '' : ' of the runs'}; ~ marks a row whose quartiles are over ${percent(UNSTEADY)} apart.`,
     '',
+    ...goalLines(report),
     '## Limits',
     '',
     ...table(
@@ -46,6 +48,21 @@ export function renderBench(report: BenchReport): string {
     )
   }
   return `${lines.join('\n')}\n`
+}
+
+/** What is to be reached, and whether it is. */
+function goalLines(report: BenchReport): string[] {
+  const judged = judgeGoals(report)
+  if (judged.length === 0) return []
+  const rows = judged.map(({ goal, model, value, reached }) => [
+    goal.what,
+    model,
+    number(value),
+    `${goal.better === 'higher' ? '≥' : '≤'} ${goal.toReach}`,
+    goal.aim === undefined ? '—' : String(goal.aim),
+    reached ? 'yes' : '**no**',
+  ])
+  return ['## To reach', '', ...table(['what', 'model', 'measured', 'to reach', 'aim', 'reached'], rows), '']
 }
 
 function rowTable(measured: readonly Measurement[]): string[] {

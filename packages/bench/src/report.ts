@@ -15,7 +15,10 @@ export interface BenchReport {
   readonly backend?: string
   /** PLUMBLINE_CPU_VARIANT, where it was set: otherwise the machine's best variant ran. */
   readonly forcedCpuVariant?: string
+  /** Of each run. */
   readonly rounds: number
+  /** Whole runs that this combines: its summaries are of their medians, its noise is the worst of theirs. */
+  readonly runs?: number
   readonly noise: NoiseVerdict & { readonly rule: string }
   readonly limits: readonly MeasuredLimits[]
   readonly models: readonly { readonly name: string; readonly fileBytes: number }[]

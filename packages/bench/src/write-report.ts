@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
@@ -26,7 +26,11 @@ export function provenance(script: string): { command: string; date: string; com
 
 /** NAME.md and NAME.json. */
 export function writeReport(folder: string, name: string, markdown: string, report: object): void {
-  mkdirSync(folder, { recursive: true })
+  writeJson(join(folder, `${name}.json`), report)
   writeFileSync(join(folder, `${name}.md`), markdown)
-  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(report, null, 2)}\n`)
+}
+
+export function writeJson(path: string, value: object): void {
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`)
 }

@@ -13,7 +13,7 @@ struct Calibration {
 };
 Calibration calibrate(unsigned threads);
 
-/// Bytes per second that `threads` threads read of a buffer larger than the caches, each its own contiguous share.
+/// Bytes per second that `threads` threads go on reading of a buffer larger than the caches, each its own contiguous share.
 double read_bandwidth(unsigned threads);
 
 struct Peak {
