@@ -52,7 +52,9 @@ function commandLine(exitWith: (code: number) => void): Command {
     .action(async (options: Record<string, string | boolean>) => {
       const configuration = resolveConfiguration(flagsOf(options), process.env)
       if (options.printConfig) {
-        process.stdout.write(describeConfiguration(configuration))
+        const { describeDevice } = await import('./engine-host/describe-device.ts')
+        const device = await describeDevice(configuration.values.device)
+        process.stdout.write(`${describeConfiguration(configuration)}\n${device}`)
         return
       }
       const { findModelFile } = await import('./cli/model-file.ts')

@@ -14,7 +14,7 @@ namespace plumbline::node {
 namespace {
 
 /// Counts up with every change that src/addon.ts must know of: an addon that is older than its caller is refused.
-constexpr std::uint32_t kInterfaceVersion = 2;
+constexpr std::uint32_t kInterfaceVersion = 3;
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
@@ -32,6 +32,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("cancel", guarded<JobHandle::cancel>);
   add("inspect", guarded<inspect>);
   add("probeDevice", guarded<probe_device>);
+  add("builtBackends", guarded<built_backends>);
   add("endWithParent", guarded<end_with_parent>);
 
   add("sample", guarded<testing::sample>);

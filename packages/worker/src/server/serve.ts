@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8'
 import { EXIT, PlumblineError } from '@plumbline/protocol'
 import type { FastifyInstance } from 'fastify'
 import { type Configuration, invalidOption } from '../config/configuration.ts'
-import type { OptionValues } from '../config/options.ts'
+import { OPTIONS, type OptionValues } from '../config/options.ts'
 import { openLog } from '../telemetry/log.ts'
 import { printLifecycleLine } from './lifecycle-line.ts'
 import { Shutdown } from './shutdown.ts'
@@ -140,6 +140,8 @@ function namedAfterOption(error: PlumblineError, { device, contextLength }: Opti
   switch (error.code) {
     case 'DEVICE_UNAVAILABLE':
       return renamed(error, `--device is "${device}", must be auto, cpu or a CUDA device that can be used here`)
+    case 'INVALID_OPTION':
+      return error.fields.field === 'device' ? invalidOption('--device', device, OPTIONS.device.must) : error
     case 'CONTEXT_OVERFLOW':
       return renamed(error, `--context-length is "${contextLength}", must be what the model can do`)
     default:

@@ -13,6 +13,9 @@ enum class Status : int {
   invalid_value = 1,
   out_of_memory = 2,
   invalid_configuration = 9,
+  insufficient_driver = 35,
+  devices_unavailable = 46,
+  no_device = 100,
   illegal_address = 700,
   launch_failure = 719,
 };

@@ -35,6 +35,9 @@ class EmulatedRuntime final : public cuda::Runtime {
       case Status::invalid_value: return "cudaErrorInvalidValue (invalid argument)";
       case Status::out_of_memory: return "cudaErrorMemoryAllocation (out of memory)";
       case Status::invalid_configuration: return "cudaErrorInvalidConfiguration (invalid configuration argument)";
+      case Status::insufficient_driver: return "cudaErrorInsufficientDriver (CUDA driver version is insufficient for CUDA runtime version)";
+      case Status::devices_unavailable: return "cudaErrorDevicesUnavailable (CUDA-capable device(s) is/are busy or unavailable)";
+      case Status::no_device: return "cudaErrorNoDevice (no CUDA-capable device is detected)";
       case Status::illegal_address: return "cudaErrorIllegalAddress (an illegal memory access was encountered)";
       case Status::launch_failure: return "cudaErrorLaunchFailure (unspecified launch failure)";
     }
