@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "backend/cuda/runtime.h"
 
@@ -13,15 +15,19 @@ namespace plumbline::cuda {
 /// What a FaultyRuntime does and what it has seen, shared with whoever made it, who outlives it.
 struct Faults {
   /// Which of the calls fails, counted from 0, and how; all that follow too if the error is sticky.
-  std::optional<std::size_t> at;
+  std::optional<std::size_t> at = {};
   Status status = Status::launch_failure;
   bool sticky = false;
-  /// Counts only these; all of them if it is empty.
-  std::string call;
+  /// Counts only these, of launches those of a kernel too ("launch linear"); all of them if it is empty.
+  std::string call = {};
 
   std::size_t calls = 0;
   std::size_t allocations_alive = 0;
+  std::size_t pinned_alive = 0;
   std::size_t streams_alive = 0;
+  /// One bit of what this copy to the device brings is wrong; counted from 0, copies of whole rows alone.
+  std::optional<std::size_t> damaged_copy = {};
+  std::size_t copies = 0;
 };
 
 /// Another runtime, one of whose calls fails.
@@ -45,6 +51,15 @@ class FaultyRuntime final : public Runtime {
     --faults_.allocations_alive;
     return runtime_->release(address);
   }
+  Status allocate_pinned(void*& address, std::size_t bytes) override {
+    const Status status = unless_faulty("allocate_pinned", [&] { return runtime_->allocate_pinned(address, bytes); });
+    if (status == Status::success) ++faults_.pinned_alive;
+    return status;
+  }
+  Status release_pinned(void* address) override {
+    --faults_.pinned_alive;
+    return runtime_->release_pinned(address);
+  }
   Status create_stream(StreamHandle& stream) override {
     const Status status = unless_faulty("create_stream", [&] { return runtime_->create_stream(stream); });
     if (status == Status::success) ++faults_.streams_alive;
@@ -61,13 +76,24 @@ class FaultyRuntime final : public Runtime {
     return unless_faulty("zero", [&] { return runtime_->zero(address, bytes, stream); });
   }
   Status copy_in(const Copy& copy, StreamHandle stream) override {
+    if (copy.rows == 1 && faults_.copies++ == faults_.damaged_copy) {
+      std::vector<std::byte> damaged(copy.row_bytes);
+      std::memcpy(damaged.data(), copy.from, copy.row_bytes);
+      damaged[copy.row_bytes / 2] ^= std::byte{4};
+      Copy wrong = copy;
+      wrong.from = damaged.data();
+      const Status status = runtime_->copy_in(wrong, stream);
+      // The device has them before they are gone.
+      return status == Status::success ? runtime_->synchronize(stream) : status;
+    }
     return unless_faulty("copy_in", [&] { return runtime_->copy_in(copy, stream); });
   }
   Status copy_out(const Copy& copy, StreamHandle stream) override {
     return unless_faulty("copy_out", [&] { return runtime_->copy_out(copy, stream); });
   }
   Status launch(const Launch& launch, StreamHandle stream) override {
-    return unless_faulty("launch", [&] { return runtime_->launch(launch, stream); });
+    const std::string name = faults_.call == "launch" ? "launch" : std::string("launch ") + launch.kernel;
+    return unless_faulty(name, [&] { return runtime_->launch(launch, stream); });
   }
 
  private:

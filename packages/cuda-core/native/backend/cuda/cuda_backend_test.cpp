@@ -122,10 +122,9 @@ TEST_F(CudaBackend, SaysThatAnotherProcessKeepsTheDevice) {
 }
 
 TEST_F(CudaBackend, NamesTheKernelThatCouldNotBeLaunched) {
-  faults_ = {.at = 3, .status = Status::launch_failure, .call = "launch"};
+  faults_ = {.at = 0, .status = Status::launch_failure, .call = "launch linear"};
   const Error error = error_of([&] { run_model(); });
   EXPECT_EQ(error.code(), ErrorCode::cuda_error);
-  // After embedding, rope_angles and rms_norm.
   EXPECT_EQ(text(error, "call"), "launch of linear");
   EXPECT_EQ(text(error, "file"), "linear.cu");
 }
@@ -137,6 +136,7 @@ TEST_F(CudaBackend, LeaksNothingWhicheverCallFails) {
   ASSERT_GT(calls, 100u);
   EXPECT_EQ(faults_.allocations_alive, 0u);
   EXPECT_EQ(faults_.streams_alive, 0u);
+  EXPECT_EQ(faults_.pinned_alive, 0u);
   for (std::size_t at = 0; at < calls; ++at) {
     // Once the first kernels run, every seventh stands for its neighbours.
     if (at > 100 && at % 7 != 0) continue;
@@ -146,6 +146,7 @@ TEST_F(CudaBackend, LeaksNothingWhicheverCallFails) {
       EXPECT_EQ(error.code(), ErrorCode::cuda_error) << error.what();
       EXPECT_EQ(faults_.allocations_alive, 0u) << "call " << at;
       EXPECT_EQ(faults_.streams_alive, 0u) << "call " << at;
+      EXPECT_EQ(faults_.pinned_alive, 0u) << "call " << at;
     }
   }
 }
@@ -161,6 +162,19 @@ TEST_F(CudaBackend, LeaksNothingWhicheverAllocationFails) {
     EXPECT_EQ(error.code(), ErrorCode::vram_oom) << error.what();
     EXPECT_EQ(faults_.allocations_alive, 0u) << "allocation " << at;
     EXPECT_EQ(faults_.streams_alive, 0u) << "allocation " << at;
+    EXPECT_EQ(faults_.pinned_alive, 0u) << "allocation " << at;
+  }
+}
+
+TEST_F(CudaBackend, NamesTheTensorThatDidNotArriveAsItWasRead) {
+  run_model();
+  // token_embd.weight, then blk.0.attn_norm.weight and blk.0.attn_q.weight: each of them one piece.
+  for (const auto& [copy, tensor] : {std::pair{0u, "token_embd.weight"}, {2u, "blk.0.attn_q.weight"}}) {
+    faults_ = {.damaged_copy = copy};
+    const Error error = error_of([&] { run_model(); });
+    EXPECT_EQ(error.code(), ErrorCode::checksum_mismatch) << error.what();
+    EXPECT_EQ(text(error, "tensor"), tensor);
+    EXPECT_EQ(faults_.allocations_alive + faults_.pinned_alive + faults_.streams_alive, 0u);
   }
 }
 

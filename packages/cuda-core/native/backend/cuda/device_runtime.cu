@@ -46,6 +46,11 @@ class DeviceRuntime final : public Runtime {
   Status allocate(void*& address, std::size_t bytes) override { return seen(cudaMalloc(&address, bytes)); }
   Status release(void* address) override { return seen(cudaFree(address)); }
 
+  Status allocate_pinned(void*& address, std::size_t bytes) override {
+    return seen(cudaHostAlloc(&address, bytes, cudaHostAllocDefault));
+  }
+  Status release_pinned(void* address) override { return seen(cudaFreeHost(address)); }
+
   Status create_stream(StreamHandle& stream) override {
     cudaStream_t created = nullptr;
     const Status status = seen(cudaStreamCreateWithFlags(&created, cudaStreamNonBlocking));

@@ -1,6 +1,7 @@
 #include "test/emulator/emulated_runtime.h"
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 
 #include "test/emulator/device_memory.h"
@@ -57,6 +58,15 @@ class EmulatedRuntime final : public cuda::Runtime {
 
   Status release(void* address) override {
     return DeviceMemory::release(address) ? Status::success : Status::invalid_value;
+  }
+
+  Status allocate_pinned(void*& address, std::size_t bytes) override {
+    address = std::malloc(bytes);
+    return address != nullptr ? Status::success : Status::out_of_memory;
+  }
+  Status release_pinned(void* address) override {
+    std::free(address);
+    return Status::success;
   }
 
   Status create_stream(cuda::StreamHandle& stream) override {
