@@ -1,8 +1,6 @@
-import { execFileSync } from 'node:child_process'
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { haikuNanoPath } from '@plumbline/haiku-nano'
 import { EXIT } from '@plumbline/protocol'
 import { asset, committedAsset, describeWithAssets } from '@plumbline/protocol/testing'
@@ -55,16 +53,6 @@ describe('the worker is genuine', { timeout: 300_000 }, () => {
     // All that is told of them, for whoever finds this failed.
     expect(runs.flatMap(({ genuine }) => genuine.filter((check) => check.verdict !== 'pass'))).toEqual([])
   })
-})
-
-test('the worker is genuine on the CUDA kernels, in the emulator', { timeout: 1_800_000 }, async () => {
-  const core = fileURLToPath(new URL('../../cuda-core/', import.meta.url))
-  execFileSync(process.execPath, ['scripts/build-emulated.mjs'], { cwd: core, stdio: 'inherit' })
-  const { notPassed, verification } = await judge(['--device', 'emulator', '--attempts', '1'], {
-    PLUMBLINE_ADDON: join(core, 'build/emulated/plumbline_emulated.node'),
-  })
-  expect(notPassed).toEqual([])
-  expect(verification.verdicts.genuine).toBe('pass')
 })
 
 test.skipIf(process.platform !== 'linux')('kill -9 of the harness leaves no worker and no engine running', async () => {
