@@ -3,8 +3,9 @@
 //   --sanitize        under AddressSanitizer and UndefinedBehaviorSanitizer
 //   --sanitize-node   the addon under both, inside Node: this package's own fast tests
 //   --aarch64         cross-built for 64-bit ARM, under qemu
+//   --planted-kernels the op tests in the CUDA emulator, with a mistake in one kernel each: what they say of it is printed
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildTree, has, main, packageRoot, StepFailed } from './toolchain.mjs'
@@ -51,6 +52,22 @@ function vitest(folder) {
   })
 }
 
+/** Runs the op tests on every planted kernel; each must fail. */
+function plantedKernels(folder) {
+  const tests = join(folder, 'native', 'test', 'emulator')
+  const all = readdirSync(tests).filter((file) => file.startsWith('cuda_planted_'))
+  const missed = all.filter((file) => {
+    const { status, stdout } = spawnSync(join(tests, file), ['--gtest_filter=CudaOps.*-*RealVocabulary'], {
+      cwd: packageRoot,
+      encoding: 'utf8',
+    })
+    console.log(`== ${file.replace('cuda_planted_', '')}\n${stdout}`)
+    return status === 0
+  })
+  if (missed.length > 0) console.error(`not found: ${missed.join(', ')}`)
+  return { status: all.length === 0 || missed.length > 0 ? 1 : 0 }
+}
+
 const sanitize = [
   '-DCMAKE_BUILD_TYPE=Sanitize',
   '-DCMAKE_CXX_FLAGS_SANITIZE=-O1',
@@ -73,6 +90,13 @@ const flavours = {
     lacks: () =>
       runtime() === undefined ? 'the runtime library of AddressSanitizer (Debian, Ubuntu: g++)' : undefined,
     run: vitest,
+  },
+  'planted-kernels': {
+    folder: 'Release',
+    options: ['-DCMAKE_BUILD_TYPE=Release', '-DPLUMBLINE_TESTS=ON'],
+    target: 'plumbline_planted_kernel_tests',
+    lacks: googletest,
+    run: plantedKernels,
   },
   aarch64: {
     folder: 'aarch64',

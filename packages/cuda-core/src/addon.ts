@@ -5,6 +5,7 @@ import type { SamplingParameters } from '@plumbline/protocol'
 // Not from the package's front door: that loads its schemas, which an engine process has no use for.
 import { ERRORS, type ErrorCode, PlumblineError } from '@plumbline/protocol/errors'
 import type {
+  DeviceName,
   DeviceProbe,
   EngineInfo,
   GenerateJob,
@@ -68,6 +69,7 @@ export interface Addon {
     options: { modelPath: string },
     use: (name: string, shape: readonly number[], values: Float32Array) => void,
   ): void
+  builtBackends(): string[]
   endWithParent(): boolean
 
   sample(options: {
@@ -82,16 +84,23 @@ export interface Addon {
     top: TopToken[]
   }
   cpuVariants(): string[]
-  runOp(options: OpCall & { variant?: string; threads?: number; precision?: 'fast' | 'exact' }): Float32Array
-  evaluate(options: {
-    modelPath: string
-    tokenIds: Uint32Array
-    precision: 'fast' | 'exact'
-    threads?: number
-    chunk?: number
-    variant?: string
-    checkpoints?: boolean
-  }): Evaluation
+  runOp(options: OpCall & BackendChoice & { precision?: 'fast' | 'exact' }): Float32Array
+  evaluate(
+    options: {
+      modelPath: string
+      tokenIds: Uint32Array
+      precision: 'fast' | 'exact'
+      chunk?: number
+      checkpoints?: boolean
+    } & BackendChoice,
+  ): Evaluation
+}
+
+/** `device` is `cpu` unless given; `threads` and `variant` are the CPU's. */
+interface BackendChoice {
+  device?: DeviceName
+  threads?: number
+  variant?: string
 }
 
 /** An op of native/backend/backend.h on data of the caller's; matrices are dense rows. The result is dense rows too. */

@@ -22,3 +22,6 @@ export function readWeights(
 export function probeDevice(device: DeviceName): DeviceProbe {
   return guarded(() => addon().probeDevice({ device }))
 }
+
+/** What the addon was built with, for a person: `cpu`, `cuda 13.0 (sm_80, sm_90a, compute_90)`. */
+export const builtBackends = (): string[] => guarded(() => addon().builtBackends())

@@ -1,7 +1,7 @@
 import type { PlumblineError, SamplingParameters } from '@plumbline/protocol'
 
-/** `auto` takes the first CUDA device if this build and this machine have one, else the CPU. */
-export type DeviceName = 'auto' | 'cpu' | `cuda:${number}`
+/** `auto` takes the first CUDA device if this build and this machine have one, else the CPU. `emulator`: in addons built for tests. */
+export type DeviceName = 'auto' | 'cpu' | `cuda:${number}` | 'emulator'
 export type Precision = 'fast' | 'exact'
 
 export interface LoadOptions {
@@ -34,10 +34,12 @@ export interface EngineInfo {
   readonly trainedContextLength: number
   readonly embeddingLength: number
   readonly layers: number
-  /** `cpu` or `cuda:N` */
+  /** `cpu` or `cuda:N` (`emulator` in addons built for tests) */
   readonly device: string
   /** Device and variant, for example `cpu:avx512`. */
   readonly backend: string
+  /** What the addon was built with, for a person. */
+  readonly builtBackends: readonly string[]
   readonly threads: number
   readonly precision: Precision
   /** What matrices are multiplied with: float32, or 8 bits with a scale for a block where the weights are quantised. */

@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { asset, committedAsset, describeWithAssets } from '@plumbline/protocol/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Engine, type GenerateResult, inspectGguf, probeDevice, type TokenizerMetadata } from '../src/index.ts'
+import {
+  builtBackends,
+  Engine,
+  type GenerateResult,
+  inspectGguf,
+  probeDevice,
+  type TokenizerMetadata,
+} from '../src/index.ts'
 import { generate, job, loadOptions, longJob, longLoadOptions, stories260K } from './generate.ts'
 
 const failure = (call: () => unknown): unknown => {
@@ -240,7 +247,7 @@ describe('loading', () => {
 
   test('options that cannot be are typed errors', async () => {
     const load = (overrides: object) => Engine.load({ ...loadOptions, ...overrides })
-    await expect(load({ device: 'cuda:0' })).rejects.toEqual(withCode('DEVICE_UNAVAILABLE'))
+    await expect(load({ device: 'cuda:999' })).rejects.toEqual(withCode('DEVICE_UNAVAILABLE'))
     await expect(load({ device: 'gpu' })).rejects.toEqual(withCode('INVALID_OPTION'))
     await expect(load({ precision: 'half' })).rejects.toEqual(withCode('INVALID_OPTION'))
     await expect(load({ contextLength: 129 })).rejects.toEqual(withCode('CONTEXT_OVERFLOW'))
@@ -333,9 +340,18 @@ describe('inspecting and probing', () => {
   })
 
   test('a GPU that is not there is an error, and auto says why it fell back', () => {
-    expect(failure(() => probeDevice('cuda:0'))).toEqual(withCode('DEVICE_UNAVAILABLE'))
-    expect(probeDevice('auto')).toMatchObject({ device: 'cpu', fallbackReason: expect.any(String) })
+    expect(failure(() => probeDevice('cuda:999'))).toEqual(withCode('DEVICE_UNAVAILABLE'))
+    const { device, fallbackReason } = probeDevice('auto')
+    expect(device).toBe(fallbackReason === undefined ? 'cuda:0' : 'cpu')
     expect(probeDevice('cpu').fallbackReason).toBeUndefined()
+  })
+
+  test('the emulator is no device of what is shipped', () => {
+    expect(failure(() => probeDevice('emulator'))).toMatchObject({
+      code: 'INVALID_OPTION',
+      fields: { field: 'device' },
+    })
+    expect(builtBackends().join()).not.toContain('emulator')
   })
 
   describeWithAssets(describe, 'with the large assets', () => {

@@ -81,7 +81,8 @@ export function acquireOptions(
 }
 
 function device(text: string): string {
-  if (!/^(auto|cpu|cuda:\d{1,3})$/.test(text)) throw new InvalidArgumentError('It must be auto, cpu or cuda:N.')
+  if (!/^(auto|cpu|cuda:\d{1,3}|emulator)$/.test(text))
+    throw new InvalidArgumentError('It must be auto, cpu or cuda:N.')
   return text
 }
 

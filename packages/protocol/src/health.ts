@@ -18,7 +18,10 @@ export const healthSchema = z.strictObject({
   quant_kind: z.string().nullable(),
   precision: z.enum(['fast', 'exact']),
   device: z.string(),
+  /** What runs the kernels, for example `cpu:avx512`. */
   backend: z.string().nullable(),
+  /** What the worker was built with, for a person: `cpu`, `cuda 13.0 (sm_80, sm_90a, compute_90)`. */
+  built_backends: z.array(z.string()).readonly().nullable(),
   /** Whether the weights are in the memory that the device computes from. */
   resident: z.boolean(),
   memory_bytes_used: z.int().min(0),

@@ -22,6 +22,7 @@ const bundle = await rolldown({
   input: {
     cli: path('src/cli.ts'),
     'engine-process': path('src/engine-host/engine-process.ts'),
+    'device-process': path('src/engine-host/device-process.ts'),
     'inspect-process': path('src/engine-host/inspect-process.ts'),
     'fingerprint-process': path('src/engine-host/fingerprint-process.ts'),
     'encoding-thread': path('src/tokenization/encoding-thread.ts'),

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -153,6 +154,9 @@ class Backend {
   /// Makes a tensor of the file usable by the ops. `bytes` must outlive the weight: a backend may use it in place.
   virtual Weight load_weight(gguf::Type type, std::uint32_t width, std::uint32_t rows,
                              std::span<const std::byte> bytes, WeightUse use) = 0;
+  /// To be called when all weights have been given: waits until they are where the ops find them. Returns the first, in the order of
+  /// load_weight, that did not arrive as it was read.
+  virtual std::optional<std::size_t> finish_loading() { return std::nullopt; }
   /// Copies dense rows (rows * width values) into a matrix.
   virtual void copy_in(std::span<const float> in, const Matrix& out) = 0;
   /// Waits for all ops enqueued so far, then copies the rows into `out`, densely (rows * width values).

@@ -1,9 +1,9 @@
 #include "generation/device.h"
 
-#include <algorithm>
-#include <string_view>
+#include <optional>
 
 #include "error.h"
+#include "generation/device_name.h"
 #ifdef PLUMBLINE_CUDA
 #include "backend/cuda/devices.h"
 #endif
@@ -11,39 +11,50 @@
 namespace plumbline {
 namespace {
 
-constexpr std::string_view kCudaPrefix = "cuda:";
-
-/// Why GPU `index` cannot run a model. There is no forward pass on CUDA yet, so there always is a reason.
-std::string cuda_problem([[maybe_unused]] std::size_t index) {
 #ifdef PLUMBLINE_CUDA
-  const cuda::Devices devices = cuda::devices();
-  if (!devices.problem.empty()) return devices.problem;
-  if (index >= devices.list.size()) return "the driver shows " + std::to_string(devices.list.size()) + " GPU(s)";
-  return devices.list[index].name + " is there, but this version has no CUDA forward pass yet";
+using cuda::DeviceProblem;
 #else
-  return "this build has no CUDA part: nvcc was not found when it was built";
+struct DeviceProblem {
+  const char* kind;
+  std::string reason;
+};
 #endif
-}
 
-bool is_cuda_device(std::string_view name) {
-  if (!name.starts_with(kCudaPrefix)) return false;
-  const std::string_view index = name.substr(kCudaPrefix.size());
-  return !index.empty() && index.size() <= 3 &&
-         std::ranges::all_of(index, [](char letter) { return letter >= '0' && letter <= '9'; });
+std::optional<DeviceProblem> cuda_problem([[maybe_unused]] std::size_t index) {
+#ifdef PLUMBLINE_CUDA
+  return cuda::problem_of(*cuda::installed_driver(), index);
+#else
+  return DeviceProblem{"not_built", "this build has no CUDA part: nvcc was not found when it was built"};
+#endif
 }
 
 }  // namespace
 
 Device choose_device(const std::string& name) {
   if (name == "cpu") return {"cpu", ""};
-  if (name == "auto") return {"cpu", cuda_problem(0)};
-  if (is_cuda_device(name)) {
-    const std::string problem = cuda_problem(std::stoul(name.substr(kCudaPrefix.size())));
-    throw Error(ErrorCode::device_unavailable, "device " + name + " cannot be used: " + problem,
-                {{"device", name}, {"reason", problem}});
+  if (name == "auto") {
+    const auto problem = cuda_problem(0);
+    return problem ? Device{"cpu", problem->reason} : Device{"cuda:0", ""};
   }
-  throw Error(ErrorCode::invalid_option, "device must be auto, cpu or cuda:N, but is " + name,
-              {{"field", std::string("device")}, {"found", name}, {"expected", std::string("auto, cpu or cuda:N")}});
+  const auto index = cuda_index(name);
+  if (!index) {
+    throw Error(ErrorCode::invalid_option, "device must be auto, cpu or cuda:N, but is " + name,
+                {{"field", std::string("device")}, {"found", name}, {"expected", std::string("auto, cpu or cuda:N")}});
+  }
+  if (const auto problem = cuda_problem(*index)) {
+    throw Error(ErrorCode::device_unavailable, "device " + name + " cannot be used: " + problem->reason,
+                {{"device", name}, {"problem", std::string(problem->kind)}, {"reason", problem->reason}});
+  }
+  return {name, ""};
+}
+
+std::vector<std::string> built_backends() {
+#ifdef PLUMBLINE_CUDA
+  const std::string toolkit = cuda::version_text(cuda::installed_driver()->toolkit_version());
+  return {"cpu", "cuda " + toolkit + " (" PLUMBLINE_CUDA_TARGETS ")"};
+#else
+  return {"cpu"};
+#endif
 }
 
 }  // namespace plumbline

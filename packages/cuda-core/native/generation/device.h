@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "backend/backend.h"
 
@@ -18,7 +19,11 @@ struct Device {
 /// had (only "auto" falls back), INVALID_OPTION for a name that is none.
 Device choose_device(const std::string& name);
 
-/// `threads`: 0 for as many as the process may run on.
+/// What this was built with, for a person: "cpu", "cuda 13.0 (sm_80, sm_90a, compute_90)".
+std::vector<std::string> built_backends();
+
+/// `threads`: 0 for as many as the process may run on. On a GPU `fast` and `exact` are one for now: float32 throughout, and no threads.
+/// Throws DEVICE_UNAVAILABLE for a GPU that another process keeps to itself, CUDA_ERROR.
 std::unique_ptr<Backend> create_backend(const Device& device, Precision precision, unsigned threads);
 
 }  // namespace plumbline

@@ -10,6 +10,15 @@ namespace {
 /// The most positions that are allocated unasked: a model trained for 128 Ki of them would want gigabytes.
 constexpr std::uint32_t kDefaultContextLength = 4096;
 
+MemoryNeed need_of(const gguf::File& file, const Hyperparameters& hyperparameters, const Backend& backend,
+                   std::uint32_t context_length) {
+  const std::uint32_t rows = std::min(context_length, kDefaultPrefillChunk);
+  return {.weights = summarise(file).tensor_bytes,
+          .kv_cache = KvCache::bytes_of(backend, hyperparameters, context_length),
+          .workspace = Workspace::bytes_of(hyperparameters, rows, 1),
+          .context_length = context_length};
+}
+
 /// Where each stage of a load ends, of 1; most of the time goes into the weights.
 constexpr double kReadingEnds = 0.05;
 constexpr double kWeightsEnd = 0.95;
@@ -35,15 +44,19 @@ Engine::Engine(const EngineOptions& options, const OnProgress& on_progress, cons
   auto file = std::make_shared<const gguf::File>(gguf::File::open(options.model_path));
   if (on_opened) on_opened(file);
 
+  // What cannot be run is refused before anything is uploaded.
+  const Hyperparameters hyperparameters = read_hyperparameters(*file);
+  const std::uint32_t context_length = checked_context_length(
+      hyperparameters, options.context_length != 0
+                           ? options.context_length
+                           : std::min(hyperparameters.trained_context_length, kDefaultContextLength));
+  auto backend = create_backend(device_, options.precision, options.threads);
+  backend->require_memory(need_of(*file, hyperparameters, *backend, context_length));
+
   on_progress(kReadingEnds, LoadStage::weights);
-  model_ = Model::load(std::move(file), create_backend(device_, options.precision, options.threads),
-                       [&](double fraction) {
-                         on_progress(kReadingEnds + (kWeightsEnd - kReadingEnds) * fraction, LoadStage::weights);
-                       });
-  const Hyperparameters& hyperparameters = model_->hyperparameters();
-  const std::uint32_t context_length = options.context_length != 0
-                                           ? options.context_length
-                                           : std::min(hyperparameters.trained_context_length, kDefaultContextLength);
+  model_ = Model::load(std::move(file), std::move(backend), [&](double fraction) {
+    on_progress(kReadingEnds + (kWeightsEnd - kReadingEnds) * fraction, LoadStage::weights);
+  });
   session_ = std::make_unique<Session>(*model_, context_length);
 
   // The first token is to be as quick as the others: this touches every weight and makes the buffers.

@@ -15,6 +15,9 @@
 
 namespace plumbline {
 
+/// Positions of a prompt evaluated at once, unless told.
+inline constexpr std::uint32_t kDefaultPrefillChunk = 128;
+
 struct GenerationRequest {
   std::vector<std::uint32_t> prompt = {};
   /// 0: the prompt is evaluated and nothing sampled.
@@ -25,7 +28,7 @@ struct GenerationRequest {
   /// How many of the likeliest tokens a record lists; 0: no log-probabilities at all.
   std::uint32_t top_log_probabilities = 0;
   /// Positions evaluated at once.
-  std::uint32_t prefill_chunk = 128;
+  std::uint32_t prefill_chunk = kDefaultPrefillChunk;
   std::optional<TraceOptions> trace = {};
   /// Logits at every position of the prompt, for the trace.
   bool all_positions_logits = false;

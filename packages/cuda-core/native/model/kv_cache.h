@@ -13,6 +13,9 @@ class KvCache {
  public:
   KvCache(Backend& backend, const Hyperparameters& hyperparameters, std::uint32_t capacity);
 
+  /// What one of that capacity holds.
+  static std::size_t bytes_of(const Backend& backend, const Hyperparameters& hyperparameters, std::uint32_t capacity);
+
   const KvLayer& layer(std::uint32_t index) const { return layers_[index]; }
   std::uint32_t capacity() const { return capacity_; }
   std::size_t bytes() const { return memory_.bytes(); }

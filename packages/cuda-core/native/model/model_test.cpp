@@ -458,6 +458,16 @@ TEST(Session, GivesLogitsOfTheLastTokenOfAllOrOfNone) {
   EXPECT_EQ(std::vector<float>(last.begin(), last.end()), loaded.logits(tokens));
 }
 
+TEST(Session, HoldsWhatWasSaidBefore) {
+  Loaded loaded{Parts()};
+  Backend& backend = loaded.model->backend();
+  const Hyperparameters& hyperparameters = loaded.model->hyperparameters();
+  EXPECT_EQ(KvCache(backend, hyperparameters, 7).bytes(), KvCache::bytes_of(backend, hyperparameters, 7));
+  Workspace workspace(backend, hyperparameters);
+  workspace.resize(5, 2);
+  EXPECT_EQ(workspace.bytes(), Workspace::bytes_of(hyperparameters, 5, 2));
+}
+
 TEST(Session, GivesUpBetweenLayersWhenCancelledAndStaysWhereItWas) {
   /// Sets the flag at the given checkpoint.
   class Canceller final : public Observer {

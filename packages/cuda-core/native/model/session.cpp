@@ -8,10 +8,8 @@
 #include "model/forward.h"
 
 namespace plumbline {
-namespace {
-
-std::uint32_t checked_context_length(const Model& model, std::uint32_t context_length) {
-  const std::uint32_t trained = model.hyperparameters().trained_context_length;
+std::uint32_t checked_context_length(const Hyperparameters& hyperparameters, std::uint32_t context_length) {
+  const std::uint32_t trained = hyperparameters.trained_context_length;
   if (context_length >= 1 && context_length <= trained) return context_length;
   throw Error(ErrorCode::context_overflow,
               "context length must be from 1 to " + std::to_string(trained) +
@@ -19,11 +17,9 @@ std::uint32_t checked_context_length(const Model& model, std::uint32_t context_l
               {{"context_length", std::uint64_t{context_length}}, {"trained_context_length", std::uint64_t{trained}}});
 }
 
-}  // namespace
-
 Session::Session(Model& model, std::uint32_t context_length)
     : model_(model),
-      kv_cache_(model.backend(), model.hyperparameters(), checked_context_length(model, context_length)),
+      kv_cache_(model.backend(), model.hyperparameters(), checked_context_length(model.hyperparameters(), context_length)),
       workspace_(model.backend(), model.hyperparameters()) {}
 
 void Session::truncate(std::uint32_t position) { position_ = std::min(position_, position); }

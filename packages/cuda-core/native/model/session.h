@@ -24,6 +24,9 @@ struct ForwardOptions {
   const std::atomic<bool>* cancelled = nullptr;
 };
 
+/// `context_length`, or CONTEXT_OVERFLOW if the model was not trained for as many positions.
+std::uint32_t checked_context_length(const Hyperparameters& hyperparameters, std::uint32_t context_length);
+
 /// One sequence of tokens on a model: its KV cache and the buffers of its forward pass.
 ///
 /// A prompt is evaluated by calling `forward` with consecutive pieces of it; the logits are the same, to the bit in

@@ -5,6 +5,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "error.h"
 #include "gguf/refusal.h"
 
 namespace plumbline {
@@ -33,6 +34,7 @@ class Loader {
     const gguf::TensorInfo& tensor = find(name, width, rows);
     const auto bytes = file_.tensor_bytes(tensor);
     Weight weight = backend_.load_weight(tensor.type, width, rows == 0 ? 1 : rows, bytes, use);
+    loaded_.push_back(name);
     if (weight.packed != nullptr) file_.give_back(tensor);
     held_bytes_ += weight.packed != nullptr ? weight.packed_bytes : tensor.bytes;
     loaded_bytes_ += tensor.bytes;
@@ -54,6 +56,16 @@ class Loader {
     const auto bytes = file_.tensor_bytes(tensor);
     std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::byte*>(out.data()));
     return out;
+  }
+
+  /// Throws CHECKSUM_MISMATCH for a tensor that did not arrive as it was read.
+  void finish() {
+    const auto damaged = backend_.finish_loading();
+    if (!damaged) return;
+    throw Error(ErrorCode::checksum_mismatch,
+                "tensor " + loaded_[*damaged] + " did not reach the device as it was read: its checksums differ; load it again, " +
+                    "and if that does not help, look for faults in the device's memory",
+                {{"tensor", loaded_[*damaged]}});
   }
 
   std::uint64_t held_bytes() const { return held_bytes_; }
@@ -100,6 +112,8 @@ class Loader {
   Backend& backend_;
   const std::function<void(double)>& on_progress_;
   std::unordered_set<std::string_view> taken_;
+  /// In the order of load_weight.
+  std::vector<std::string> loaded_;
   std::uint64_t total_bytes_ = 0;
   std::uint64_t loaded_bytes_ = 0;
   std::uint64_t held_bytes_ = 0;
@@ -175,6 +189,7 @@ Weights load_weights(const gguf::File& file, const Hyperparameters& hyperparamet
   if (loader.has("output.weight")) out.output = loader.take("output.weight", width, hyperparameters.vocab_size);
   out.rope_frequencies = rope_frequencies(loader, hyperparameters);
   loader.refuse_leftovers();
+  loader.finish();
   out.bytes = loader.held_bytes();
   return out;
 }

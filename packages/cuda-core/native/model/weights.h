@@ -37,7 +37,7 @@ struct Weights {
 };
 
 /// Loads every tensor that the architecture asks for, and refuses a file that holds one more (INVALID_GGUF with the
-/// tensor's name, the shape found and the shape expected).
+/// tensor's name, the shape found and the shape expected). CHECKSUM_MISMATCH where one did not reach the device as it was read.
 Weights load_weights(const gguf::File& file, const Hyperparameters& hyperparameters, Backend& backend,
                      const std::function<void(double fraction)>& on_progress);
 

@@ -19,6 +19,8 @@ class Workspace {
   void resize(std::uint32_t rows, std::uint32_t logits_rows);
 
   std::size_t bytes() const;
+  /// What it holds once it has been resized to that.
+  static std::size_t bytes_of(const Hyperparameters& hyperparameters, std::uint32_t rows, std::uint32_t logits_rows);
 
   Matrix residual;  ///< [rows, embedding_length]
   Matrix normed;    ///< [rows, embedding_length]

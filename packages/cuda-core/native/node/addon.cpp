@@ -34,6 +34,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("inspect", guarded<inspect>);
   add("probeDevice", guarded<probe_device>);
   add("readWeights", guarded<read_weights>);
+  add("builtBackends", guarded<built_backends>);
   add("endWithParent", guarded<end_with_parent>);
 
   add("sample", guarded<testing::sample>);

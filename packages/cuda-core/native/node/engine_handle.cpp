@@ -140,6 +140,9 @@ Napi::Value EngineHandle::info(const Napi::CallbackInfo& info) {
       file.tensors(), [&](const gguf::TensorInfo& tensor) { return backend.activation_type(tensor.type) != "F32"; });
   object.Set("activations", quantises ? "Q8" : "F32");
   if (!engine.device().fallback_reason.empty()) object.Set("fallbackReason", engine.device().fallback_reason);
+  Napi::Array backends = Napi::Array::New(info.Env());
+  for (const std::string& built : built_backends()) backends.Set(backends.Length(), built);
+  object.Set("builtBackends", backends);
   object.Set("memoryBytes", static_cast<double>(memory.weights + memory.kv_cache + memory.workspace));
   object.Set("fileBytes", static_cast<double>(file.size()));
   return object;

@@ -101,4 +101,10 @@ Napi::Value probe_device(const Napi::CallbackInfo& info) {
   return object;
 }
 
+Napi::Value built_backends(const Napi::CallbackInfo& info) {
+  Napi::Array out = Napi::Array::New(info.Env());
+  for (const std::string& backend : plumbline::built_backends()) out.Set(out.Length(), backend);
+  return out;
+}
+
 }  // namespace plumbline::node

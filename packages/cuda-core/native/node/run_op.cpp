@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backend/cpu/cpu_backend.h"
+#include "node/backend_of.h"
 #include "node/convert.h"
 #include "node/parameters.h"
 
@@ -18,9 +19,7 @@ namespace {
 class Bench {
  public:
   explicit Bench(const Fields& fields)
-      : backend_(cpu::create_backend({.precision = precision_of(fields.text_or("precision", "exact")),
-                                      .threads = fields.unsigned_integer_or("threads", 1),
-                                      .variant = fields.text_or("variant", "")})) {}
+      : backend_(backend_of(fields, precision_of(fields.text_or("precision", "exact")), fields.unsigned_integer_or("threads", 1))) {}
 
   Backend& backend() { return *backend_; }
 

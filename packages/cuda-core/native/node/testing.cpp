@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
-#include "backend/cpu/cpu_backend.h"
 #include "model/session.h"
+#include "node/backend_of.h"
 #include "node/convert.h"
 #include "node/parameters.h"
 #include "sampling/gumbel_noise.h"
@@ -70,9 +70,7 @@ Napi::Value evaluate(const Napi::CallbackInfo& info) {
   const Fields fields(info[0], "options");
   const auto model = Model::load(
       std::make_shared<const gguf::File>(gguf::File::open(fields.text("modelPath"))),
-      cpu::create_backend({.precision = precision_of(fields.text("precision")),
-                           .threads = fields.unsigned_integer_or("threads", 0),
-                           .variant = fields.text_or("variant", "")}));
+      backend_of(fields, precision_of(fields.text("precision")), fields.unsigned_integer_or("threads", 0)));
   const std::vector<std::uint32_t> tokens = fields.unsigned_integers("tokenIds");
   const std::size_t chunk = std::max(1u, fields.unsigned_integer_or("chunk", static_cast<std::uint32_t>(tokens.size())));
   const std::uint32_t vocab_size = model->hyperparameters().vocab_size;

@@ -481,6 +481,16 @@ describe('process', () => {
     expect(verdicts(onGpu(true)).process).toBeUndefined()
   })
 
+  test('the emulator is no GPU: its engine must have computed', () => {
+    const emulated = (evidence: Evidence): Evidence => {
+      const health = healthOf({ device: 'emulator' })
+      return { ...evidence, healthBefore: health, healthAfter: health }
+    }
+    expect(verdicts(emulated(honestEvidence())).process).toBeUndefined()
+    const idle = withInside({ after: { ...after, engine: processOf(101, 100, 10), holdsGpu: false } })
+    expect(verdicts(emulated(idle)).process).toBe('fail')
+  })
+
   test('is not measurable from outside, and neither is memory', () => {
     const outside = { ...honestEvidence(), inside: undefined, spawned: false }
     expect(verdicts(outside)).toEqual({ process: 'not measurable', memory: 'not measurable' })

@@ -1,7 +1,7 @@
 import { allStreams } from '../evidence/evidence.ts'
 import { type StreamView, viewStream } from '../probes/stream-view.ts'
 import { type Check, fail, NOT_INSIDE, notMeasurable, pass } from './check.ts'
-import { computesOnGpu } from './computes-on-gpu.ts'
+import { computesOnGpu, isGpu } from './computes-on-gpu.ts'
 
 /** Linux counts CPU time in hundredths of a second: what took less may count as nothing. */
 const LEAST_BUSY_MS = 100
@@ -60,7 +60,7 @@ export const processCheck: Check = {
       }
     }
     const devices = [health.device, ...allStreams(evidence).map((stream) => viewStream(stream).started?.device)]
-    const claimed = devices.find((device) => device !== undefined && device !== 'cpu')
+    const claimed = devices.find(isGpu)
     if (claimed !== undefined && inside.after.holdsGpu === false) {
       return fail(expected, `device ${claimed}, and engine ${engine.pid} holds no GPU open`)
     }

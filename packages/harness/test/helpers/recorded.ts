@@ -117,6 +117,7 @@ export function healthOf(overrides: Partial<Health> = {}, status = 200, received
     precision: 'exact',
     device: 'cpu',
     backend: 'cpu:portable',
+    built_backends: ['cpu'],
     resident: true,
     memory_bytes_used: 99e6,
     vram_bytes_used: 0,

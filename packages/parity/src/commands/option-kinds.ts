@@ -37,7 +37,7 @@ export function oneOf<Choice extends string>(choices: readonly Choice[]): Kind<C
 
 export const device: Kind<string> = {
   must: 'must be auto, cpu or cuda:N',
-  parse: (text) => (/^(auto|cpu|cuda:\d{1,3})$/.test(text) ? text : undefined),
+  parse: (text) => (/^(auto|cpu|cuda:\d{1,3}|emulator)$/.test(text) ? text : undefined),
 }
 
 export const positiveNumber: Kind<number> = {

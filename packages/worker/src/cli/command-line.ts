@@ -58,7 +58,9 @@ function commandLine(engine: ChildProcess | undefined, exitWith: (code: number) 
     .action(async (options: Record<string, string | boolean>) => {
       const configuration = resolveConfiguration(flagsOf(options), process.env)
       if (options.printConfig) {
-        process.stdout.write(describeConfiguration(configuration))
+        const { describeDevice } = await import('../engine-host/describe-device.ts')
+        const device = await describeDevice(configuration.values.device)
+        process.stdout.write(`${describeConfiguration(configuration)}\n${device}`)
         return
       }
       const { findModelFile } = await import('./model-file.ts')

@@ -82,7 +82,8 @@ export const OPTIONS = {
     placeholder: 'auto|cpu|cuda:N',
     help: 'where the model runs; auto = a GPU where there is one',
     must: 'must be auto, cpu or cuda:N',
-    parse: (text) => (/^(auto|cpu|cuda:\d{1,3})$/.test(text) ? text : undefined),
+    // `emulator` is a device of addons that are built for tests; any other refuses it, in the same words.
+    parse: (text) => (/^(auto|cpu|cuda:\d{1,3}|emulator)$/.test(text) ? text : undefined),
     fallback: () => 'auto',
   }),
   precision: option<'fast' | 'exact'>({

@@ -66,6 +66,7 @@ const engineInfoSchema = z.object({
   layers: z.int().min(1),
   device: z.string(),
   backend: z.string(),
+  builtBackends: z.array(z.string()).readonly(),
   threads: count,
   precision: z.enum(['fast', 'exact']),
   activations: z.enum(['F32', 'Q8']),

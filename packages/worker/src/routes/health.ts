@@ -29,6 +29,7 @@ export function readHealth(worker: Worker): Health {
     precision: options.precision,
     device: info?.device ?? options.device,
     backend: info?.backend ?? null,
+    built_backends: info?.builtBackends ?? null,
     resident: engine.state === 'ready' || engine.state === 'stalled',
     memory_bytes_used: worker.frontMemory.bytes + worker.engineMemory.bytes,
     vram_bytes_used: worker.vramBytes,

@@ -17,6 +17,7 @@ function statusPage(health: Health): string {
     ['Model', `${health.model} (${health.architecture ?? '…'}, ${health.quant_kind ?? '…'})`],
     ['Model sha256', health.model_sha256 ?? 'being computed'],
     ['Device', `${health.device} (${health.backend ?? '…'}, ${health.precision})`],
+    ['Built for', health.built_backends?.join(', ') ?? '…'],
     ['Context', health.context_length === null ? '…' : `${health.context_length} tokens`],
     ['Tokenizer', `${health.tokenizer_kind ?? '…'}, ${health.vocab_size ?? '…'} tokens`],
     ['Memory', mebibytes(health.memory_bytes_used)],

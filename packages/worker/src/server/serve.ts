@@ -7,7 +7,7 @@ import { PlumblineError } from '@plumbline/protocol/errors'
 import { EXIT } from '@plumbline/protocol/exit-codes'
 import type { FastifyInstance } from 'fastify'
 import { type Configuration, invalidOption } from '../config/configuration.ts'
-import type { OptionValues } from '../config/options.ts'
+import { OPTIONS, type OptionValues } from '../config/options.ts'
 import { openLog } from '../telemetry/log.ts'
 import { printLifecycleLine } from './lifecycle-line.ts'
 import { Shutdown } from './shutdown.ts'
@@ -142,6 +142,8 @@ function namedAfterOption(error: PlumblineError, { device, contextLength }: Opti
   switch (error.code) {
     case 'DEVICE_UNAVAILABLE':
       return renamed(error, `--device is "${device}", must be auto, cpu or a CUDA device that can be used here`)
+    case 'INVALID_OPTION':
+      return error.fields.field === 'device' ? invalidOption('--device', device, OPTIONS.device.must) : error
     case 'CONTEXT_OVERFLOW':
       return renamed(error, `--context-length is "${contextLength}", must be what the model can do`)
     default:

@@ -9,6 +9,10 @@ namespace plumbline::cuda {
 
 void check(const Runtime& runtime, Status status, const std::string& call, Where where) {
   if (status == Status::success) return;
+  if (status == Status::devices_unavailable) {
+    const std::string reason = runtime.device() + " is in exclusive use by another process, or closed to all: " + runtime.describe(status);
+    throw Error(ErrorCode::device_unavailable, reason, {{"device", runtime.device()}, {"problem", std::string("gpu_in_use")}, {"reason", reason}});
+  }
   // The folders above say where this was built, which is nobody's business.
   const std::string_view path = where.file;
   const std::string file(path.substr(path.find_last_of('/') + 1));

@@ -5,7 +5,8 @@
 
 namespace plumbline::cuda {
 
-/// Throws CUDA_ERROR with the call, where it was made and the device's name, unless it went well.
+/// Throws, unless it went well: DEVICE_UNAVAILABLE for a GPU that another process keeps to itself, otherwise CUDA_ERROR with the
+/// call, where it was made and the device's name.
 void check(const Runtime& runtime, Status status, const std::string& call, Where where = Where::here());
 
 }  // namespace plumbline::cuda

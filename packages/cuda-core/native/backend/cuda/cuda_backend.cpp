@@ -1,12 +1,14 @@
 #include "backend/cuda/cuda_backend.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "backend/cuda/check.h"
 #include "backend/cuda/ops.h"
 #include "backend/cuda/stream.h"
+#include "backend/cuda/upload.h"
 #include "error.h"
 
 namespace plumbline::cuda {
@@ -62,8 +64,30 @@ class CudaBackend final : public Backend {
     weight.row_bytes = bytes.size() / rows;
     weight.storage = allocate_uninitialised(bytes.size());
     weight.data = static_cast<const std::byte*>(weight.storage.address());
-    upload(bytes, weight.storage);
+    if (!upload_) upload_.emplace(*runtime_);
+    upload_->add(bytes, static_cast<std::byte*>(weight.storage.address()), next_checksum());
+    ++weights_;
     return weight;
+  }
+
+  std::optional<std::size_t> finish_loading() override {
+    if (!upload_) return std::nullopt;
+    const std::vector<Checksum> sent = upload_->finish();
+    upload_.reset();
+    std::vector<Checksum> arrived(weights_);
+    for (std::size_t first = 0; first < arrived.size(); first += kChecksumsAtOnce) {
+      const std::size_t bytes = std::min(kChecksumsAtOnce, arrived.size() - first) * sizeof(Checksum);
+      check(*runtime_,
+            runtime_->copy_out({arrived.data() + first, bytes, checksums_[first / kChecksumsAtOnce].address(), bytes, bytes, 1},
+                               stream_.handle()),
+            "cudaMemcpyAsync");
+    }
+    check(*runtime_, runtime_->synchronize(stream_.handle()), "cudaStreamSynchronize");
+    checksums_.clear();
+    weights_ = 0;
+    const auto [own, other] = std::ranges::mismatch(sent, arrived);
+    if (own == sent.end()) return std::nullopt;
+    return static_cast<std::size_t>(own - sent.begin());
   }
 
   void copy_in(std::span<const float> in, const Matrix& out) override {
@@ -88,15 +112,15 @@ class CudaBackend final : public Backend {
   void embedding(const Weight& table, std::span<const std::uint32_t> tokens, const Matrix& out) override {
     if (tokens.size_bytes() > tokens_.bytes()) tokens_ = allocate_uninitialised(tokens.size_bytes());
     upload(std::as_bytes(tokens), tokens_);
-    cuda::embedding(stream_, table, static_cast<const std::uint32_t*>(tokens_.address()), out);
+    cuda::embedding(ready(), table, static_cast<const std::uint32_t*>(tokens_.address()), out);
   }
 
   void rms_norm(const Matrix& in, const Weight& gain, float epsilon, const Matrix& out) override {
-    cuda::rms_norm(stream_, in, gain, epsilon, out);
+    cuda::rms_norm(ready(), in, gain, epsilon, out);
   }
 
   void linear(const Matrix& in, std::span<const Projection> projections) override {
-    for (const Projection& projection : projections) cuda::linear(stream_, in, projection);
+    for (const Projection& projection : projections) cuda::linear(ready(), in, projection);
   }
 
   void rope_angles(std::span<const double> frequencies, std::uint32_t first_position, const Matrix& out) override {
@@ -107,27 +131,27 @@ class CudaBackend final : public Backend {
       upload(std::as_bytes(frequencies), frequencies_);
       uploaded_frequencies_.assign(frequencies.begin(), frequencies.end());
     }
-    cuda::rope_angles(stream_, static_cast<const double*>(frequencies_.address()), first_position, out);
+    cuda::rope_angles(ready(), static_cast<const double*>(frequencies_.address()), first_position, out);
   }
 
   void rope(const Matrix& heads, std::uint32_t head_length, RopePairing pairing, const Matrix& angles) override {
-    cuda::rope(stream_, heads, head_length, pairing, angles);
+    cuda::rope(ready(), heads, head_length, pairing, angles);
   }
 
   void store_kv(const Matrix& keys, const Matrix& values, const KvLayer& layer, std::uint32_t first_position) override {
-    cuda::store_kv(stream_, keys, values, layer, first_position);
+    cuda::store_kv(ready(), keys, values, layer, first_position);
   }
 
   void attention(const Matrix& queries, const KvLayer& layer, std::uint32_t first_position, float scale,
                  const Matrix& out) override {
-    cuda::attention(stream_, queries, layer, first_position, scale, out);
+    cuda::attention(ready(), queries, layer, first_position, scale, out);
   }
 
   void swiglu(const Matrix& gate, const Matrix& up, const Matrix& out) override {
-    cuda::swiglu(stream_, gate, up, out);
+    cuda::swiglu(ready(), gate, up, out);
   }
 
-  void add(const Matrix& in, const Matrix& residual) override { cuda::add(stream_, in, residual); }
+  void add(const Matrix& in, const Matrix& residual) override { cuda::add(ready(), in, residual); }
 
  private:
   /// Waits, as cudaFree does, for whatever may still use it. A device that is lost cannot give anything back: its process ends.
@@ -152,6 +176,22 @@ class CudaBackend final : public Backend {
     return Memory(*this, address, bytes);
   }
 
+  /// For the ops: all weights that have been given are there.
+  const Stream& ready() {
+    if (upload_) upload_->finish();
+    return stream_;
+  }
+
+  /// Where the device sums up the next weight.
+  Checksum* next_checksum() {
+    if (weights_ % kChecksumsAtOnce == 0) {
+      checksums_.push_back(allocate(kChecksumsAtOnce * sizeof(Checksum)));
+      // Zero before another stream adds to it.
+      check(*runtime_, runtime_->synchronize(stream_.handle()), "cudaStreamSynchronize");
+    }
+    return static_cast<Checksum*>(checksums_.back().address()) + weights_ % kChecksumsAtOnce;
+  }
+
   void upload(std::span<const std::byte> bytes, const Memory& to) {
     check(*runtime_, runtime_->copy_in({to.address(), bytes.size(), bytes.data(), bytes.size(), bytes.size(), 1}, stream_.handle()),
           "cudaMemcpyAsync");
@@ -163,6 +203,11 @@ class CudaBackend final : public Backend {
   Memory tokens_;
   Memory frequencies_;
   std::vector<double> uploaded_frequencies_;
+  // While weights are being loaded.
+  static constexpr std::size_t kChecksumsAtOnce = 512;
+  std::vector<Memory> checksums_;
+  std::size_t weights_ = 0;
+  std::optional<Upload> upload_;
 };
 
 }  // namespace

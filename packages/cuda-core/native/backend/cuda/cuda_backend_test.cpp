@@ -4,90 +4,17 @@
 
 #include <array>
 #include <functional>
-#include <optional>
 #include <vector>
 
 #include "assets.h"
 #include "backend/cuda/test_runtime.h"
 #include "error.h"
+#include "faulty_runtime.h"
 #include "gguf/file.h"
 #include "model/session.h"
 
 namespace plumbline::cuda {
 namespace {
-
-/// What a FaultyRuntime does and what it has seen, shared with the test, which outlives it.
-struct Faults {
-  /// Which of the calls fails, counted from 0, and how; all that follow too if the error is sticky.
-  std::optional<std::size_t> at;
-  Status status = Status::launch_failure;
-  bool sticky = false;
-  /// Counts only these; all of them if it is empty.
-  std::string call;
-
-  std::size_t calls = 0;
-  std::size_t allocations_alive = 0;
-  std::size_t streams_alive = 0;
-};
-
-/// Another runtime, one of whose calls fails.
-class FaultyRuntime final : public Runtime {
- public:
-  FaultyRuntime(std::unique_ptr<Runtime> runtime, Faults& faults) : runtime_(std::move(runtime)), faults_(faults) {}
-
-  std::string device() const override { return runtime_->device(); }
-  std::string describe(Status status) const override { return runtime_->describe(status); }
-
-  Status memory_info(std::size_t& free_bytes, std::size_t& total_bytes) override {
-    return unless_faulty("memory_info", [&] { return runtime_->memory_info(free_bytes, total_bytes); });
-  }
-  Status allocate(void*& address, std::size_t bytes) override {
-    const Status status = unless_faulty("allocate", [&] { return runtime_->allocate(address, bytes); });
-    if (status == Status::success) ++faults_.allocations_alive;
-    return status;
-  }
-  // What is given back is given back, whatever the runtime says.
-  Status release(void* address) override {
-    --faults_.allocations_alive;
-    return runtime_->release(address);
-  }
-  Status create_stream(StreamHandle& stream) override {
-    const Status status = unless_faulty("create_stream", [&] { return runtime_->create_stream(stream); });
-    if (status == Status::success) ++faults_.streams_alive;
-    return status;
-  }
-  Status destroy_stream(StreamHandle stream) override {
-    --faults_.streams_alive;
-    return runtime_->destroy_stream(stream);
-  }
-  Status synchronize(StreamHandle stream) override {
-    return unless_faulty("synchronize", [&] { return runtime_->synchronize(stream); });
-  }
-  Status zero(void* address, std::size_t bytes, StreamHandle stream) override {
-    return unless_faulty("zero", [&] { return runtime_->zero(address, bytes, stream); });
-  }
-  Status copy_in(const Copy& copy, StreamHandle stream) override {
-    return unless_faulty("copy_in", [&] { return runtime_->copy_in(copy, stream); });
-  }
-  Status copy_out(const Copy& copy, StreamHandle stream) override {
-    return unless_faulty("copy_out", [&] { return runtime_->copy_out(copy, stream); });
-  }
-  Status launch(const Launch& launch, StreamHandle stream) override {
-    return unless_faulty("launch", [&] { return runtime_->launch(launch, stream); });
-  }
-
- private:
-  template <class Call>
-  Status unless_faulty(const std::string& name, const Call& call) {
-    if (!faults_.call.empty() && faults_.call != name) return call();
-    const std::size_t number = faults_.calls++;
-    if (faults_.at && (number == *faults_.at || (faults_.sticky && number > *faults_.at))) return faults_.status;
-    return call();
-  }
-
-  std::unique_ptr<Runtime> runtime_;
-  Faults& faults_;
-};
 
 Error error_of(const std::function<void()>& call) {
   try {
@@ -185,11 +112,19 @@ TEST_F(CudaBackend, NamesTheCallThatFailedItsPlaceAndTheDevice) {
       << error.what();
 }
 
+TEST_F(CudaBackend, SaysThatAnotherProcessKeepsTheDevice) {
+  faults_ = {.at = 0, .status = Status::devices_unavailable, .call = "create_stream"};
+  const Error error = error_of([&] { backend(); });
+  EXPECT_EQ(error.code(), ErrorCode::device_unavailable);
+  EXPECT_EQ(text(error, "problem"), "gpu_in_use");
+  EXPECT_EQ(std::string(error.what()).find(test_runtime()->device() + " is in exclusive use by another process"), 0u) << error.what();
+  EXPECT_EQ(faults_.streams_alive, 0u);
+}
+
 TEST_F(CudaBackend, NamesTheKernelThatCouldNotBeLaunched) {
-  faults_ = {.at = 3, .status = Status::launch_failure, .call = "launch"};
+  faults_ = {.at = 0, .status = Status::launch_failure, .call = "launch linear"};
   const Error error = error_of([&] { run_model(); });
   EXPECT_EQ(error.code(), ErrorCode::cuda_error);
-  // After embedding, rope_angles and rms_norm.
   EXPECT_EQ(text(error, "call"), "launch of linear");
   EXPECT_EQ(text(error, "file"), "linear.cu");
 }
@@ -201,6 +136,7 @@ TEST_F(CudaBackend, LeaksNothingWhicheverCallFails) {
   ASSERT_GT(calls, 100u);
   EXPECT_EQ(faults_.allocations_alive, 0u);
   EXPECT_EQ(faults_.streams_alive, 0u);
+  EXPECT_EQ(faults_.pinned_alive, 0u);
   for (std::size_t at = 0; at < calls; ++at) {
     // Once the first kernels run, every seventh stands for its neighbours.
     if (at > 100 && at % 7 != 0) continue;
@@ -210,6 +146,7 @@ TEST_F(CudaBackend, LeaksNothingWhicheverCallFails) {
       EXPECT_EQ(error.code(), ErrorCode::cuda_error) << error.what();
       EXPECT_EQ(faults_.allocations_alive, 0u) << "call " << at;
       EXPECT_EQ(faults_.streams_alive, 0u) << "call " << at;
+      EXPECT_EQ(faults_.pinned_alive, 0u) << "call " << at;
     }
   }
 }
@@ -225,6 +162,19 @@ TEST_F(CudaBackend, LeaksNothingWhicheverAllocationFails) {
     EXPECT_EQ(error.code(), ErrorCode::vram_oom) << error.what();
     EXPECT_EQ(faults_.allocations_alive, 0u) << "allocation " << at;
     EXPECT_EQ(faults_.streams_alive, 0u) << "allocation " << at;
+    EXPECT_EQ(faults_.pinned_alive, 0u) << "allocation " << at;
+  }
+}
+
+TEST_F(CudaBackend, NamesTheTensorThatDidNotArriveAsItWasRead) {
+  run_model();
+  // token_embd.weight, then blk.0.attn_norm.weight and blk.0.attn_q.weight: each of them one piece.
+  for (const auto& [copy, tensor] : {std::pair{0u, "token_embd.weight"}, {2u, "blk.0.attn_q.weight"}}) {
+    faults_ = {.damaged_copy = copy};
+    const Error error = error_of([&] { run_model(); });
+    EXPECT_EQ(error.code(), ErrorCode::checksum_mismatch) << error.what();
+    EXPECT_EQ(text(error, "tensor"), tensor);
+    EXPECT_EQ(faults_.allocations_alive + faults_.pinned_alive + faults_.streams_alive, 0u);
   }
 }
 

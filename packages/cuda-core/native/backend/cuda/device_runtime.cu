@@ -11,6 +11,9 @@ static_assert(static_cast<int>(Status::success) == cudaSuccess);
 static_assert(static_cast<int>(Status::invalid_value) == cudaErrorInvalidValue);
 static_assert(static_cast<int>(Status::out_of_memory) == cudaErrorMemoryAllocation);
 static_assert(static_cast<int>(Status::invalid_configuration) == cudaErrorInvalidConfiguration);
+static_assert(static_cast<int>(Status::insufficient_driver) == cudaErrorInsufficientDriver);
+static_assert(static_cast<int>(Status::devices_unavailable) == cudaErrorDevicesUnavailable);
+static_assert(static_cast<int>(Status::no_device) == cudaErrorNoDevice);
 static_assert(static_cast<int>(Status::illegal_address) == cudaErrorIllegalAddress);
 static_assert(static_cast<int>(Status::launch_failure) == cudaErrorLaunchFailure);
 
@@ -35,16 +38,18 @@ class DeviceRuntime final : public Runtime {
 
   std::string device() const override { return device_; }
 
-  std::string describe(Status status) const override {
-    const auto error = static_cast<cudaError_t>(status);
-    return std::string(cudaGetErrorName(error)) + " (" + cudaGetErrorString(error) + ")";
-  }
+  std::string describe(Status status) const override { return description_of(status); }
 
   Status memory_info(std::size_t& free_bytes, std::size_t& total_bytes) override {
     return seen(cudaMemGetInfo(&free_bytes, &total_bytes));
   }
   Status allocate(void*& address, std::size_t bytes) override { return seen(cudaMalloc(&address, bytes)); }
   Status release(void* address) override { return seen(cudaFree(address)); }
+
+  Status allocate_pinned(void*& address, std::size_t bytes) override {
+    return seen(cudaHostAlloc(&address, bytes, cudaHostAllocDefault));
+  }
+  Status release_pinned(void* address) override { return seen(cudaFreeHost(address)); }
 
   Status create_stream(StreamHandle& stream) override {
     cudaStream_t created = nullptr;
@@ -78,6 +83,11 @@ class DeviceRuntime final : public Runtime {
 };
 
 }  // namespace
+
+std::string description_of(Status status) {
+  const auto error = static_cast<cudaError_t>(status);
+  return std::string(cudaGetErrorName(error)) + " (" + cudaGetErrorString(error) + ")";
+}
 
 std::unique_ptr<Runtime> device_runtime(int index) { return std::make_unique<DeviceRuntime>(index); }
 

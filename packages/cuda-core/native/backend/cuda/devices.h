@@ -1,26 +1,24 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
-#include <vector>
+
+#include "backend/cuda/driver.h"
 
 namespace plumbline::cuda {
 
-struct DeviceProperties {
-  std::string name;
-  /// Compute capability: 9 and 0 for an H200.
-  int compute_major = 0;
-  int compute_minor = 0;
-  std::size_t memory_bytes = 0;
+/// Why a GPU cannot be used: a word for programs and a line for people.
+struct DeviceProblem {
+  /// no_driver, driver_too_old, no_gpu, no_such_gpu, gpu_silent or gpu_too_old.
+  const char* kind;
+  std::string reason;
 };
 
-struct Devices {
-  std::vector<DeviceProperties> list;
-  /// Why the list is empty, for a person; empty where it is not.
-  std::string problem;
-};
+/// Of GPU `index`; nothing if it can be used, as far as can be told without a context on it.
+std::optional<DeviceProblem> problem_of(Driver& driver, std::size_t index);
 
-/// The GPUs that the driver shows to this process. Makes no context on any of them and throws nothing but bad_alloc.
-Devices devices();
+/// 13000 as "13.0".
+std::string version_text(int version);
 
 }  // namespace plumbline::cuda

@@ -13,6 +13,9 @@ enum class Status : int {
   invalid_value = 1,
   out_of_memory = 2,
   invalid_configuration = 9,
+  insufficient_driver = 35,
+  devices_unavailable = 46,
+  no_device = 100,
   illegal_address = 700,
   launch_failure = 719,
 };
@@ -63,11 +66,14 @@ class Runtime {
   /// Not initialised; aligned to 256 bytes.
   virtual Status allocate(void*& address, std::size_t bytes) = 0;
   virtual Status release(void* address) = 0;
+  /// The host's memory that the device copies from by itself, at its own speed and while the host goes on.
+  virtual Status allocate_pinned(void*& address, std::size_t bytes) = 0;
+  virtual Status release_pinned(void* address) = 0;
   virtual Status create_stream(StreamHandle& stream) = 0;
   virtual Status destroy_stream(StreamHandle stream) = 0;
   virtual Status synchronize(StreamHandle stream) = 0;
   virtual Status zero(void* address, std::size_t bytes, StreamHandle stream) = 0;
-  /// From the host's pageable memory, which may be changed as soon as this returns.
+  /// From the host's memory, which may be changed as soon as this returns; where it is pinned, once the stream is synchronized.
   virtual Status copy_in(const Copy& copy, StreamHandle stream) = 0;
   /// To the host's pageable memory, complete once the stream is synchronized.
   virtual Status copy_out(const Copy& copy, StreamHandle stream) = 0;

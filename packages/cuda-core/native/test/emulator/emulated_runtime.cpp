@@ -1,6 +1,7 @@
 #include "test/emulator/emulated_runtime.h"
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 
 #include "test/emulator/device_memory.h"
@@ -35,6 +36,9 @@ class EmulatedRuntime final : public cuda::Runtime {
       case Status::invalid_value: return "cudaErrorInvalidValue (invalid argument)";
       case Status::out_of_memory: return "cudaErrorMemoryAllocation (out of memory)";
       case Status::invalid_configuration: return "cudaErrorInvalidConfiguration (invalid configuration argument)";
+      case Status::insufficient_driver: return "cudaErrorInsufficientDriver (CUDA driver version is insufficient for CUDA runtime version)";
+      case Status::devices_unavailable: return "cudaErrorDevicesUnavailable (CUDA-capable device(s) is/are busy or unavailable)";
+      case Status::no_device: return "cudaErrorNoDevice (no CUDA-capable device is detected)";
       case Status::illegal_address: return "cudaErrorIllegalAddress (an illegal memory access was encountered)";
       case Status::launch_failure: return "cudaErrorLaunchFailure (unspecified launch failure)";
     }
@@ -54,6 +58,15 @@ class EmulatedRuntime final : public cuda::Runtime {
 
   Status release(void* address) override {
     return DeviceMemory::release(address) ? Status::success : Status::invalid_value;
+  }
+
+  Status allocate_pinned(void*& address, std::size_t bytes) override {
+    address = std::malloc(bytes);
+    return address != nullptr ? Status::success : Status::out_of_memory;
+  }
+  Status release_pinned(void* address) override {
+    std::free(address);
+    return Status::success;
   }
 
   Status create_stream(cuda::StreamHandle& stream) override {

@@ -93,6 +93,7 @@ class PlantedBackend final : public Backend {
                      std::span<const std::byte> bytes, WeightUse use) override {
     return inner_->load_weight(type, width, rows, bytes, use);
   }
+  std::optional<std::size_t> finish_loading() override { return inner_->finish_loading(); }
   void copy_in(std::span<const float> in, const Matrix& out) override { inner_->copy_in(in, out); }
   void copy_out(const Matrix& in, std::span<float> out) override { inner_->copy_out(in, out); }
   std::size_t kv_layer_bytes(const HeadShape& shape, std::uint32_t capacity) const override {
