@@ -342,7 +342,8 @@ describe('inspecting and probing', () => {
   test('a GPU that is not there is an error, and auto says why it fell back', () => {
     expect(failure(() => probeDevice('cuda:999'))).toEqual(withCode('DEVICE_UNAVAILABLE'))
     const { device, fallbackReason } = probeDevice('auto')
-    expect(device).toBe(fallbackReason === undefined ? 'cuda:0' : 'cpu')
+    expect(device).toBe('cpu')
+    expect(fallbackReason).toMatch(/./)
     expect(probeDevice('cpu').fallbackReason).toBeUndefined()
   })
 

@@ -33,8 +33,9 @@ std::optional<DeviceProblem> cuda_problem([[maybe_unused]] std::size_t index) {
 Device choose_device(const std::string& name) {
   if (name == "cpu") return {"cpu", ""};
   if (name == "auto") {
+    // Only the emulator has run the kernels so far: whoever wants them on a GPU asks for them.
     const auto problem = cuda_problem(0);
-    return problem ? Device{"cpu", problem->reason} : Device{"cuda:0", ""};
+    return {"cpu", problem ? problem->reason : "these kernels have not run on a GPU yet: try it with --device cuda:0"};
   }
   const auto index = cuda_index(name);
   if (!index) {

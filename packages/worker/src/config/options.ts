@@ -80,7 +80,7 @@ export const OPTIONS = {
   device: option<string>({
     flag: '--device',
     placeholder: 'auto|cpu|cuda:N',
-    help: 'where the model runs; auto = a GPU where there is one',
+    help: 'where the model runs; auto = the CPU, until the GPU part has run on a GPU',
     must: 'must be auto, cpu or cuda:N',
     // `emulator` is a device of addons that are built for tests; any other refuses it, in the same words.
     parse: (text) => (/^(auto|cpu|cuda:\d{1,3}|emulator)$/.test(text) ? text : undefined),
