@@ -20,12 +20,16 @@ setFlagsFromString('--semi-space-growth-factor=1')
 // Nor is an old generation of several times what is in use.
 setFlagsFromString('--heap-growing-percent=25')
 
-// Whoever reads the output may have read enough: what was found out still decides the exit code.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-  })
-}
+// Whoever reads the output may have read enough (EPIPE): what was found out still decides the exit code. Output that could not be
+// written, on a full disk say, is no answer, whatever was found out. What cannot be told on stderr cannot be told.
+let outputFailed = false
+process.stderr.on('error', () => {})
+process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+  if (code === 'EPIPE' || outputFailed) return
+  outputFailed = true
+  process.exitCode = EXIT.couldNotRun
+  process.stderr.write(`plumbline-parity: the output could not be written: ${message}\n`)
+})
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 const progress = new Progress(process.stderr)
@@ -59,7 +63,7 @@ try {
   progress.done()
   exitCode = tell(error)
 }
-process.exitCode = exitCode
+process.exitCode = outputFailed ? EXIT.couldNotRun : exitCode
 
 function tell(error: unknown): ExitCode {
   // Commander has said what is wrong.

@@ -199,6 +199,33 @@ test.skipIf(process.platform === 'win32')('a reader that has read enough does no
   expect(sound.stdout).toBe('0\n')
 })
 
+test.skipIf(!existsSync('/dev/full'))('on a full disk: one line on stderr, and exit 5, never that of a verdict', () => {
+  const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
+  for (const words of [
+    `compare '${right}' '${reference}' --allow-weaker`,
+    `compare '${right}' '${reference}' --json`,
+    `inspect '${right}'`,
+    `validate '${right}'`,
+    '--help',
+  ]) {
+    const { status, stderr } = spawnSync(
+      'bash',
+      [
+        '-c',
+        `'${process.execPath}' --conditions=source --disable-warning=ExperimentalWarning '${cli}' ${words} > /dev/full`,
+      ],
+      { encoding: 'utf8' },
+    )
+    const told = stderr.split('\n').filter((line) => line.includes('ENOSPC'))
+    expect([words, told]).toEqual([
+      words,
+      [expect.stringMatching(/^plumbline-parity: the output could not be written: /)],
+    ])
+    expect([words, stderr.includes('    at ')]).toEqual([words, false])
+    expect([words, status]).toEqual([words, 5])
+  }
+})
+
 test('query only reads, and nothing but the recordings', { timeout: 180_000 }, async () => {
   const parquet = join(folder, 'queried.parquet')
   expect(await runParity(['convert', right, parquet, '--to', 'parquet'])).toMatchObject({ exitCode: 0 })

@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { awkwardRecording, flatten, temporaryFolder } from '../../../test/helpers/recordings.ts'
@@ -58,3 +59,24 @@ it('does not make a recording with faults look sound', async () => {
   await expect(writeRecording(cut, 'npz', join(folder, 'x'))).rejects.toMatchObject({ code: 'INVALID_RECORDING' })
   cut.close()
 })
+
+it.skipIf(process.platform === 'win32')(
+  'does not put a file where a pipe or a folder was, whatever is asked for',
+  async () => {
+    const folder = temporaryFolder()
+    const pipe = join(folder, 'pipe')
+    execFileSync('mkfifo', [pipe])
+    for (const [path, isStill] of [
+      [pipe, () => statSync(pipe).isFIFO()],
+      [folder, () => statSync(folder).isDirectory()],
+    ] as const) {
+      for (const format of WRITTEN_FORMATS) {
+        await expect(writeRecording(awkwardRecording(), format, path, { overwrite: true })).rejects.toMatchObject({
+          code: 'INVALID_OPTION',
+          message: `${path} is there already, and is no file: it is not replaced`,
+        })
+        expect([path, isStill()]).toEqual([path, true])
+      }
+    }
+  },
+)

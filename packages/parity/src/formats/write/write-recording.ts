@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs'
+import { rmSync, statSync } from 'node:fs'
 import { PlumblineError } from '@plumbline/protocol'
 import type { Recording } from '../../recording/recording.ts'
 import { invalid, knownPlace } from '../recording-file.ts'
@@ -13,7 +13,7 @@ export type WrittenFormat = (typeof WRITTEN_FORMATS)[number]
 
 /**
  * All runs and all values in another format, a file; there only once it is whole. A recording with faults is not written: its copy would
- * look sound. Throws INVALID_RECORDING, INVALID_OPTION if `path` is taken.
+ * look sound. Throws INVALID_RECORDING, INVALID_OPTION if `path` is taken, or is no file.
  */
 export async function writeRecording(
   recording: Recording,
@@ -24,7 +24,12 @@ export async function writeRecording(
   const [fault] = recording.faults
   if (fault !== undefined)
     throw invalid(knownPlace(fault), `${fault.message}; a recording with faults is not converted`)
-  if (existsSync(path) && !options.overwrite) {
+  const there = statSync(path, { throwIfNoEntry: false })
+  // What is renamed over it would take its place: of a device or a pipe, for everybody.
+  if (there !== undefined && !there.isFile()) {
+    throw new PlumblineError('INVALID_OPTION', `${path} is there already, and is no file: it is not replaced`, { path })
+  }
+  if (there !== undefined && !options.overwrite) {
     throw new PlumblineError('INVALID_OPTION', `${path} is there already; --force overwrites it`, { path })
   }
   try {
