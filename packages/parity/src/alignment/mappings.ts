@@ -23,7 +23,10 @@ export function isRotated(name: string): boolean {
   return ROTATED_OPS.has(checkpointPlace(name)?.op ?? '')
 }
 
-/** Both runs brought to the names and layouts of GGUF; neither is changed where both agree. */
+/**
+ * Both runs brought to the names and layouts of GGUF. Where both have queries and keys in halves and no model tells the head length,
+ * they stay so: they are set against each other alone.
+ */
 export function mapRuns(
   candidate: RecordedRun,
   reference: RecordedRun,
@@ -31,19 +34,19 @@ export function mapRuns(
 ): { candidate: MappedRun; reference: MappedRun } {
   const split = { candidate: splitFused(candidate, reference), reference: splitFused(reference, candidate) }
   const flat = { candidate: tokensFirst(split.candidate), reference: tokensFirst(split.reference) }
-  if (!rowOrdersDiffer(flat.candidate.run, flat.reference.run)) return flat
-  const halves = flat.candidate.run.identity.ropeOrder === 'halves' ? 'candidate' : 'reference'
-  const other = halves === 'candidate' ? 'reference' : 'candidate'
-  const mapped = halvesToNeighbours(flat[halves], flat[other].run, options)
-  return halves === 'candidate'
-    ? { candidate: mapped, reference: flat.reference }
-    : { candidate: flat.candidate, reference: mapped }
+  const ours = isInHalves(flat.candidate.run, flat.reference.run)
+  const theirs = isInHalves(flat.reference.run, flat.candidate.run)
+  if (ours && theirs && options.headLength === undefined) return flat
+  return {
+    candidate: ours ? halvesToNeighbours(flat.candidate, flat.reference.run, options) : flat.candidate,
+    reference: theirs ? halvesToNeighbours(flat.reference, flat.candidate.run, options) : flat.reference,
+  }
 }
 
-/** GGUF files of qwen2 have q and k in halves themselves. */
-function rowOrdersDiffer(a: RecordedRun, b: RecordedRun): boolean {
-  const architecture = a.identity.architecture ?? b.identity.architecture
-  return architecture !== 'qwen2' && (a.identity.ropeOrder ?? 'gguf') !== (b.identity.ropeOrder ?? 'gguf')
+/** Whether a run states halves where GGUF has neighbours. GGUF files of qwen2 have q and k in halves themselves. */
+function isInHalves(run: RecordedRun, other: RecordedRun): boolean {
+  const architecture = run.identity.architecture ?? other.identity.architecture
+  return architecture !== 'qwen2' && run.identity.ropeOrder === 'halves'
 }
 
 function halvesToNeighbours(mapped: MappedRun, other: RecordedRun, options: MappingOptions): MappedRun {
@@ -60,10 +63,7 @@ function halvesToNeighbours(mapped: MappedRun, other: RecordedRun, options: Mapp
   for (const name of names) {
     const checkpoint = checkpoints.get(name)!
     if (checkpoint.width % headLength !== 0) continue
-    checkpoints.set(
-      name,
-      viewOf(checkpoint, checkpoint.width, (values) => neighbours(values, headLength)),
-    )
+    checkpoints.set(name, inNeighbours(checkpoint, headLength))
   }
   return {
     ...mapped,
@@ -130,6 +130,32 @@ function neighbours(values: Values, headLength: number): Values {
     }
   }
   return mapped
+}
+
+function inNeighbours(checkpoint: Checkpoint, headLength: number): Checkpoint {
+  const half = headLength / 2
+  const placeOf = (column: number) => {
+    const i = column % headLength
+    return column - i + (i < half ? 2 * i : 2 * (i - half) + 1)
+  }
+  return {
+    name: checkpoint.name,
+    width: checkpoint.width,
+    slabCount: checkpoint.slabCount,
+    slab: (index) => {
+      const { read, ...inner } = checkpoint.slab(index)
+      const { coverage } = inner
+      if (coverage.kind === 'all') {
+        return { ...inner, read: (first, rows) => neighbours(read(first, rows), headLength) }
+      }
+      // Of some columns the values stay as they are, and their places alone are others.
+      const { perRow } = coverage
+      const own = (row: number) =>
+        coverage.kind === 'columns' ? coverage.columns(row) : Array.from({ length: perRow }, (_, i) => i)
+      const columns = (row: number) => Int32Array.from(own(row), placeOf)
+      return { ...inner, read, coverage: { kind: 'columns', perRow, columns } }
+    },
+  }
 }
 
 /** [heads, tokens, dimensions] of each slab as [tokens, heads * dimensions]. */

@@ -10,6 +10,8 @@ export interface TeacherForced {
   readonly reference: RecordedRun
   /** Where those come from, for people. */
   readonly source: string
+  /** The other run of the reference's that they come from; undefined where it is the model. */
+  readonly run?: RecordedRun
   /** The last position that can be compared now. */
   readonly until: number
 }
@@ -39,6 +41,7 @@ export function forceTeacher(
     return {
       reference: continuedBy(reference, best.run, parted, candidate),
       source: `the reference's run ${best.run.id}`,
+      run: best.run,
       until: Math.min(last, best.shared - 1),
     }
   }
