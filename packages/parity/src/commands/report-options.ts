@@ -40,7 +40,11 @@ export function addReportOptions(command: Command): Command {
   return command
     .addOption(option('--profile <NAME>', 'what is noise (default: by what the recordings say)', oneOf(PROFILE_NAMES)))
     .option('--strict-identity', 'what one side leaves out of its identity makes it not comparable', false)
-    .option('--allow-partial', 'exit 0 where nothing differs in a part, though equality is not shown by it', false)
+    .option(
+      '--allow-partial',
+      'exit 0 where nothing differs in a part of the values or runs, though equality is not shown by it',
+      false,
+    )
     .option(ALLOW_WEAKER.flags, ALLOW_WEAKER.words, false)
     .option('--json', 'the comparison as JSON on stdout; the verdict goes to stderr', false)
     .option('--csv <FILE>', 'every compared row')

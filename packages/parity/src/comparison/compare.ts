@@ -83,7 +83,8 @@ function compareRuns(
   if (forced === undefined) return plain
   const message = `${plain.greedy.message}; compared on with the candidate's tokens to position ${forced.until}, by ${forced.source}`
   const greedy = { ...plain.greedy, message, forcedUntil: forced.until }
-  return comparePair(candidate, reference, { ...pair, reference: forced.reference }, unmatched, options, greedy)
+  const rest = { ...unmatched, runs: unmatched.runs.filter((run) => run !== forced.run) }
+  return comparePair(candidate, reference, { ...pair, reference: forced.reference }, rest, options, greedy)
 }
 
 /** `greedy`: what the continuations were found to be, where it is known already. */

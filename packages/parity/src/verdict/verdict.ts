@@ -27,7 +27,7 @@ export interface VerdictInput {
   readonly unstated: string | undefined
   /** Why what was compared is too little to call the sides equal. */
   readonly tooLittle: string | undefined
-  /** Runs of the reference that were compared with nothing. */
+  /** Runs of the reference that were compared with nothing: a candidate may lack whole prompts. */
   readonly unmatched: readonly string[]
   readonly strictIdentity: boolean
   /** Whether equality of a part is all that was asked for. */
@@ -188,12 +188,14 @@ function partedGreedily({ greedy }: VerdictInput): Verdict | undefined {
 
 function partial(input: VerdictInput): Verdict | undefined {
   const { tooLittle, allowPartial, coverage, unmatched, checkpoints, evidence, allowWeaker } = input
-  if (tooLittle === undefined) return undefined
-  const share = `${number(coverage * 100)} % of what either side computed`
+  if (tooLittle === undefined && unmatched.length === 0) return undefined
+  const where = unmatched.length === 0 ? '' : ' in the runs compared'
+  const share = `${number(coverage * 100)} % of what either side computed${where}`
+  const reasons = [tooLittle, leftOut(unmatched)].filter((reason) => reason !== undefined)
   const weaker = evidence?.isWeak && !isSameBits(checkpoints) ? evidence : undefined
   const isAllowed = allowPartial && (weaker === undefined || allowWeaker)
   const how = weaker === undefined ? '' : `, within noise alone (${weaker.words})`
-  const line = `NO DIFFERENCE FOUND, BUT EQUALITY NOT SHOWN: ${tooLittle}; compared was ${share}${how}${leftOut(unmatched)}`
+  const line = `NO DIFFERENCE FOUND, BUT EQUALITY NOT SHOWN: ${reasons.join('; ')}; compared was ${share}${how}`
   return verdict('partial', isAllowed ? EXIT.ok : EXIT.notComparable, line)
 }
 
@@ -204,11 +206,11 @@ function isSameBits(checkpoints: readonly ComparedCheckpoint[]): boolean {
 }
 
 function equal(input: VerdictInput): Verdict {
-  const { checkpoints, profile, coverage, greedy, unmatched, evidence } = input
+  const { checkpoints, profile, coverage, greedy, evidence } = input
   const values = checkpoints.reduce((sum, { compared, positions }) => sum + compared * positions.length, 0)
   const positions = new Set(checkpoints.flatMap(({ positions }) => Array.from(positions))).size
   const what = `${values.toLocaleString('en-US')} values of ${count(checkpoints.length, 'checkpoint')} at ${count(positions, 'position')}`
-  const tail = `${greedy === undefined ? '' : `; ${greedy.message}`}${leftOut(unmatched)}`
+  const tail = greedy === undefined ? '' : `; ${greedy.message}`
   const part = coverage < 0.9995 ? ` (${number(coverage * 100)} % of what either side computed)` : ''
   if (isSameBits(checkpoints)) return verdict('same', EXIT.ok, `SAME: all ${what} are equal, bit for bit${part}${tail}`)
   const worst = worstRow(checkpoints)
@@ -263,10 +265,10 @@ function worstRow(checkpoints: readonly ComparedCheckpoint[]) {
   return worst
 }
 
-function leftOut([first, second, ...others]: VerdictInput['unmatched']): string {
-  if (first === undefined) return ''
+function leftOut([first, second, ...others]: VerdictInput['unmatched']): string | undefined {
+  if (first === undefined) return undefined
   const more = others.length === 0 ? `${first} and ${second}` : `${first}, ${second} and ${others.length} more`
-  return `; compared with nothing: the reference's ${second === undefined ? `run ${first}` : `runs ${more}`}`
+  return `the reference's ${second === undefined ? `run ${first} was` : `runs ${more} were`} compared with nothing`
 }
 
 const verdict = (outcome: Outcome, exitCode: ExitCode, line: string): Verdict => ({ outcome, exitCode, line })
