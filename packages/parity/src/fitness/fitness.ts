@@ -4,6 +4,7 @@ import { checkpointPlace } from '../comparison/checkpoint-name.ts'
 import type { UnfitFinding } from '../comparison/comparison.ts'
 import type { RecordedRun, Slab, Values } from '../recording/recording.ts'
 import { drifts } from './drift.ts'
+import { LogitOddities } from './logit-oddities.ts'
 import { RepeatedRows } from './repeated-rows.ts'
 import {
   isConstant,
@@ -71,6 +72,7 @@ export class Fitness {
   #viewed: Values | undefined
   #words: Uint32Array = new Uint32Array(0)
   readonly #findings = new ToldFindings()
+  readonly #logits = new LogitOddities()
   readonly #covers: ReadonlyMap<string, RowCover>
   /** Rows whose hash was seen before: read again at the end, since a read may overwrite what the last one gave. */
   readonly #suspects: Suspect[] = []
@@ -116,6 +118,10 @@ export class Fitness {
       values[start] !== values[start + width - 1] &&
       (slab.dtype !== 'F32' || surelyFloats(this.#wordsOf(values), start * wordsEach, width))
     if (!believable && !this.#inspect(kind, slab, position, values.subarray(start, start + width), squares)) return
+    if (kind.op === 'logits' && slab.coverage.kind === 'all') {
+      const oddity = this.#logits.look(position, values.subarray(start, start + width))
+      if (oddity !== undefined) this.#findings.tell(name, slab, position, oddity)
+    }
     if (width >= NARROWEST_REPEAT && slab.coverage.kind !== 'columns') {
       this.#lookForRepeat(kind, slab, position, this.#wordsOf(values), start * wordsEach, width * wordsEach)
     }
