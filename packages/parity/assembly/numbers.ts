@@ -11,6 +11,9 @@ const MOST_BYTES: u32 = 32
 /** This and sixteen more digits fit into 64 bits. */
 const MOST_ABOVE_SIXTEEN: u64 = 1843
 
+/** What is blank otherwise is unusual, or a NUL, which is no blank. */
+const SPACE: u8 = 32
+
 const ZERO = memory.data<u8>([48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48])
 const NINE = memory.data<u8>([9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9])
 const COMMA = memory.data<u8>([44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44])
@@ -61,7 +64,7 @@ export function scanNumbers(
     ends &= ends - 1
 
     let first = at
-    while (load<u8>(first) <= 32) first++
+    while (load<u8>(first) == SPACE) first++
     if (first >= safe) break
     const minus = <u64>(load<u8>(first) == 45)
     first += <usize>minus

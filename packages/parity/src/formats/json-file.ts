@@ -1,53 +1,55 @@
 import type { z } from 'zod'
 import type { Place } from '../recording/recording.ts'
-import { placeInJson } from './json-place.ts'
-import { invalid, RecordingFile } from './recording-file.ts'
+import { placeInJson, placeOfFlaw } from './json-place.ts'
+import { invalid, type RecordingFile, withFile } from './recording-file.ts'
+import { JsonFlaw, parseStrictJson } from './strict-json.ts'
 
 /** Far more than any manifest needs; more than that is not parsed, since its objects would fill the memory. */
 const MAX_JSON_BYTES = 32 << 20
 
 /** Throws UNREADABLE_RECORDING or INVALID_RECORDING. */
 export function readJsonFile<Schema extends z.ZodType>(path: string, schema: Schema): z.output<Schema> {
-  return checkJson({ file: path }, readText(path), schema)
+  return checkJson({ file: path }, readJsonBytes(path), schema)
 }
 
 /** Of a file of JSON. Throws as `readJsonFile` does. */
-export function readText(path: string): string {
-  const file = new RecordingFile(path)
-  try {
-    return textOf(file)
-  } finally {
-    file.close()
-  }
+export function readJsonBytes(path: string): Buffer {
+  return withFile(path, bytesOf)
 }
 
 export function parseJson<Schema extends z.ZodType>(file: RecordingFile, schema: Schema): z.output<Schema> {
-  return checkJson({ file: file.path }, textOf(file), schema)
+  return checkJson({ file: file.path }, bytesOf(file), schema)
 }
 
-function textOf(file: RecordingFile): string {
+function bytesOf(file: RecordingFile): Buffer {
   if (file.size > MAX_JSON_BYTES) {
     const place = { file: file.path, line: 1, byteOffset: MAX_JSON_BYTES }
     throw invalid(place, `has ${file.size} bytes of JSON; at most ${MAX_JSON_BYTES} are read`)
   }
-  return file.bytes(0, file.size).toString('utf8')
+  return file.bytes(0, file.size)
 }
 
 /**
- * `text` parsed and checked, or what is wrong with its first wrong member. `place`: where the text stands, if that is not the whole of
- * a file in which the member can be told.
+ * `json` parsed and checked, or what is wrong with its first wrong member. `place`: where it stands, if that is not the whole of a file
+ * in which the member can be told.
  */
-export function checkJson<Schema extends z.ZodType>(place: Place, text: string, schema: Schema): z.output<Schema> {
+export function checkJson<Schema extends z.ZodType>(
+  place: Place,
+  json: Buffer | string,
+  schema: Schema,
+): z.output<Schema> {
+  const bytes = typeof json === 'string' ? Buffer.from(json) : json
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = parseStrictJson(bytes)
   } catch (error) {
-    throw invalid(known(place) ?? placeInJson(place.file, text), `is not JSON: ${jsonProblem(error)}`)
+    if (!(error instanceof JsonFlaw)) throw error
+    throw invalid(known(place) ?? placeOfFlaw(place.file, bytes, error), error.message)
   }
   const checked = schema.safeParse(value)
   if (!checked.success) {
     const member = checked.error.issues[0]?.path ?? []
-    throw invalid(known(place) ?? placeInJson(place.file, text, member), describeIssue(checked.error))
+    throw invalid(known(place) ?? placeInJson(place.file, bytes.toString('utf8'), member), describeIssue(checked.error))
   }
   return checked.data
 }
@@ -59,9 +61,4 @@ export function describeIssue(error: z.ZodError): string {
   const issue = error.issues[0]
   if (issue === undefined) return 'is not of the form that it must have'
   return `${issue.path.length === 0 ? 'the record' : issue.path.join('.')}: ${issue.message}`
-}
-
-/** What JSON.parse says, on one line. */
-export function jsonProblem(error: unknown): string {
-  return (error as Error).message.replace(/\s+/g, ' ')
 }

@@ -1,6 +1,6 @@
 import type { Fault } from '../recording/recording.ts'
-import { jsonProblem } from './json-file.ts'
 import type { RecordingFile } from './recording-file.ts'
+import { isJsonBlank, JsonFlaw, parseStrictJson } from './strict-json.ts'
 
 /** One line of a JSON Lines file. */
 export interface JsonLine {
@@ -158,10 +158,11 @@ class LineRest {
     const place = { line, byteOffset }
     if (this.#problem !== undefined) return { ...place, problem: { kind: 'malformed', message: this.#problem } }
     try {
-      const record: unknown = JSON.parse(this.#text.toString('utf8', 0, this.#length))
+      const record = parseStrictJson(this.#text.subarray(0, this.#length))
       return { ...place, record, ...(this.#numbers !== undefined && { values: this.#numbers }) }
     } catch (error) {
-      return { ...place, problem: { kind: 'malformed', message: `is not JSON: ${jsonProblem(error)}` } }
+      if (!(error instanceof JsonFlaw)) throw error
+      return { ...place, problem: { kind: 'malformed', message: error.message } }
     }
   }
 
@@ -184,7 +185,7 @@ class LineRest {
 
   #keep(window: Buffer, from: number, to: number): void {
     if (this.blank) {
-      for (let at = from; at < to && this.blank; at++) this.blank = window[at]! <= 32
+      for (let at = from; at < to && this.blank; at++) this.blank = isJsonBlank(window[at]!)
     }
     if (this.#problem !== undefined || to <= from) return
     if (this.#length + to - from > MAX_RECORD_BYTES) {

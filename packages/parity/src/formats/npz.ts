@@ -114,7 +114,7 @@ async function readIndex(zip: ZipFile, entry: Entry, file: RecordingFile): Promi
   for await (const chunk of await zip.openReadStreamPromise(entry)) chunks.push(chunk as Buffer)
   const bytes = Buffer.concat(chunks)
   checkCrc(entry, crc32(bytes), file.path, entry.relativeOffsetOfLocalHeader)
-  return checkJson({ file: `${file.path}/${entry.fileName}` }, bytes.toString('utf8'), recordingIndexSchema)
+  return checkJson({ file: `${file.path}/${entry.fileName}` }, bytes, recordingIndexSchema)
 }
 
 /** Where deflated entries go; made when the first one comes. */

@@ -2,6 +2,7 @@ import { FREE_FROM, kernelMemory, makeKernels } from '../kernels/kernels.ts'
 import { POWERS_BYTES, powersOfFive } from './powers-of-five.ts'
 import type { KnownPlace, RecordingFile } from './recording-file.ts'
 import { invalid } from './recording-file.ts'
+import { isJsonBlank } from './strict-json.ts'
 
 const WINDOW_BYTES = 1 << 18
 /** Longer than any number that a program prints. */
@@ -108,7 +109,7 @@ export class NumberScanner {
 
   #skipBlanks(from: number): number {
     let at = from
-    while (this.#window[at]! <= 32 && at < this.#size) at++
+    while (isJsonBlank(this.#window[at]!) && at < this.#size) at++
     return at
   }
 

@@ -3,9 +3,8 @@ import { basename, join } from 'node:path'
 import { z } from 'zod'
 import type { Recording } from '../recording/recording.ts'
 import { dialectOf, openCheckpointJsonl } from './checkpoint-jsonl.ts'
-import { jsonProblem } from './json-file.ts'
 import { scanJsonLines } from './json-lines.ts'
-import { placeInJson, placeInJsonFile } from './json-place.ts'
+import { placeInJsonFile, placeOfFlaw } from './json-place.ts'
 import { JSONL_FORMAT, openJsonl } from './jsonl.ts'
 import { openLlamaCppJson } from './llama-cpp-json.ts'
 import { looksLikeLlamaDebug, openLlamaDebug } from './llama-debug.ts'
@@ -19,6 +18,7 @@ import { openRawF32, RAW_F32_FORMAT } from './raw-f32.ts'
 import { RecordingFile, statsOf, unreadable, unreadableAt, withFile } from './recording-file.ts'
 import { openSafetensors } from './safetensors.ts'
 import { looksLikeSafetensors } from './safetensors-header.ts'
+import { JsonFlaw, parseStrictJson } from './strict-json.ts'
 
 const START_BYTES = 1 << 16
 const KNOWN =
@@ -90,12 +90,25 @@ async function openKnown(file: RecordingFile): Promise<{ recording: Recording; o
     )
   if (start[0] === 0x7b) return openJson(file)
   if (looksLikeLlamaDebug(start) || looksLikeText(file)) return ofFile(openLlamaDebug(file))
+  const encoding = ENCODINGS.find(([bytes]) => start.subarray(0, bytes.length).equals(bytes))
+  if (encoding !== undefined) {
+    const message = `begins with the byte order mark of ${encoding[1]}; a text is read only as UTF-8 without one`
+    throw unreadableAt({ file: path, byteOffset: 0 }, message)
+  }
   const beginning = start.toString('hex', 0, 8)
   throw unreadableAt(
     { file: path, byteOffset: 0 },
     `its first bytes, ${beginning}, are of no format that is known (${KNOWN})`,
   )
 }
+
+/** UTF-32 before UTF-16, which begins alike. */
+const ENCODINGS: readonly (readonly [Buffer, string])[] = [
+  [Buffer.from('efbbbf', 'hex'), 'UTF-8 (BOM)'],
+  [Buffer.from('fffe0000', 'hex'), 'UTF-32'],
+  [Buffer.from('fffe', 'hex'), 'UTF-16'],
+  [Buffer.from('feff', 'hex'), 'UTF-16'],
+]
 
 const COMPRESSIONS: readonly (readonly [Buffer, string, string])[] = [
   [Buffer.from('1f8b', 'hex'), 'gzip', 'gunzip'],
@@ -149,13 +162,14 @@ const MAX_JSON_BYTES = 32 << 20
 function wholeOf(file: RecordingFile): z.output<typeof wholeSchema> {
   if (file.size > MAX_JSON_BYTES)
     throw unreadableAt({ file: file.path, line: 1, byteOffset: 0 }, `is ${file.size} bytes of JSON, and no known JSONL`)
-  const text = file.bytes(0, file.size).toString('utf8')
+  const bytes = file.bytes(0, file.size)
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = parseStrictJson(bytes)
   } catch (error) {
-    const problem = jsonProblem(error)
-    throw unreadableAt(placeInJson(file.path, text), `is neither JSON nor JSONL of a known kind: ${problem}`, error)
+    if (!(error instanceof JsonFlaw)) throw error
+    const message = `is neither JSON nor JSONL of a known kind: ${error.message}`
+    throw unreadableAt(placeOfFlaw(file.path, bytes, error), message, error)
   }
   const { success, data } = wholeSchema.safeParse(value)
   if (!success) throw unreadableAt({ file: file.path, line: 1, byteOffset: 0 }, 'is JSON, and no object')

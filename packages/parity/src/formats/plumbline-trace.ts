@@ -7,7 +7,7 @@ import {
   traceRecordSchema,
 } from '@plumbline/protocol'
 import type { Recording, RunIdentity } from '../recording/recording.ts'
-import { checkJson, describeIssue, readText } from './json-file.ts'
+import { checkJson, describeIssue, readJsonBytes } from './json-file.ts'
 import { scanJsonLines } from './json-lines.ts'
 import { placeInJsonFile } from './json-place.ts'
 import { FaultList, RecordingFile } from './recording-file.ts'
@@ -18,8 +18,8 @@ import { DTYPE_SIZES, TensorReader } from './tensor-values.ts'
 /** The worker's trace folder (DESIGN.md 3.4). Only a missing file or an unreadable manifest throws; all else is a fault. */
 export async function openPlumblineTrace(directory: string): Promise<Recording> {
   const manifestPath = join(directory, 'manifest.json')
-  const manifestText = readText(manifestPath)
-  const manifest = checkJson({ file: manifestPath }, manifestText, traceManifestSchema)
+  const manifestBytes = readJsonBytes(manifestPath)
+  const manifest = checkJson({ file: manifestPath }, manifestBytes, traceManifestSchema)
   const records = new RecordingFile(join(directory, 'trace.jsonl'))
   let tensors: RecordingFile
   try {
@@ -39,7 +39,7 @@ export async function openPlumblineTrace(directory: string): Promise<Recording> 
   try {
     table = indexRecords(manifest, records, tensors, faults)
     checkClosing(manifest, manifestPath, table, await hashes, records, tensors, faults)
-    checkManifest(manifest, manifestPath, manifestText, faults)
+    checkManifest(manifest, manifestPath, manifestBytes.toString('utf8'), faults)
   } catch (error) {
     await hashes.catch(() => undefined)
     close()

@@ -53,11 +53,8 @@ export function readSafetensorsHeader(file: RecordingFile): SafetensorsHeader {
     )
   }
   if (length > MAX_PARSED_BYTES) throw invalid({ file: file.path, byteOffset: 0 }, `its header has ${length} bytes`)
-  const { __metadata__, ...entries } = checkJson(
-    { file: file.path, byteOffset: 8 },
-    file.bytes(8, length).toString('utf8'),
-    headerSchema,
-  )
+  const begin = { file: file.path, byteOffset: 8 }
+  const { __metadata__, ...entries } = checkJson(begin, file.bytes(8, length), headerSchema)
   const metadata = metadataSchema.safeParse(__metadata__ ?? {})
   if (!metadata.success) throw invalid({ file: file.path, byteOffset: 8 }, '__metadata__ must map strings to strings')
 

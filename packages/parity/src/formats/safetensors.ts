@@ -30,6 +30,7 @@ export function openSafetensors(path: string, files: readonly string[]): Recordi
       const { [INDEX_NAME]: index, [SHA256_NAME]: sha256 } = header.metadata
       if (index !== undefined) return convertedRuns(file, header, named, faults)
       if (sha256 !== undefined) throw invalid({ file: filePath, byteOffset: 8 }, `its metadata lack ${INDEX_NAME}`)
+      if (named.size === 0) throw invalid({ file: filePath, byteOffset: 8 }, 'its header names no tensor')
       const id = basename(filePath).replace(/\.safetensors$/, '')
       return [runOfTensors(id, named, sidecarBeside(filePath), faults)]
     })
