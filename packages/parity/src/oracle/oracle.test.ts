@@ -118,4 +118,15 @@ describe('a mistake', () => {
     const planting = parsePlanting('bias-missing', model)
     expect(() => recordOracle(model, PROMPT, { planting })).toThrow('nothing of the kind')
   })
+
+  it.each([
+    ['rope-base=10000', PROMPT],
+    // Position 0 is not rotated, whatever the base.
+    ['rope-base=40000', [1]],
+    ['rope-offset=0@2', PROMPT],
+    ['rope-offset@2:decode', PROMPT],
+  ])('is refused where it writes a right run: %s', (mistake, prompt) => {
+    const planting = parsePlanting(mistake, model)
+    expect(() => recordOracle(model, prompt, { planting })).toThrow(/^rope-.* changes nothing at /)
+  })
 })

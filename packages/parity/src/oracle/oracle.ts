@@ -55,7 +55,7 @@ export function runOracle(
   if (planting?.mistake.name === 'rows-of-other-request') {
     live.others.push(otherRequest(model, promptTokenIds, promptTokenIds.length + maxTokens))
   }
-  const planted = { sites: 0, difference: 0, size: 0 }
+  const planted = { sites: 0, isSeen: false, difference: 0, size: 0 }
   const session = model.newSession()
 
   const evaluate = (ids: readonly number[], phase: Phase): Float64Array => {
@@ -87,7 +87,7 @@ export function runOracle(
     // The last token is chosen, not evaluated.
     if (generatedTokenIds.length < maxTokens) logits = evaluate([id], 'decode')
   }
-  if (planting !== undefined && planted.sites === 0) throw nothingToGetWrong(planting)
+  if (planting !== undefined && !planted.isSeen) throw nothingToGetWrong(planting)
   return {
     generatedTokenIds,
     stopReason,
@@ -99,13 +99,14 @@ function plant(
   { mistake, parameter }: Planting,
   site: OpSite,
   values: Float64Array,
-  planted: { sites: number; difference: number; size: number },
+  planted: { sites: number; isSeen: boolean; difference: number; size: number },
 ): void {
   const wrong = ifAtHand(() => mistake.compute(site, parameter ?? plantedParameter(mistake, site)))
   if (wrong === undefined) return
   const right = site.right()
   planted.sites++
   for (const [i, value] of wrong.entries()) {
+    if (Math.fround(value) !== Math.fround(right[i]!)) planted.isSeen = true
     planted.difference += (value - right[i]!) ** 2
     planted.size += right[i]! ** 2
     values[i] = value
@@ -125,8 +126,9 @@ export function otherPrompt(promptTokenIds: readonly number[], length: number): 
   return Array.from({ length }, (_, i) => backwards[i % backwards.length]!)
 }
 
-function nothingToGetWrong({ mistake, op, layer, phase }: Planting): PlumblineError {
+function nothingToGetWrong({ mistake, parameter, op, layer, phase }: Planting): PlumblineError {
   const place = `${layer === undefined ? '' : `layer ${layer}, `}${op}${phase === undefined ? '' : ` in ${phase}`}`
-  const message = `${mistake.name} changes nothing at ${place}: this model, prompt or phase has nothing of the kind to get wrong`
+  const name = parameter === undefined ? mistake.name : `${mistake.name}=${parameter}`
+  const message = `${name} changes nothing at ${place}: it is right, or this model, prompt or phase has nothing of the kind to get wrong`
   return new PlumblineError('INVALID_OPTION', message, { option: '--mistake' })
 }
