@@ -2,11 +2,13 @@ import type { ReferenceModel } from '@plumbline/reference'
 import type { Arithmetic } from '../arithmetic/arithmetic.ts'
 import type { Cause } from '../comparison/comparison.ts'
 import type { GraphNode } from '../graph/graph.ts'
-import { type Chunk, ifAtHand, OpSite } from '../graph/op-site.ts'
-import { RecordedValues, recordedChunk, recordedRows, ValuesWithMistake } from '../graph/recorded-values.ts'
+import { ifAtHand, type OpSite } from '../graph/op-site.ts'
+import { RecordedValues, ValuesWithMistake } from '../graph/recorded-values.ts'
 import { MISTAKES } from '../mistakes/catalogue.ts'
 import type { Mistake } from '../mistakes/mistake.ts'
 import type { RecordedRun } from '../recording/recording.ts'
+import { type Piece, piecesAround, rowsOf, siteOf, squaredDistance, sum } from './pieces.ts'
+import { findScaledRows } from './scaled-rows.ts'
 
 export interface CauseQuestion {
   /** The run whose op is at fault, and the one that is right. */
@@ -23,10 +25,6 @@ export interface CauseQuestion {
   readonly arithmetic: Arithmetic | undefined
 }
 
-/** Rows that a mistake must explain, from the first divergent one on, and rows before it that it must leave alone. */
-const ROWS_AFTER = 6
-const ROWS_BEFORE = 3
-
 /** The share of the difference, and of the wrong output's own size, that a mistake may leave unexplained. */
 const POSSIBLE = 0.25
 const LIKELY = 0.05
@@ -36,14 +34,10 @@ const INDISTINGUISHABLE = 4
 const FLOAT32_NOISE = 1e-11
 /** A row that differs by less than this share of the one that differs most is not what went wrong. */
 const UNTOUCHED = 1e-6
-
-/** Consecutive rows of one chunk, all before the first divergent position or all from it on. */
-interface Piece {
-  readonly first: number
-  readonly count: number
-  readonly chunk: Chunk
-  readonly recorded: Float64Array
-}
+/** Rows that differ by less than this share of the one that differs most are not asked whether a setting explains them: noise may not be. */
+const SLIGHT = 0.1
+/** By how much the differences of two rows, each as a share of its row, must differ for one setting to show in both. */
+const UNLIKE = 1.01
 
 /** A mistake tried at an op: the divergent one, or one that lies before it and was not recorded. */
 interface Hypothesis {
@@ -63,6 +57,8 @@ interface Trial extends Hypothesis {
   readonly unexplained: number
   /** The same share over the rows before, where the engine was right. */
   readonly contradiction: number
+  /** Whether at least two rows are explained that differ by unlike shares: one free parameter alone would fit rows that are alike. */
+  readonly isShownTwice: boolean
 }
 
 /** Tries every mistake that the op can suffer on the right side's inputs, and tells which one gives what the wrong side recorded. */
@@ -77,7 +73,12 @@ export function findCause(question: CauseQuestion): Cause | undefined {
     }) ?? []
   const trials = tryOn(right)
   // Where the inputs differ by noise, the wrong side's own leave less of it to explain.
-  return judge(trials.some(({ unexplained }) => unexplained <= CERTAIN) ? trials : [...trials, ...tryOn(wrong)])
+  const cause = judge(trials.some(({ unexplained }) => unexplained <= CERTAIN) ? trials : [...trials, ...tryOn(wrong)])
+  if (cause !== undefined && cause.confidence !== 'possible') return cause
+  const source = new RecordedValues(wrong, model, isVisible, { arithmetic })
+  const scaled = ifAtHand(() => findScaledRows(source, node, pieces))
+  if (scaled === undefined) return cause
+  return { ...scaled, alternatives: cause === undefined ? [] : [cause.mistake, ...cause.alternatives] }
 }
 
 /** All mistakes that explain most of the difference between what was recorded and what the op gives on these inputs. */
@@ -110,9 +111,22 @@ function tryMistakes(
     // Zeros are all but the difference between an output and a thousandth of it, yet nothing of the thousandth.
     const unexplained = residual === 0 ? 0 : residual / Math.min(difference, recorded)
     if (!(unexplained <= POSSIBLE)) return []
+    const explained = rows.map(({ row, difference }) => ({ row, difference, left: misfit([row], give) }))
+    const isLeft = explained.some(
+      ({ difference, left }) => left > LIKELY * Math.max(difference, SLIGHT * worst.difference),
+    )
+    if (hypothesis.mistake.isSetting && isLeft) return []
     // A mistake that has nothing to say of earlier rows does not contradict them.
     const contradiction = misfit(before, (piece) => give(piece) ?? piece.recorded) / difference
-    return [{ ...hypothesis, residual, unexplained, contradiction }]
+    return [
+      {
+        ...hypothesis,
+        residual,
+        unexplained,
+        contradiction,
+        isShownTwice: isShownTwice(explained, UNTOUCHED * worst.difference),
+      },
+    ]
   }
   const all = hypotheses(source, node, after[0]!, worst.row)
   const trials = all.flatMap(tried)
@@ -120,6 +134,14 @@ function tryMistakes(
   // Nothing that befalls every row explains it: then what befalls those alone that differ.
   const only = new Set(rows.filter((row) => !untouched.includes(row)).map(({ row }) => row.first))
   return [...trials, ...all.filter((one) => one.node === node).flatMap((one) => tried({ ...one, only }))]
+}
+
+/** Of rows how much each differs and what of it is left unexplained; those that differ by no more than `untouched` show nothing. */
+function isShownTwice(rows: readonly { row: Piece; difference: number; left: number }[], untouched: number): boolean {
+  const shares = rows
+    .filter(({ difference, left }) => difference > untouched && left <= LIKELY * difference)
+    .map(({ row, difference }) => difference / sum(row.recorded.map((x) => x * x)))
+  return Math.max(...shares) > UNLIKE * Math.min(...shares)
 }
 
 /** What the op gives when the mistake is made at some positions alone. */
@@ -157,12 +179,19 @@ function judge(trials: readonly Trial[]): Cause | undefined {
     ...namesOf(rivals.filter(asGood)),
   ]
   const stands = rank(chosen) === 0 && equals.length === 0
+  // A setting of some rows alone, or of one row, may be nothing of the kind.
+  const isFitted = chosen.mistake.isSetting === true && (chosen.only !== undefined || !chosen.isShownTwice)
   return {
     mistake: chosen.mistake.name,
     message: `${describe(chosen)}${equals.length === 0 ? '' : ` (or as well: ${equals.join(', ')})`}`,
     residual: chosen.residual,
-    confidence:
-      stands && chosen.unexplained <= CERTAIN ? 'certain' : chosen.unexplained <= LIKELY ? 'likely' : 'possible',
+    confidence: isFitted
+      ? 'possible'
+      : stands && chosen.unexplained <= CERTAIN
+        ? 'certain'
+        : chosen.unexplained <= LIKELY
+          ? 'likely'
+          : 'possible',
     alternatives: namesOf(rivals),
   }
 }
@@ -201,57 +230,9 @@ function wrongly({ mistake, parameter, node }: Hypothesis, site: OpSite, positio
   return site.elsewhere({ source: values }).right()
 }
 
-function siteOf({ first, count, chunk }: Piece, node: GraphNode, source: RecordedValues): OpSite {
-  return new OpSite(source, node, first, count, chunk)
-}
-
 function promptLengthOf({ right, wrong }: CauseQuestion): number {
   return (right.identity.promptTokenIds ?? wrong.identity.promptTokenIds)?.length ?? 0
 }
 
-/** Recorded rows around a position, of its own phase. */
-function piecesAround(run: RecordedRun, { name }: GraphNode, position: number, promptLength: number): Piece[] {
-  const inPrompt = position < promptLength
-  const begin = Math.max(position - ROWS_BEFORE, inPrompt ? 0 : promptLength, 0)
-  const end = inPrompt ? Math.min(position + ROWS_AFTER, promptLength) : position + ROWS_AFTER
-  const pieces: Piece[] = []
-  for (let first = begin; first < end; ) {
-    const chunk = recordedChunk(run, name, first) ?? { pos: first, count: 1 }
-    const count = Math.min(chunk.pos + chunk.count, first < position ? position : end) - first
-    const recorded = recordedRows(run, name, first, count)
-    if (recorded !== undefined) pieces.push({ first, count, chunk, recorded })
-    first += count
-  }
-  return pieces
-}
-
-function rowsOf({ first, count, chunk, recorded }: Piece): Piece[] {
-  const width = recorded.length / count
-  return Array.from({ length: count }, (_, i) => ({
-    first: first + i,
-    count: 1,
-    chunk,
-    recorded: recorded.subarray(i * width, (i + 1) * width),
-  }))
-}
-
-/** As float32, in which most engines compute: what overflows there is as infinite as it was recorded. Infinite without `b`. */
-function squaredDistance(a: Float64Array, b: Float64Array | undefined): number {
-  if (b === undefined) return Number.POSITIVE_INFINITY
-  let total = 0
-  for (let i = 0; i < a.length; i++) {
-    const x = Math.fround(a[i]!)
-    const y = Math.fround(b[i]!)
-    if (!Object.is(x, y)) total += (x - y) ** 2
-  }
-  return Number.isNaN(total) ? Number.POSITIVE_INFINITY : total
-}
-
 /** What overflows is no measure of size. */
 const finiteOr = (size: number) => (Number.isFinite(size) ? size : Number.POSITIVE_INFINITY)
-
-function sum(values: ArrayLike<number>): number {
-  let total = 0
-  for (let i = 0; i < values.length; i++) total += values[i]!
-  return total
-}

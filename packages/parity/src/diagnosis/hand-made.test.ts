@@ -42,6 +42,11 @@ function causeOf(checkpoint: string, from: number, rows: readonly (readonly numb
   return diagnose({ candidate, reference, model, divergence: { checkpoint, position: from } }).cause
 }
 
+function normed(row: Float64Array, weight: Float32Array, epsilon: number, count = row.length): Float64Array {
+  const scale = 1 / Math.sqrt(row.reduce((sum, x) => sum + x * x, 0) / count + epsilon)
+  return row.map((x, i) => x * scale * weight[i]!)
+}
+
 /** Neighbours 2i and 2i + 1 turned by position * angle(i), in heads of 8. */
 function turned(row: Float64Array, angle: (pair: number) => number): number[] {
   return Array.from(row, (value, i) => {
@@ -198,5 +203,69 @@ describe('a wrong output that is made by hand', () => {
       mistake: 'norm-epsilon',
       message: 'blk.2.attn_norm uses the epsilon 0.037',
     })
+  })
+
+  it('the epsilon that it names is certain: one number explains rows of unlike size', () => {
+    const weight = model.weights.layers[2]!.attnNorm
+    const rows = rowsOf('blk.1.output').map((row) => normed(row, weight, 0.037))
+    expect(causeOf('blk.2.attn_norm', 0, rows)).toMatchObject({ mistake: 'norm-epsilon', confidence: 'certain' })
+  })
+
+  it.each([
+    [0.99, [3]],
+    [1.001, [3]],
+    [0.9, [11]],
+    [0.5, [2, 7]],
+  ])('a norm row times %f at tokens %j is no epsilon', (factor, tokens) => {
+    const rows = rowsOf('blk.2.attn_norm').map((row, p) => row.map((x) => (tokens.includes(p) ? factor * x : x)))
+    const where = tokens.length === 1 ? `token ${tokens[0]}` : `tokens ${tokens.join(', ')}`
+    expect(causeOf('blk.2.attn_norm', tokens[0]!, rows)).toMatchObject({
+      mistake: 'row-scaled',
+      message: `blk.2.attn_norm is what it should be times ${factor}, at ${where} alone`,
+    })
+  })
+
+  it('a norm of another divisor at one token is no epsilon', () => {
+    const weight = model.weights.layers[2]!.attnNorm
+    const inputs = rowsOf('blk.1.output')
+    const rows = rowsOf('blk.2.attn_norm').map((row, p) =>
+      p === 3 ? normed(inputs[p]!, weight, 1e-5, inputs[p]!.length - 1) : row,
+    )
+    const cause = causeOf('blk.2.attn_norm', 3, rows)
+    expect([cause?.mistake, cause?.message]).not.toContain('epsilon')
+    expect(cause?.mistake).toBe('row-scaled')
+  })
+
+  it.each([0.99, 0.9])('norm rows that are all times %f are no epsilon', (factor) => {
+    const rows = rowsOf('blk.2.attn_norm').map((row) => row.map((x) => factor * x))
+    expect(causeOf('blk.2.attn_norm', 0, rows)).toBeUndefined()
+  })
+
+  it('an epsilon, or a factor, of the only row there is: no more than possible', () => {
+    const { run } = recordOracle(model, [1])
+    const candidate = alterRun(run, {
+      values: (name, values) => {
+        if (name === 'blk.2.attn_norm') for (const i of values.keys()) values[i]! *= 0.99
+        return undefined
+      },
+    })
+    const divergence = { checkpoint: 'blk.2.attn_norm', position: 0 }
+    const { cause } = diagnose({ candidate, reference: run, model, divergence })
+    expect(cause).toMatchObject({ mistake: 'norm-epsilon', confidence: 'possible' })
+  })
+
+  it.each([
+    ['base', (p: number, pair: number) => p * 9000 ** ((-2 * pair) / 8)],
+    ['scaling', (p: number, pair: number) => p * 1.02 * 10_000 ** ((-2 * pair) / 8)],
+    ['offset', (p: number, pair: number) => (p + 3) * 10_000 ** ((-2 * pair) / 8)],
+  ])('a RoPE %s at one token alone is no more than possible', (_, angle) => {
+    const right = rowsOf('blk.2.attn_q_rope')
+    const rows = rowsOf('blk.2.attn_q').map((row, p) => (p === 4 ? turned(row, (pair) => angle(p, pair)) : right[p]!))
+    expect(causeOf('blk.2.attn_q_rope', 4, rows)?.confidence).toBe('possible')
+  })
+
+  it('positions that grow by a power are no scaling', () => {
+    const rows = rowsOf('blk.2.attn_q').map((row, p) => turned(row, (pair) => p ** 1.01 * 10_000 ** ((-2 * pair) / 8)))
+    expect(causeOf('blk.2.attn_q_rope', 2, rows)?.mistake).not.toBe('rope-scaling')
   })
 })

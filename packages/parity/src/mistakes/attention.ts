@@ -133,6 +133,7 @@ export const ATTENTION_MISTAKES: readonly Mistake[] = [
     ops,
     parameters: () => [4],
     estimate: estimateWindow,
+    isSetting: true,
     compute: (site, window) =>
       site.first + site.count <= window
         ? undefined

@@ -15,6 +15,11 @@ export interface Mistake {
    * oracle plants any parameter.
    */
   readonly estimate?: (site: OpSite, recorded: Float64Array) => readonly number[]
+  /**
+   * Whether the parameter is one number of the whole engine, the same at all positions: fitted to a single row it proves nothing, since
+   * something of the row always fits.
+   */
+  readonly isSetting?: true
   /** Where a parameter says more than its number. */
   readonly showParameter?: (parameter: number, site: OpSite) => string
   /**

@@ -117,6 +117,7 @@ export const NORM_MISTAKES: readonly Mistake[] = [
         (epsilon) => Math.abs(epsilon - site.config.rmsEpsilon) > 0.01 * site.config.rmsEpsilon,
       ),
     estimate: estimateEpsilon,
+    isSetting: true,
     compute: (site, epsilon) => rmsNorm(site.input(), site.normWeight()!, epsilon),
   },
   {

@@ -55,6 +55,7 @@ export const ROPE_MISTAKES: readonly Mistake[] = [
     ops,
     parameters: () => [1, -1, 2, -2],
     estimate: estimateOffset,
+    isSetting: true,
     compute: (site, offset) => rotated(site, { position: (row) => site.first + row + offset }),
   },
   {
@@ -63,6 +64,7 @@ export const ROPE_MISTAKES: readonly Mistake[] = [
     ops,
     parameters: (site) => [2, 4, 8, 0.5, 1 / site.config.ropeScalingFactor].filter((factor) => factor !== 1),
     estimate: estimateScaling,
+    isSetting: true,
     compute: (site, factor) => rotated(site, { frequency: (frequency) => frequency / factor }),
   },
   {
@@ -86,6 +88,7 @@ export const ROPE_MISTAKES: readonly Mistake[] = [
     ops,
     parameters: (site) => [10_000, 500_000, 1_000_000, 100_000].filter((base) => base !== site.config.ropeTheta),
     estimate: estimateBase,
+    isSetting: true,
     showParameter: (base, { config }) => `${base} in the place of ${config.ropeTheta}`,
     compute: otherBase,
   },
