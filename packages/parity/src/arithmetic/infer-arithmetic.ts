@@ -170,7 +170,10 @@ function leastLeft<Choice>(
   arithmetic: (choice: Choice) => Arithmetic,
 ): { choice: Choice; left: number } {
   const trials = choices.map((choice) => {
-    const errors = samples.map((sample) => sample.error(arithmetic(choice)))
+    const errors = samples.map((sample) => {
+      const error = sample.error(arithmetic(choice))
+      return Number.isNaN(error) ? Number.POSITIVE_INFINITY : error // what overflows F16 leaves no number
+    })
     return { choice, left: median(errors), mean: geometricMean(errors) }
   })
   const least = Math.min(...trials.map(({ mean }) => mean))
