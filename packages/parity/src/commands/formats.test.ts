@@ -127,3 +127,11 @@ it('tells what it converted, and the noise of a recording beside itself, in that
   const floors = await runParity(['noise-floor', '--pair', `${trace}=${out}`])
   expect(noiseFloorJsonSchema.parse(JSON.parse(floors.stdout)).exit_code).toBe(0)
 }, 180_000)
+
+it('query prints a table of more rows than a call has room for arguments', async () => {
+  const trace = join(temporaryFolder(), 'trace')
+  writeExampleTrace(trace, exampleMemory())
+  const { exitCode, stdout, stderr } = await runParity(['query', 'SELECT range AS n FROM range(200000)', trace])
+  expect([exitCode, stderr]).toEqual([0, ''])
+  expect(stdout.trimEnd().split('\n')).toHaveLength(1 + 200_000)
+}, 180_000)

@@ -107,7 +107,7 @@ function text(value: string): string {
 function tableOf({ columns: names, rows }: Answer): string {
   if (rows.length === 0) return '(no rows)\n'
   const cells = [names, ...rows.map((row) => names.map((name) => String(row[name])))]
-  const widths = names.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)))
+  const widths = names.map((_, column) => cells.reduce((most, row) => Math.max(most, row[column]!.length), 0))
   return cells
     .map(
       (row) =>

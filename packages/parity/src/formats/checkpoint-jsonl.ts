@@ -5,6 +5,7 @@ import { describeIssue } from './json-file.ts'
 import { countNumbers, type JsonLine, scanJsonLines } from './json-lines.ts'
 import { JsonNumbers } from './json-numbers.ts'
 import { FaultList, invalid, type RecordingFile } from './recording-file.ts'
+import { RunBounds } from './run-bounds.ts'
 import { dimensionsOf } from './sidecar.ts'
 import { SlabTable } from './slab-table.ts'
 
@@ -93,9 +94,19 @@ const DTYPES: Readonly<Record<string, RecordedDtype>> = {
  * cannot be told here. A run for each writer, and for each prompt that it began anew.
  */
 export function openCheckpointJsonl(file: RecordingFile, dialect: Dialect): Recording {
+  const numbers = new JsonNumbers(file)
+  try {
+    return recordingOf(file, dialect, numbers)
+  } catch (error) {
+    numbers.stop()
+    throw error
+  }
+}
+
+function recordingOf(file: RecordingFile, dialect: Dialect, numbers: JsonNumbers): Recording {
   const meanings = meaningsOf(file, dialect)
   const faults = new FaultList()
-  const numbers = new JsonNumbers(file)
+  const bounds = new RunBounds()
   const runs = new Map<string, { engine: string; slabs: SlabTable }>()
   const sequences = new Map([...meanings].map(([writer, { isCounter }]) => [writer, new ForwardSequences(isCounter)]))
   const begin = (writer: string) => {
@@ -133,11 +144,12 @@ export function openCheckpointJsonl(file: RecordingFile, dialect: Dialect): Reco
         continue
       }
       const id = assigned.sequence === 0 ? writer : `${writer}#${assigned.sequence + 1}`
-      const run = runs.get(id) ?? {
-        engine,
-        slabs: new SlabTable({ file: file.path, values: (...at) => numbers.read(...at) }),
+      let run = runs.get(id)
+      if (run === undefined) {
+        bounds.addRun(place)
+        run = { engine, slabs: new SlabTable({ file: file.path, bounds, values: (...at) => numbers.read(...at) }) }
+        runs.set(id, run)
       }
-      runs.set(id, run)
       const added = run.slabs.add({
         checkpoint,
         width,

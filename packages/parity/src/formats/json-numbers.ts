@@ -29,8 +29,13 @@ export class JsonNumbers {
     this.#ahead.add({ offset, bytes, count, toFloat32: dtype !== 'F64' })
   }
 
-  close(): void {
+  /** Reads no more ahead. */
+  stop(): void {
     this.#ahead.close()
+  }
+
+  close(): void {
+    this.stop()
     this.#file.close()
   }
 

@@ -5,6 +5,7 @@ import { checkJson, describeIssue } from './json-file.ts'
 import { countNumbers, scanJsonLines } from './json-lines.ts'
 import { JsonNumbers } from './json-numbers.ts'
 import { FaultList, invalid, type RecordingFile } from './recording-file.ts'
+import { RunBounds } from './run-bounds.ts'
 import { fileSha256 } from './sha256-file.ts'
 import { SlabTable } from './slab-table.ts'
 
@@ -37,8 +38,18 @@ const slabSchema = z.object({
 })
 
 export async function openJsonl(file: RecordingFile): Promise<Recording> {
-  const faults = new FaultList()
   const numbers = new JsonNumbers(file)
+  try {
+    return await recordingOf(file, numbers)
+  } catch (error) {
+    numbers.stop()
+    throw error
+  }
+}
+
+async function recordingOf(file: RecordingFile, numbers: JsonNumbers): Promise<Recording> {
+  const faults = new FaultList()
+  const bounds = new RunBounds()
   let columns: { offset: number; ids: readonly number[] } | undefined
   const columnsAt = (offset: number): readonly number[] => {
     if (columns?.offset !== offset) columns = { offset, ids: columnsOfLine(file, offset) }
@@ -55,9 +66,11 @@ export async function openJsonl(file: RecordingFile): Promise<Recording> {
       const header = headerSchema.safeParse(record)
       if (!header.success) throw invalid(place, problem?.message ?? describeIssue(header.error))
       for (const run of header.data.runs) {
+        bounds.addRun(place)
         const lineOffsets: number[] = []
         const slabs = new SlabTable({
           file: file.path,
+          bounds,
           values: (entry, first, rows) => numbers.read(entry, first, rows),
           columns: ({ perRow, index }, row) => columnsAt(lineOffsets[index]!).slice(row * perRow, (row + 1) * perRow),
         })

@@ -192,9 +192,15 @@ function shownOf(count: number): number[] {
   return count <= 6 ? all : [0, 1, 2, count - 3, count - 2, count - 1]
 }
 
+/** Of the node that has most: there are as many nodes as somebody printed. */
+function tokensOf(pass: Pass): number {
+  let most = 0
+  for (const { tokens } of pass.values()) most = Math.max(most, tokens)
+  return most
+}
+
 /** The passes at the end that make up the prompt are one run; others, such as a warm-up, are runs without ids. */
 function runsOf(passes: readonly Pass[], tokenIds: readonly number[] | undefined) {
-  const tokensOf = (pass: Pass) => Math.max(...[...pass.values()].map(({ tokens }) => tokens))
   let begin = passes.length
   let tokens = 0
   while (tokenIds !== undefined && begin > 0 && tokens < tokenIds.length) tokens += tokensOf(passes[--begin]!)
@@ -218,7 +224,7 @@ function tableOf(file: string, values: RecordingFile, passes: readonly Pass[]): 
   })
   let start = 0
   for (const pass of passes) {
-    const tokens = Math.max(...[...pass.values()].map((printed) => printed.tokens))
+    const tokens = tokensOf(pass)
     for (const name of inComputationOrder([...pass.keys()])) {
       const printed = pass.get(name)!
       // Of the last layer llama.cpp computes only those positions whose logits are wanted: the last.

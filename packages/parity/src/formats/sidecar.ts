@@ -67,8 +67,8 @@ export function greedyOfSidecar({ greedy, greedy_top1_top2_gap: gaps }: Sidecar)
 
 /** Layers and widths, as far as the names and widths of what was recorded tell. */
 export function dimensionsOf(widths: ReadonlyMap<string, number>): Partial<RunIdentity> {
-  const layers =
-    1 + Math.max(-1, ...[...widths.keys()].map((name) => Number(/^blk\.(\d{1,4})\./.exec(name)?.[1] ?? -1)))
+  let layers = 0
+  for (const name of widths.keys()) layers = Math.max(layers, 1 + Number(/^blk\.(\d{1,4})\./.exec(name)?.[1] ?? -1))
   const embeddingLength = widths.get('token_embd') ?? widths.get('output_norm') ?? widths.get('blk.0.output')
   const vocabSize = widths.get('logits')
   return {

@@ -1,4 +1,5 @@
 import type { Checkpoint, Coverage, Place, RecordedDtype, Slab, StoredRows, Values } from '../recording/recording.ts'
+import type { RunBounds } from './run-bounds.ts'
 
 /** What a reader tells of one slab: numbers only, so that millions of them are columns. */
 export interface SlabEntry {
@@ -31,6 +32,8 @@ export interface NewSlab extends Omit<SlabEntry, 'index'> {
 export interface SlabSource {
   /** The file that places name. */
   readonly file: string
+  /** Where whoever wrote the file chose the names of the checkpoints. */
+  readonly bounds?: RunBounds
   values(entry: SlabEntry, first: number, rows: number): Values
   /** Where F32 rows lie as they are, one after another, from row `first` on. */
   stored?(entry: SlabEntry, first: number): StoredRows
@@ -75,6 +78,8 @@ export class SlabTable {
   add(slab: NewSlab): AddResult {
     let checkpoint = this.#checkpoints.get(slab.checkpoint)
     if (checkpoint === undefined) {
+      const { file, bounds } = this.#source
+      bounds?.addCheckpoint({ file, ...(slab.line && { line: slab.line }), byteOffset: slab.byteOffset })
       checkpoint = new TableCheckpoint(slab, (index) => this.#slab(index))
       this.#checkpoints.set(slab.checkpoint, checkpoint)
     }
