@@ -34,6 +34,8 @@ const INDISTINGUISHABLE = 4
 const FLOAT32_NOISE = 1e-11
 /** A row that differs by less than this share of the one that differs most is not what went wrong. */
 const UNTOUCHED = 1e-6
+/** What storage as float32 may change: where rows differ by less there is nothing to explain, and what changes nothing would explain it. */
+const STORED = 1e-14
 /** Rows that differ by less than this share of the one that differs most are not asked whether a setting explains them: noise may not be. */
 const SLIGHT = 0.1
 /** By how much the differences of two rows, each as a share of its row, must differ for one setting to show in both. */
@@ -99,6 +101,7 @@ function tryMistakes(
   const misfit = (of: readonly Piece[], compute: (piece: Piece) => Float64Array | undefined) =>
     sum(of.map((piece) => squaredDistance(piece.recorded, compute(piece)))) / size
   const difference = misfit(after, rightly)
+  if (difference <= STORED) return []
   // Most mistakes are ruled out by the row that differs most, for a fraction of the work.
   const rows = after.flatMap(rowsOf).map((row) => ({ row, difference: misfit([row], rightly) }))
   const worst = rows.reduce((most, next) => (next.difference > most.difference ? next : most))

@@ -185,6 +185,17 @@ describe('a wrong output that is made by hand', () => {
     })
   })
 
+  it('rows of other ids than the run states are said to be that, though the reference states the ids of the rows', () => {
+    const [first, ...others] = reference.identity.generatedTokenIds!
+    const candidate = alterRun(reference, { id: 'candidate', identity: { generatedTokenIds: [7, ...others] } })
+    const divergence = { checkpoint: 'token_embd', position: PROMPT.length }
+    const { cause } = diagnose({ candidate, reference, model, divergence })
+    expect(cause).toMatchObject({
+      mistake: 'embedding-row-wrong',
+      message: `token_embd holds the row of another token at one position: at token ${PROMPT.length} that of id ${first} in the place of 7`,
+    })
+  })
+
   it('an op that is wrong at one position alone', () => {
     const rows = rowsOf('blk.3.ffn_norm').map((row, p) => (p === 7 ? rowsOf('blk.3.ffn_input')[p]! : row))
     expect(causeOf('blk.3.ffn_norm', 7, rows)).toMatchObject({

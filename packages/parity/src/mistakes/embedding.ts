@@ -57,7 +57,10 @@ export const EMBEDDING_MISTAKES: readonly Mistake[] = [
     ops: ['token_embd'],
     // Position * vocabulary + id.
     parameters: (site) => (site.tokenIds(0, site.first + site.count).length < 2 ? [] : [besideAt(site, 1)]),
-    estimate: (site, recorded) => [site.first * site.model.vocabSize + nearestRow(site, recorded)],
+    estimate: (site, recorded) => {
+      const id = nearestRow(site, recorded)
+      return id === site.tokenIds()[0] ? [] : [site.first * site.model.vocabSize + id]
+    },
     showParameter: (parameter, site) => {
       const [position, id] = placeAndId(parameter, site)
       return `at token ${position} that of id ${id} in the place of ${site.source.tokenIds[position]}`
