@@ -7,7 +7,7 @@ import { invarianceText } from './report.ts'
 it('calls a way that is not comparable by that name in the table too', () => {
   const run = (id: string, promptTokenIds: number[]) => {
     const made = new MemoryRun(id, { promptTokenIds })
-    made.add('logits', { pos: 0 }, 4, Float32Array.of(0.1, 0.5, -0.3, 0.7))
+    made.add('logits', { pos: 0 }, 8, Float32Array.of(0.1, 0.5, -0.3, 0.7, 0.2, -0.6, 0.4, -0.9))
     return memoryRecording([made])
   }
   const base = { precision: 'exact' as const, threads: 1, how: 'at once' }
