@@ -249,6 +249,16 @@ test('query only reads, and nothing but the recordings', { timeout: 180_000 }, a
   expect(JSON.parse(counted.stdout).rows).toEqual([{ n: expect.stringMatching(/^\d+$/) }])
 })
 
+test.each([
+  ['compare', () => ['compare', right, reference, '--model', silent]],
+  ['oracle', () => ['oracle', '--prompt-token-ids', '1', '--out', join(folder, 'none'), '--model', silent]],
+  ['noise-floor', () => ['noise-floor', '--model', silent]],
+])('%s: a model that is no GGUF is named', async (_, args) => {
+  const { exitCode, stderr } = await runParity(args())
+  expect(stderr).toContain(`plumbline-parity: ${silent}: magic at byte 0: `)
+  expect(exitCode).toBe(5)
+})
+
 test('a report into a folder that is not there is told without a stack', async () => {
   const { exitCode, stderr } = await runParity([
     'compare',

@@ -108,7 +108,10 @@ describe('run with a worker that', () => {
 
   test.each([
     ['crashes', /ended with exit code 134; its last words:\n {2}the flux capacitor is missing/],
-    ['writes-nothing', /is not there/],
+    [
+      'writes-nothing',
+      /the worker ended well, and left no trace: .*manifest\.json is not there\n {2}It was started as: /,
+    ],
   ])('%s could not be run', async (how, line) => {
     const { exitCode, stdout, stderr } = await run('--reference', few, ...oddWorker(how))
     expect(stderr).toMatch(line)

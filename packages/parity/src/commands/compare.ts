@@ -6,6 +6,7 @@ import { openRecording } from '../formats/open-recording.ts'
 import type { Recording } from '../recording/recording.ts'
 import { renderText } from '../report/text.ts'
 import type { CommandContext } from './context.ts'
+import { namingModel } from './naming-model.ts'
 import { refuseItself } from './refuse-itself.ts'
 import {
   addReportOptions,
@@ -84,7 +85,9 @@ export function modelOptions(path: string | undefined): Pick<CompareOptions, 'mo
 }
 
 export function loadModels(path: string): { model: ReferenceModel; tokenizer?: Tokenizer } {
-  const gguf = readGguf(path)
-  const hasTokenizer = gguf.metadata.has('tokenizer.ggml.model')
-  return { model: loadModel(gguf), ...(hasTokenizer && { tokenizer: loadTokenizer(gguf) }) }
+  return namingModel(path, () => {
+    const gguf = readGguf(path)
+    const hasTokenizer = gguf.metadata.has('tokenizer.ggml.model')
+    return { model: loadModel(gguf), ...(hasTokenizer && { tokenizer: loadTokenizer(gguf) }) }
+  })
 }

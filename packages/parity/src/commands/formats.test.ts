@@ -54,6 +54,18 @@ it('validate says once where it is that a file is damaged', async () => {
   expect(exitCode).toBe(4)
 })
 
+it('validate says once where a value is that is no number', async () => {
+  const path = join(temporaryFolder(), 'x.jsonl')
+  writeFileSync(
+    path,
+    '{"checkpoint":"logits","team":"a","token_idx":0,"dtype":"f32","shape":"[2]","values":[1.5,NaN.0]}\n',
+  )
+  expect(await runParity(['validate', path])).toMatchObject({
+    exitCode: 4,
+    stdout: `${path}: 1 fault\n  malformed: ${path}, line 1, byte 93: a number must stand here\n`,
+  })
+})
+
 it('a trace whose manifest states no hash of itself is sound, and told to be unguarded', async () => {
   const folder = temporaryFolder()
   writeExampleTrace(folder, exampleMemory())

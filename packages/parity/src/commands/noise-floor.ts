@@ -17,6 +17,7 @@ import { LAYER_STEPS, NoiseFloors, type NoisyProfile } from '../verdict/noise-fl
 import { statedProfile } from '../verdict/profile.ts'
 import { roundedRun } from '../verdict/rounded-run.ts'
 import type { CommandContext } from './context.ts'
+import { namingModel } from './naming-model.ts'
 import { tellingJson } from './report-options.ts'
 
 interface Given {
@@ -64,9 +65,10 @@ async function measure(given: Given, { progress }: CommandContext) {
   const steps = given.model.length * given.prompt.length + given.pair.length
   let done = 0
   for (const path of given.model) {
-    const gguf = readGguf(path)
-    const model = loadModel(gguf)
-    const tokenizer = loadTokenizer(gguf)
+    const { model, tokenizer } = namingModel(path, () => {
+      const gguf = readGguf(path)
+      return { model: loadModel(gguf), tokenizer: loadTokenizer(gguf) }
+    })
     for (const prompt of given.prompt) {
       simulate(model, tokenizer.encode(prompt), floors)
       progress.show('measuring noise', ++done, steps)

@@ -9,6 +9,7 @@ import { parsePlanting } from '../oracle/planting.ts'
 import { TraceWriter } from '../oracle/trace-writer.ts'
 import type { Progress } from '../progress.ts'
 import type { CommandContext } from './context.ts'
+import { namingModel } from './naming-model.ts'
 import { oneOf, option, tokenIds, wholeNumber } from './option-kinds.ts'
 
 interface Given {
@@ -53,8 +54,10 @@ export function addOracleCommand(program: Command, { progress }: CommandContext)
 
 async function writeOracle(given: Given, progress: Progress): Promise<object> {
   const { level, activations, maxTokens, chunk, promptTokenIds } = given
-  const gguf = readGguf(given.model)
-  const model = loadModel(gguf)
+  const { gguf, model } = namingModel(given.model, () => {
+    const gguf = readGguf(given.model)
+    return { gguf, model: loadModel(gguf) }
+  })
   const planting = given.mistake === undefined ? undefined : parsePlanting(given.mistake, model)
   const eosIds = gguf.metadata.has('tokenizer.ggml.model') ? loadTokenizer(gguf).eosIds : new Set<number>()
 

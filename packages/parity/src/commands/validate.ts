@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { z } from 'zod'
 import { checkValues } from '../formats/check-values.ts'
 import { openRecording } from '../formats/open-recording.ts'
-import { describePlace } from '../formats/recording-file.ts'
+import { describePlace, withoutPlace } from '../formats/recording-file.ts'
 import type { Fault, FormatName, Place } from '../recording/recording.ts'
 import { documentHead, faultsJson, writeJson } from '../report/json-document.ts'
 import type { validateJsonSchema } from '../report/recording-json.ts'
@@ -53,15 +53,10 @@ async function validate(path: string, { progress }: CommandContext): Promise<Val
     const place = { file: path, ...(error.fields as Partial<Place>) }
     return {
       path,
-      faults: [{ kind: 'malformed', message: withoutPlace(error.message, describePlace(place)), ...place }],
+      faults: [{ kind: 'malformed', message: withoutPlace(error.message, place), ...place }],
       exitCode: ERRORS[error.code].exitCode,
     }
   }
-}
-
-/** Messages of errors begin with their place, which a fault states beside its message. */
-function withoutPlace(message: string, place: string): string {
-  return message.startsWith(place) ? message.slice(place.length).replace(/^:? /, '') : message
 }
 
 function jsonOf(validation: Validation): z.output<typeof validateJsonSchema> {

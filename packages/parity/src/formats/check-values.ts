@@ -1,10 +1,10 @@
 import { join } from 'node:path'
-import { type TraceNumber, type TraceRecord, traceRecordSchema } from '@plumbline/protocol'
+import { PlumblineError, type TraceNumber, type TraceRecord, traceRecordSchema } from '@plumbline/protocol'
 import { ValueStatistics } from '../metrics/value-statistics.ts'
-import type { Checkpoint, Fault, RecordedRun, Recording, Slab, Values } from '../recording/recording.ts'
+import type { Checkpoint, Fault, Place, RecordedRun, Recording, Slab, Values } from '../recording/recording.ts'
 import { type JsonLine, scanJsonLines } from './json-lines.ts'
 import { NumberScanner } from './number-scanner.ts'
-import { FaultList, knownPlace, RecordingFile } from './recording-file.ts'
+import { FaultList, knownPlace, RecordingFile, withoutPlace } from './recording-file.ts'
 
 /** Read at once, so that a large slab does not fill the memory. */
 const VALUES_AT_ONCE = 1 << 20
@@ -23,7 +23,7 @@ export function checkValues(recording: Recording, onProgress?: (done: number, of
       try {
         checkFinite(checkpoint.name, slab, faults)
       } catch (error) {
-        faults.add('malformed', knownPlace(slab.place), (error as Error).message)
+        addUnreadable(faults, slab, error)
       }
       onProgress?.(++done, total)
     }
@@ -57,7 +57,7 @@ export function wrongStatistics(recording: Recording): readonly Fault[] {
           const lie = statisticsLie(statedAt(file, slab), slab)
           if (lie !== undefined) faults.add('statistics', knownPlace(slab.place), `${checkpoint.name}: ${lie}`)
         } catch (error) {
-          faults.add('malformed', knownPlace(slab.place), (error as Error).message)
+          addUnreadable(faults, slab, error)
         }
       }
     }
@@ -65,6 +65,14 @@ export function wrongStatistics(recording: Recording): readonly Fault[] {
     file.close()
   }
   return faults.list()
+}
+
+/** Where the error says, which is nearer than where the slab begins. */
+function addUnreadable(faults: FaultList, slab: Slab, error: unknown): void {
+  const { message } = error as Error
+  const said = error instanceof PlumblineError && 'byteOffset' in error.fields
+  const place = knownPlace(said ? (error.fields as unknown as Place) : slab.place)
+  faults.add('malformed', place, withoutPlace(message, place))
 }
 
 function valuesIn(checkpoints: readonly Checkpoint[]): number {

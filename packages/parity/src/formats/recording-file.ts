@@ -105,6 +105,12 @@ export function describePlace(place: Place): string {
   return `${place.file}${line}${place.byteOffset === undefined ? '' : `, byte ${place.byteOffset}`}`
 }
 
+/** Messages of errors begin with their place, which a fault states beside its message. */
+export function withoutPlace(message: string, place: Place): string {
+  const described = describePlace(place)
+  return message.startsWith(described) ? message.slice(described.length).replace(/^:? /, '') : message
+}
+
 const MAX_FAULTS = 100
 
 /** Faults as they are found: the first hundred, then how many more there are. */

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { TracedLevel } from '@plumbline/protocol'
 import { settingWords, type WorkerCommand, type WorkerSettings } from './worker-command.ts'
 import { WorkerProcess } from './worker-process.ts'
@@ -25,6 +27,8 @@ export async function traceWorker(command: WorkerCommand, order: TraceOrder): Pr
   ])
   try {
     await worker.finished(timeoutMs)
+    const manifest = join(out, 'manifest.json')
+    if (!existsSync(manifest)) throw worker.failure(`ended well, and left no trace: ${manifest} is not there`)
   } finally {
     await worker.end()
   }
