@@ -38,7 +38,8 @@ export interface Aligned {
 /** What may be set against what, decided before any number is formed. */
 export function align(candidate: RecordedRun, reference: RecordedRun, options: AlignOptions): Aligned {
   const { model, tokenizer } = options
-  const mapped = mapRuns(candidate, reference, model === undefined ? {} : { headLength: model.config.keyLength })
+  const heads = model && { headLength: model.config.keyLength, ropePairing: model.config.ropePairing }
+  const mapped = mapRuns(candidate, reference, heads ?? {})
   const ours = coverRun(mapped.candidate.run)
   const theirs = coverRun(mapped.reference.run)
   const decode = tokenizer === undefined ? undefined : (id: number) => tokenizer.decodeText([id])

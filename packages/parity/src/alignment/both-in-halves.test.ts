@@ -8,7 +8,7 @@ import type { OracleOptions } from '../oracle/oracle.ts'
 import { parsePlanting } from '../oracle/planting.ts'
 import { memoryRecording } from '../recording/memory-recording.ts'
 import type { RecordedRun, Slab } from '../recording/recording.ts'
-import { isRotated } from './mappings.ts'
+import { isRotated, mapRuns } from './mappings.ts'
 
 const PROMPT = [1, 403, 407, 261, 378]
 const HEAD_LENGTH = 8
@@ -145,5 +145,13 @@ describe('two sides that both have q and k in halves', () => {
     const { verdict, checkpoints } = against(few)
     expect(verdict.line).toMatch(/^SAME: all/)
     expect(checkpoints.find(({ name }) => name === 'blk.0.attn_q')).toMatchObject({ compared: columns.length })
+  })
+
+  test('are left as they are where the GGUF has halves itself, whether or not they state the architecture', () => {
+    const silent = alterRun(reference, { identity: { architecture: undefined } })
+    for (const run of [silent, alterRun(silent, { identity: { architecture: 'qwen2' } })]) {
+      const { candidate } = mapRuns(run, run, { headLength: HEAD_LENGTH, ropePairing: 'halves' })
+      expect(candidate).toMatchObject({ mappings: [], run: { checkpoints: run.checkpoints } })
+    }
   })
 })

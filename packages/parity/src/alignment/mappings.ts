@@ -14,6 +14,8 @@ export interface MappedRun {
 export interface MappingOptions {
   /** Width of one head of queries and keys, where the model is at hand. */
   readonly headLength?: number
+  /** Which dimensions of a head the GGUF has rotated together, where the model is at hand. */
+  readonly ropePairing?: 'neighbours' | 'halves'
 }
 
 const ROTATED_OPS: ReadonlySet<string> = new Set(['attn_q', 'attn_k', 'attn_q_rope', 'attn_k_rope'])
@@ -34,8 +36,8 @@ export function mapRuns(
 ): { candidate: MappedRun; reference: MappedRun } {
   const split = { candidate: splitFused(candidate, reference), reference: splitFused(reference, candidate) }
   const flat = { candidate: tokensFirst(split.candidate), reference: tokensFirst(split.reference) }
-  const ours = isInHalves(flat.candidate.run, flat.reference.run)
-  const theirs = isInHalves(flat.reference.run, flat.candidate.run)
+  const ours = isInHalves(flat.candidate.run, flat.reference.run, options)
+  const theirs = isInHalves(flat.reference.run, flat.candidate.run, options)
   if (ours && theirs && options.headLength === undefined) return flat
   return {
     candidate: ours ? halvesToNeighbours(flat.candidate, flat.reference.run, options) : flat.candidate,
@@ -44,9 +46,10 @@ export function mapRuns(
 }
 
 /** Whether a run states halves where GGUF has neighbours. GGUF files of qwen2 have q and k in halves themselves. */
-function isInHalves(run: RecordedRun, other: RecordedRun): boolean {
-  const architecture = run.identity.architecture ?? other.identity.architecture
-  return architecture !== 'qwen2' && run.identity.ropeOrder === 'halves'
+function isInHalves({ identity }: RecordedRun, other: RecordedRun, { ropePairing }: MappingOptions): boolean {
+  const architecture = identity.architecture ?? other.identity.architecture
+  const ofGguf = ropePairing ?? (architecture === 'qwen2' ? 'halves' : 'neighbours')
+  return identity.ropeOrder === 'halves' && ofGguf === 'neighbours'
 }
 
 function halvesToNeighbours(mapped: MappedRun, other: RecordedRun, options: MappingOptions): MappedRun {
