@@ -16,10 +16,12 @@ const PLAIN: ReadonlySet<string | undefined> = new Set([undefined, 'llama', 'mis
  */
 const BOUNDS = { sum: 1e-6, product: 1e-5, brainFloat: 1e-4 }
 
-/** Values that are read for this, at the most: beyond that, evenly spread positions stand for all. */
+/** Values that are read for this, at the most: beyond that, evenly spread stretches of positions stand for all. */
 const MOST_VALUES = 1 << 25
 /** From so many values on a second thread pays. */
 const MANY_VALUES = 1 << 23
+/** So many at a time, which are read at once. */
+const POSITIONS_TOGETHER = 8
 const MOST_FINDINGS = 4
 
 interface Row {
@@ -118,7 +120,7 @@ export function uncheckedSums(run: RecordedRun, covers: ReadonlyMap<string, RowC
 
 interface Plan {
   readonly sites: ReturnType<typeof sitesOf>
-  /** At each how many-th position they are looked at. */
+  /** Of so many stretches of POSITIONS_TOGETHER one is looked at. */
   readonly step: number
   /** At all positions. */
   readonly values: number
@@ -149,7 +151,9 @@ const widthOf = ({ checkpoints }: RecordedRun, name: string, inputs: readonly st
 function* positionsOf({ stretches }: RowCover, step: number): Generator<number> {
   let index = 0
   for (const { start, end } of stretches) {
-    for (let position = start; position < end; position++) if (index++ % step === 0) yield position
+    for (let position = start; position < end; position++) {
+      if (Math.floor(index++ / POSITIONS_TOGETHER) % step === 0) yield position
+    }
   }
 }
 

@@ -6,6 +6,8 @@ import { readWhole } from '../threads/read-whole.ts'
 export const ROWS_A_TASK = 32
 /** Values of a row that is computed here. */
 export const WIDEST = 1 << 16
+/** Values that are read at once where rows lie one after another, unless a row has more: few enough for the processor's cache. */
+const READ_VALUES = 1 << 14
 const TASKS = 16
 const THREADS = 2
 
@@ -62,16 +64,20 @@ export class OpErrorTasks {
     const [count, width, product] = numbers as unknown as [number, number, number]
     const padded = Math.ceil(width / 4) * 4
     const [out, left, right] = [0, 1, 2].map((index) => this.#rowsFrom + index * ROW_BYTES) as [number, number, number]
-    const texts = [out, left, right].map((from) => new Uint8Array(this.#buffer, from, 4 * width))
     for (const from of [out, left, right]) new Float32Array(this.#buffer, from, padded).fill(0, width)
-    for (let row = 0; row < count; row++) {
-      for (const [index, into] of texts.entries()) {
+    for (let row = 0; row < count; ) {
+      const together = rowsTogether(numbers, row, count, width)
+      for (const [index, from] of [out, left, right].entries()) {
         const place = HEAD_NUMBERS + row * PLACES + 2 * index
+        const into = new Uint8Array(this.#buffer, from, 4 * width * together)
         if (!readWhole(numbers[place]!, into, numbers[place + 1]!)) return
       }
-      const sums = numbers.byteOffset + 8 * (HEAD_NUMBERS + ROWS_A_TASK * PLACES + row * ERRORS)
-      if (product === 1) this.#kernels.productError(out, left, right, padded, sums)
-      else this.#kernels.sumError(out, left, right, padded, sums)
+      for (let index = 0; index < together; index++, row++) {
+        const at = 4 * width * index
+        const sums = numbers.byteOffset + 8 * (HEAD_NUMBERS + ROWS_A_TASK * PLACES + row * ERRORS)
+        if (product === 1) this.#kernels.productError(out + at, left + at, right + at, padded, sums)
+        else this.#kernels.sumError(out + at, left + at, right + at, padded, sums)
+      }
     }
     numbers[HEAD.done] = 1
   }
@@ -89,4 +95,20 @@ export class OpErrorTasks {
   #numbers(task: number): Float64Array {
     return new Float64Array(this.#buffer, FREE_FROM + 8 * TASK_NUMBERS * task, TASK_NUMBERS)
   }
+}
+
+/** How many rows from `first` on lie one after another in all files, and can be read at once: where none needs to be padded. */
+function rowsTogether(numbers: Float64Array, first: number, count: number, width: number): number {
+  const most = width % 4 === 0 ? Math.min(count - first, Math.floor(READ_VALUES / width)) : 1
+  let together = 1
+  while (together < most && follows(numbers, first + together, width)) together++
+  return together
+}
+
+function follows(numbers: Float64Array, row: number, width: number): boolean {
+  for (let place = HEAD_NUMBERS + row * PLACES; place < HEAD_NUMBERS + (row + 1) * PLACES; place += 2) {
+    if (numbers[place] !== numbers[place - PLACES]) return false
+    if (numbers[place + 1] !== numbers[place + 1 - PLACES]! + 4 * width) return false
+  }
+  return true
 }

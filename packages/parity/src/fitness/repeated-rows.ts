@@ -2,8 +2,9 @@
 const MOST_ROWS = 1 << 20
 /** The share of the table that may be in use. */
 const FILLED = 0.8
-/** Words of a row that go into its hash. */
-const SAMPLED = 32
+/** Words of a row that go into its hash: the first ones, which lie together, then as many as these from all over the rest. */
+const FIRST_WORDS = 12
+const SAMPLED = 5
 
 /** Remembers rows by a hash of some of their bits, so that a row seen before is noticed. The caller reads both to make sure. */
 export class RepeatedRows {
@@ -31,11 +32,13 @@ export class RepeatedRows {
     checkpoint: number,
     position: number,
   ): { checkpoint: number; position: number } | undefined {
-    // Two hashes (MurmurHash3's steps) of words from all over the row.
-    const stride = Math.max(1, Math.floor(count / SAMPLED))
+    // Two hashes (MurmurHash3's steps). Words far apart are a wait for memory each.
+    const end = start + count
+    const near = Math.min(end, start + FIRST_WORDS)
+    const stride = Math.max(1, Math.floor((end - near) / SAMPLED))
     let first = salt | 0
     let second = Math.imul(salt + count, 0x9e3779b1)
-    for (let i = start; i < start + count; i += stride) {
+    for (let i = start; i < end; i += i < near ? 1 : stride) {
       const word = words[i]!
       first = Math.imul(first ^ Math.imul(word, 0xcc9e2d51), 0x1b873593)
       first = (first << 13) | (first >>> 19)

@@ -136,14 +136,15 @@ function compareStretch(
     if (gather === undefined) {
       sums.add({ a, b, position, count, logits }, (x, y, numbers) => {
         for (let index = 0; index < count; index++) {
-          rowNumbers.set(numbers.subarray(index * ROW_NUMBERS, (index + 1) * ROW_NUMBERS))
-          const [at, from] = [position + index, index * xWidth]
-          write(columns, row + index, at, rowNumbers, xWidth, ulpSize)
-          if (columns.logits !== undefined) writeLogits(columns, row + index, rowNumbers.subarray(LOGITS_AT))
-          const [squares, tiny] = [rowNumbers[SUM.candidateSquares]!, rowNumbers[SUM.candidateTiny]!]
-          fitness.candidate.row(name, a, at, x, from, xWidth, squares, tiny)
-          const [theirs, theirTiny] = [rowNumbers[SUM.referenceSquares]!, rowNumbers[SUM.referenceTiny]!]
-          fitness.reference.row(name, b, at, y, from, xWidth, theirs, theirTiny)
+          const at = position + index
+          const from = index * xWidth
+          const sumsAt = index * ROW_NUMBERS
+          write(columns, row + index, at, numbers, sumsAt, xWidth, ulpSize)
+          if (columns.logits !== undefined) writeLogits(columns, row + index, numbers, sumsAt + LOGITS_AT)
+          const squares = numbers[sumsAt + SUM.candidateSquares]!
+          fitness.candidate.row(name, a, at, x, from, xWidth, squares, numbers[sumsAt + SUM.candidateTiny]!)
+          const theirs = numbers[sumsAt + SUM.referenceSquares]!
+          fitness.reference.row(name, b, at, y, from, xWidth, theirs, numbers[sumsAt + SUM.referenceTiny]!)
         }
       })
       continue
@@ -156,10 +157,10 @@ function compareStretch(
       const yRow = y.subarray(index * yWidth, (index + 1) * yWidth)
       const [xPart, yPart] = gather(xRow, yRow, at - a.pos, at - b.pos)
       compareRow(xPart, yPart, rowNumbers)
-      write(columns, row + index, at, rowNumbers, yPart.length, ulpSize)
+      write(columns, row + index, at, rowNumbers, 0, yPart.length, ulpSize)
       if (columns.logits !== undefined && yPart.length > 0) {
         const same = rowNumbers[SUM.ulp] === 0 && rowNumbers[SUM.maxDifference] === 0
-        writeLogits(columns, row + index, logitNumbers(xPart, yPart, yPart.length === width, same))
+        writeLogits(columns, row + index, logitNumbers(xPart, yPart, yPart.length === width, same), 0)
       }
       showAlone(fitness.candidate, name, a, at, xRow)
       showAlone(fitness.reference, name, b, at, yRow)
@@ -170,10 +171,10 @@ function compareStretch(
 /** Written anew for each row. */
 const rowNumbers = new Float64Array(ROW_NUMBERS)
 
-function writeLogits({ logits, lostLeads }: Columns, row: number, numbers: ArrayLike<number>): void {
+function writeLogits({ logits, lostLeads }: Columns, row: number, numbers: ArrayLike<number>, from: number): void {
   if (logits === undefined || lostLeads === undefined) return
-  for (const [at, metric] of LOGIT_METRIC_NAMES.entries()) logits[metric][row] = numbers[at]!
-  lostLeads[row] = numbers[LOGIT_METRIC_NAMES.length]!
+  for (const [at, metric] of LOGIT_METRIC_NAMES.entries()) logits[metric][row] = numbers[from + at]!
+  lostLeads[row] = numbers[from + LOGIT_METRIC_NAMES.length]!
 }
 
 function showAlone(fitness: Fitness, name: string, slab: Slab, position: number, row: Values): void {
@@ -199,22 +200,25 @@ function write(
   row: number,
   position: number,
   sums: Float64Array,
+  /** Where in `sums` those of this row are. */
+  from: number,
   count: number,
   ulpSize: number,
 ): void {
   const { positions, metrics, sizes } = columns
   columns.compared = Math.min(columns.compared, count)
   positions[row] = position
-  const squared = sums[SUM.squaredDifference]!
-  const nmse = squared === 0 ? 0 : squared / sums[SUM.referenceSquares]!
-  const norms = Math.sqrt(sums[SUM.candidateSquares]! * sums[SUM.referenceSquares]!)
-  sizes[row] = count === 0 ? 0 : sums[SUM.referenceSquares]! / count
-  metrics.max_abs[row] = sums[SUM.maxDifference]!
-  metrics.mean_abs[row] = count === 0 ? 0 : sums[SUM.sumDifference]! / count
+  const squared = sums[from + SUM.squaredDifference]!
+  const referenceSquares = sums[from + SUM.referenceSquares]!
+  const nmse = squared === 0 ? 0 : squared / referenceSquares
+  const norms = Math.sqrt(sums[from + SUM.candidateSquares]! * referenceSquares)
+  sizes[row] = count === 0 ? 0 : referenceSquares / count
+  metrics.max_abs[row] = sums[from + SUM.maxDifference]!
+  metrics.mean_abs[row] = count === 0 ? 0 : sums[from + SUM.sumDifference]! / count
   metrics.nmse[row] = nmse
   metrics.relative_l2[row] = Math.sqrt(nmse)
-  metrics.cosine[row] = squared === 0 ? 1 : sums[SUM.product]! / norms
-  metrics.max_ulp[row] = Math.ceil(sums[SUM.ulp]! / ulpSize)
+  metrics.cosine[row] = squared === 0 ? 1 : sums[from + SUM.product]! / norms
+  metrics.max_ulp[row] = Math.ceil(sums[from + SUM.ulp]! / ulpSize)
 }
 
 /** Steps of F32 that one step of the type takes (in its range of normal numbers). */

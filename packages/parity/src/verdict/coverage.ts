@@ -49,12 +49,15 @@ export function tooLittle(aligned: Aligned, measured: readonly MeasuredCheckpoin
     if (compared !== width) continue
     for (const position of positions) heldOutputs.set(position, (heldOutputs.get(position) ?? 0) + 1)
   }
-  const all = new Set(measured.flatMap(({ positions }) => Array.from(positions)))
-  for (const position of [...all].sort((a, b) => a - b)) {
-    if (wholeLogits.has(position) || heldOutputs.get(position) === layers) continue
-    return `at position ${position} neither the whole logits nor all ${layers} layers' outputs were compared`
+  let first = Number.POSITIVE_INFINITY
+  for (const { positions } of measured) {
+    for (const position of positions) {
+      if (position >= first || wholeLogits.has(position) || heldOutputs.get(position) === layers) continue
+      first = position
+    }
   }
-  return undefined
+  if (first === Number.POSITIVE_INFINITY) return undefined
+  return `at position ${first} neither the whole logits nor all ${layers} layers' outputs were compared`
 }
 
 /** Positions whose whole logits both sides hold, where others hold only some of them. */
