@@ -65,7 +65,7 @@ it.skipIf(process.platform === 'win32')(
   async () => {
     const folder = temporaryFolder()
     const pipe = join(folder, 'pipe')
-    execFileSync('mkfifo', [pipe])
+    execFileSync('bash', ['-c', `mkfifo '${pipe}'`])
     for (const [path, isStill] of [
       [pipe, () => statSync(pipe).isFIFO()],
       [folder, () => statSync(folder).isDirectory()],
