@@ -15,7 +15,7 @@ import { openNpz } from './npz.ts'
 import { openParquet } from './parquet.ts'
 import { openPlumblineTrace } from './plumbline-trace.ts'
 import { openRawF32, RAW_F32_FORMAT } from './raw-f32.ts'
-import { RecordingFile, statsOf, unreadable, unreadableAt, withFile } from './recording-file.ts'
+import { invalid, RecordingFile, statsOf, unreadable, unreadableAt, withFile } from './recording-file.ts'
 import { openSafetensors } from './safetensors.ts'
 import { looksLikeSafetensors } from './safetensors-header.ts'
 import { JsonFlaw, parseStrictJson } from './strict-json.ts'
@@ -158,7 +158,7 @@ async function openJson(file: RecordingFile): Promise<{ recording: Recording; ow
 
 const MAX_JSON_BYTES = 32 << 20
 
-/** The document, as far as it must be known to tell what it is. Throws UNREADABLE_RECORDING where it is none. */
+/** The document, as far as it must be known to tell what it is. Throws UNREADABLE_RECORDING where it is none, INVALID_RECORDING where it is damaged. */
 function wholeOf(file: RecordingFile): z.output<typeof wholeSchema> {
   if (file.size > MAX_JSON_BYTES)
     throw unreadableAt({ file: file.path, line: 1, byteOffset: 0 }, `is ${file.size} bytes of JSON, and no known JSONL`)
@@ -168,8 +168,10 @@ function wholeOf(file: RecordingFile): z.output<typeof wholeSchema> {
     value = parseStrictJson(bytes)
   } catch (error) {
     if (!(error instanceof JsonFlaw)) throw error
-    const message = `is neither JSON nor JSONL of a known kind: ${error.message}`
-    throw unreadableAt(placeOfFlaw(file.path, bytes, error), message, error)
+    const place = placeOfFlaw(file.path, bytes, error)
+    // JSON it is, and damaged.
+    if (error.offset !== undefined) throw invalid(place, error.message)
+    throw unreadableAt(place, `is neither JSON nor JSONL of a known kind: ${error.message}`, error)
   }
   const { success, data } = wholeSchema.safeParse(value)
   if (!success) throw unreadableAt({ file: file.path, line: 1, byteOffset: 0 }, 'is JSON, and no object')

@@ -47,6 +47,15 @@ describe('JSONL is not called sound', () => {
     expect(await firstSaid(path)).toMatch(said)
   })
 
+  it('with a member twice in its first line', async () => {
+    const path = join(temporaryFolder(), 'x.jsonl')
+    writeFileSync(path, line(',"token_idx":7'))
+    await expect(openRecording(path)).rejects.toMatchObject({
+      code: 'INVALID_RECORDING',
+      message: `${path}, line 1, byte 76: has "token_idx" twice`,
+    })
+  })
+
   it('and is where nothing is wrong, with names and brackets in strings', async () => {
     const path = join(temporaryFolder(), 'x.jsonl')
     writeFileSync(path, line(',"x":{"team":"[{\\"a\\":1,\\"a\\":2","é":["team","team"]}'))
