@@ -12,9 +12,11 @@ const NEAR = 1e-3
  */
 export function logitMetrics(x: Values, y: Values, whole: boolean): Record<LogitMetricName, number> {
   const best = firstMaximum(y)
+  const lead = x[best]!
   let rank = 0
   for (let i = 0; i < x.length; i++) {
-    if (x[i]! > x[best]! || (x[i] === x[best] && i < best)) rank++
+    const value = x[i]!
+    if (value > lead || (value === lead && i < best)) rank++
   }
   const theirs = largest(y, 5)
   const ours = new Set(largest(x, 5))
