@@ -150,7 +150,9 @@ ${nativeRows.join('\n')}
 `
 }
 
-const isFound = ({ exitCode }: UnlistedResult) => exitCode === EXIT.judgedFailed || exitCode === EXIT.untrusted
+function isFound({ exitCode }: UnlistedResult): boolean {
+  return exitCode === EXIT.judgedFailed || exitCode === EXIT.untrusted
+}
 
 function unlistedTable(): string {
   const counts = [...unlisted].map(([where, list]) => {
