@@ -81,7 +81,9 @@ function continuedBy(run: RecordedRun, after: RecordedRun, from: number, candida
       ...cut(checkpoint, 0, from),
       ...(rest === undefined ? [] : cut(rest, from, Number.POSITIVE_INFINITY)),
     ]
-    checkpoints.set(name, { name, width: checkpoint.width, slabCount: slabs.length, slab: (index) => slabs[index]! })
+    // Of the ten largest logits alone the width is not known.
+    const width = checkpoint.width || (rest?.width ?? 0)
+    checkpoints.set(name, { name, width, slabCount: slabs.length, slab: (index) => slabs[index]! })
   }
   const generatedTokenIds = continuation(candidate) ?? []
   const { id, identity, printedDecimals } = run
