@@ -2,7 +2,9 @@ import { committedAsset } from '@plumbline/protocol/testing'
 import { loadModel, loadTokenizer, type ReferenceModel, readGguf, type Tokenizer } from '@plumbline/reference'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type Alterations, alterRun } from '../../test/helpers/alter-run.ts'
-import { type CompareOptions, compare, compareRecordings } from '../comparison/compare.ts'
+import { inHalves, ROTATED } from '../../test/helpers/in-halves.ts'
+import { against } from '../../test/helpers/truth.ts'
+import { compare, compareRecordings } from '../comparison/compare.ts'
 import { recordOracle } from '../oracle/memory-oracle.ts'
 import { MemoryRun, memoryRecording } from '../recording/memory-recording.ts'
 import type { Checkpoint, RecordedRun, Slab } from '../recording/recording.ts'
@@ -20,8 +22,6 @@ beforeAll(() => {
   run = recordOracle(model, PROMPT, { maxTokens: 4 }).run
 })
 
-const against = (candidate: RecordedRun, reference: RecordedRun, options: CompareOptions = {}) =>
-  compare(memoryRecording([candidate]), memoryRecording([reference]), options)
 const stating = (identity: NonNullable<Alterations['identity']>) => alterRun(run, { identity })
 
 describe('prompts', () => {
@@ -113,33 +113,16 @@ test.each(['candidate', 'reference', 'neither'])(
 )
 
 describe('layouts', () => {
-  const ROTATED = /attn_[qk](_rope)?$/
-  const inHalves = (headLength: number) =>
-    alterRun(run, {
-      identity: { ropeOrder: 'halves' },
-      values: (name, values) => {
-        if (!ROTATED.test(name)) return undefined
-        const copy = values.slice()
-        for (let head = 0; head < values.length; head += headLength) {
-          for (let i = 0; i < headLength / 2; i++) {
-            values[head + i] = copy[head + 2 * i]!
-            values[head + headLength / 2 + i] = copy[head + 2 * i + 1]!
-          }
-        }
-        return undefined
-      },
-    })
-
   test.each([undefined, 'model'])('q and k in halves are brought to neighbours; head length from %s', (given) => {
-    const { verdict, alignment } = against(run, inHalves(8), given === undefined ? {} : { model })
+    const { verdict, alignment } = against(run, inHalves(run, 8), given === undefined ? {} : { model })
     expect(verdict.line).toMatch(/^SAME: all .* bit for bit/)
     const found = given === undefined ? ', found by trying' : ''
     expect(alignment.mappings).toEqual([`reference: halves-to-neighbours(attn_q, attn_k; head length 8${found})`])
-    expect(against(inHalves(8), run).alignment.mappings[0]).toMatch(/^candidate: halves-to-neighbours/)
+    expect(against(inHalves(run, 8), run).alignment.mappings[0]).toMatch(/^candidate: halves-to-neighbours/)
   })
 
   test('rotated q and k alone tell no head length, and are left out rather than guessed', () => {
-    const rotatedOnly = alterRun(inHalves(8), { values: (name) => (/attn_[qk]$/.test(name) ? false : undefined) })
+    const rotatedOnly = alterRun(inHalves(run, 8), { values: (name) => (/attn_[qk]$/.test(name) ? false : undefined) })
     const { alignment, checkpoints, verdict } = against(run, rotatedOnly)
     expect(verdict.exitCode).toBe(0)
     expect(checkpoints.some(({ name }) => ROTATED.test(name))).toBe(false)
@@ -147,7 +130,7 @@ describe('layouts', () => {
   })
 
   test('wrong pairs are not mapped away', () => {
-    const planted = inHalves(8)
+    const planted = inHalves(run, 8)
     const silent = alterRun(planted, { identity: { ropeOrder: 'gguf' } })
     expect(against(silent, run).verdict.outcome).toBe('diverged')
   })

@@ -2,13 +2,14 @@ import { committedAsset } from '@plumbline/protocol/testing'
 import { loadModel, type ReferenceModel, readGguf } from '@plumbline/reference'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { alterRun } from '../../test/helpers/alter-run.ts'
+import { inHalves } from '../../test/helpers/in-halves.ts'
 import { compare } from '../comparison/compare.ts'
 import { recordOracle } from '../oracle/memory-oracle.ts'
 import type { OracleOptions } from '../oracle/oracle.ts'
 import { parsePlanting } from '../oracle/planting.ts'
 import { memoryRecording } from '../recording/memory-recording.ts'
 import type { RecordedRun, Slab } from '../recording/recording.ts'
-import { isRotated, mapRuns } from './mappings.ts'
+import { mapRuns } from './mappings.ts'
 
 const PROMPT = [1, 403, 407, 261, 378]
 const HEAD_LENGTH = 8
@@ -22,20 +23,8 @@ beforeAll(() => {
 /** As Transformers leaves it: queries and keys of a head in two halves. */
 function recordInHalves(options: OracleOptions, mistake?: string): RecordedRun {
   const planting = mistake === undefined ? {} : { planting: parsePlanting(mistake, model) }
-  return alterRun(recordOracle(model, PROMPT, { ...options, ...planting }).run, {
-    identity: { engine: 'transformers', architecture: 'llama', ropeOrder: 'halves' },
-    values: (name, values) => {
-      if (!isRotated(name)) return undefined
-      const copy = values.slice()
-      for (let head = 0; head < values.length; head += HEAD_LENGTH) {
-        for (let i = 0; i < HEAD_LENGTH / 2; i++) {
-          values[head + i] = copy[head + 2 * i]!
-          values[head + HEAD_LENGTH / 2 + i] = copy[head + 2 * i + 1]!
-        }
-      }
-      return undefined
-    },
-  })
+  const { run } = recordOracle(model, PROMPT, { ...options, ...planting })
+  return inHalves(run, HEAD_LENGTH, { engine: 'transformers', architecture: 'llama' })
 }
 
 const against = (candidate: RecordedRun, other = reference, options = { model }) =>

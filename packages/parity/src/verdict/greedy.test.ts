@@ -1,24 +1,18 @@
-import { committedAsset } from '@plumbline/protocol/testing'
-import { loadModel, type ReferenceModel, readGguf } from '@plumbline/reference'
+import type { ReferenceModel } from '@plumbline/reference'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { alterRun } from '../../test/helpers/alter-run.ts'
-import { type CompareOptions, compare } from '../comparison/compare.ts'
+import { against, GENERATED, PROMPT, recordTruth } from '../../test/helpers/truth.ts'
+import { compare } from '../comparison/compare.ts'
 import { recordOracle } from '../oracle/memory-oracle.ts'
 import { memoryRecording } from '../recording/memory-recording.ts'
 import type { Greedy, RecordedRun } from '../recording/recording.ts'
 import { greedyNoise } from './ladder.ts'
 
-const PROMPT = [1, 403, 407, 261, 378]
-const GENERATED = 8
 let model: ReferenceModel
 let truth: RecordedRun
 beforeAll(() => {
-  model = loadModel(readGguf(committedAsset('stories260K/stories260K-f32.gguf')))
-  truth = recordOracle(model, PROMPT, { maxTokens: GENERATED }).run
+  ;({ model, truth } = recordTruth())
 })
-
-const against = (candidate: RecordedRun, reference: RecordedRun, options: CompareOptions = {}) =>
-  compare(memoryRecording([candidate]), memoryRecording([reference]), options)
 
 describe('greedy continuations', () => {
   const logitsOnly = (run: RecordedRun, greedy: Greedy): RecordedRun =>
