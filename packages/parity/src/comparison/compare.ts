@@ -228,16 +228,14 @@ function notGreedy(run: RecordedRun, noise: number): UnfitFinding[] {
   const unfavoured = firstUnfavoured(run, Number.POSITIVE_INFINITY, noise)
   if (unfavoured === undefined) return []
   const { position, message } = unfavoured
-  const { file, line, byteOffset } = run.checkpoints.get('logits')!.slab(0).place
+  const { place } = run.checkpoints.get('logits')!.slab(0)
   return [
     {
       kind: 'contradiction',
       message,
       checkpoint: 'logits',
       position,
-      file,
-      ...(line !== undefined && { line }),
-      ...(byteOffset !== undefined && { byteOffset }),
+      ...place,
     },
   ]
 }

@@ -1,5 +1,5 @@
 import type { ExitCode, LayerCheckpoint } from '@plumbline/protocol'
-import type { Fault, FormatName, Recording, RunIdentity } from '../recording/recording.ts'
+import type { Fault, FormatName, Place, Recording, RunIdentity } from '../recording/recording.ts'
 
 /**
  * What `compare` found, whole: every report (line, JSON, CSV, Markdown, HTML, repro bundle) is made from this and from nothing else
@@ -66,15 +66,12 @@ export interface Side {
 }
 
 /** One reason to distrust a side, seen in it alone. */
-export interface UnfitFinding {
+export interface UnfitFinding extends Place {
   /** e.g. non-finite, magnitude, exact-zeros, constant-row, repeated-row, drift, pointer-like, dtype-like, denormals */
   readonly kind: string
   readonly message: string
   readonly checkpoint: string
   readonly position: number
-  readonly file: string
-  readonly line?: number
-  readonly byteOffset?: number
 }
 
 export interface Alignment {

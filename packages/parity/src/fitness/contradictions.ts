@@ -266,14 +266,5 @@ function twoEmbeddings(run: RecordedRun, covers: ReadonlyMap<string, RowCover>):
 }
 
 function found(checkpoint: string, position: number, { place }: Slab, message: string): UnfitFinding {
-  const { file, line, byteOffset } = place
-  return {
-    kind: 'contradiction',
-    message,
-    checkpoint,
-    position,
-    file,
-    ...(line !== undefined && { line }),
-    ...(byteOffset !== undefined && { byteOffset }),
-  }
+  return { kind: 'contradiction', message, checkpoint, position, ...place }
 }

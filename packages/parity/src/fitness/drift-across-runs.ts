@@ -26,15 +26,12 @@ export function driftAcrossRuns(run: RecordedRun, all: readonly RecordedRun[]): 
     const shrinking = scales.every((scale, index) => index === 0 || scale < scales[index - 1]!)
     const growth = Math.max(scales.at(-1)! / scales[0]!, scales[0]! / scales.at(-1)!)
     if (!(growing || shrinking) || !(growth > MOST_GROWTH)) continue
-    const { file, line, byteOffset } = run.checkpoints.get(name)!.slab(0).place
     findings.push({
       kind: 'drift',
       message: `its scale changes ${growth.toPrecision(3)}-fold over ${scales.length} runs of the same prompt`,
       checkpoint: name,
       position,
-      file,
-      ...(line !== undefined && { line }),
-      ...(byteOffset !== undefined && { byteOffset }),
+      ...run.checkpoints.get(name)!.slab(0).place,
     })
   }
   return findings

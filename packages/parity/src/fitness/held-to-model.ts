@@ -43,7 +43,7 @@ export class HeldToModel {
   contradictions(side: AlignedSide): readonly UnfitFinding[] {
     const found = this.#contradictions(side)
     if (found.length === 0) return found
-    // Two sides that both have q and k in halves were left so.
+    // What does not state its order may have q and k in halves.
     const mapped = this.#contradictions({ ...side, run: fromHalves(side.run, this.#model) })
     return mapped.length < found.length ? mapped : found
   }
@@ -148,14 +148,6 @@ function found(
   checkpoints: AlignedSide['run']['checkpoints'],
   message: string,
 ): UnfitFinding {
-  const { file, line, byteOffset } = checkpoints.get(checkpoint)!.slab(stretchAt(stretches, position)!.slab).place
-  return {
-    kind: 'contradiction',
-    message,
-    checkpoint,
-    position,
-    file,
-    ...(line !== undefined && { line }),
-    ...(byteOffset !== undefined && { byteOffset }),
-  }
+  const { place } = checkpoints.get(checkpoint)!.slab(stretchAt(stretches, position)!.slab)
+  return { kind: 'contradiction', message, checkpoint, position, ...place }
 }

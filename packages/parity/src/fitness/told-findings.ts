@@ -26,15 +26,12 @@ export class ToldFindings {
     }
     const entry = known ?? { findings: [], more: 0 }
     this.#findings.set(key, entry)
-    const { file, line, byteOffset } = slab.place
     entry.findings.push({
       kind,
       message,
       checkpoint: name,
       position,
-      file,
-      ...(line !== undefined && { line }),
-      ...(byteOffset !== undefined && { byteOffset }),
+      ...slab.place,
     })
   }
 
