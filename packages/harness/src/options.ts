@@ -27,7 +27,7 @@ export function addWorkerOptions(command: Command): Command {
     .option('--model <path|name>', 'the GGUF file, or haiku-nano', 'haiku-nano')
     .option('--device <device>', 'auto, cpu or cuda:N', device, 'auto')
     .addOption(
-      // The stricter question: what 8-bit activations make of logits hides small changes of model or sampling (ADR 23).
+      // The stricter question: what 8-bit activations make of logits hides small changes of model or sampling (ADR 24).
       new Option(
         '--precision <precision>',
         "the worker's arithmetic; draws of exact can be held to the reference more tightly",

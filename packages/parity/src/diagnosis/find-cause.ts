@@ -7,7 +7,7 @@ import { RecordedValues, ValuesWithMistake } from '../graph/recorded-values.ts'
 import { MISTAKES } from '../mistakes/catalogue.ts'
 import type { Mistake } from '../mistakes/mistake.ts'
 import type { RecordedRun } from '../recording/recording.ts'
-import { type Piece, piecesAround, rowsOf, siteOf, squaredDistance, sum } from './pieces.ts'
+import { type Piece, piecesAround, rowsOf, siteOf, squaredDistance, sum, UNTOUCHED } from './pieces.ts'
 import { findScaledRows } from './scaled-rows.ts'
 
 export interface CauseQuestion {
@@ -32,8 +32,6 @@ const CERTAIN = 1e-3
 /** Residuals within this factor of the best tell no mistakes apart, nor do those that are no more than float32's own noise. */
 const INDISTINGUISHABLE = 4
 const FLOAT32_NOISE = 1e-11
-/** A row that differs by less than this share of the one that differs most is not what went wrong. */
-const UNTOUCHED = 1e-6
 /** What storage as float32 may change: where rows differ by less there is nothing to explain, and what changes nothing would explain it. */
 const STORED = 1e-14
 /** Rows that differ by less than this share of the one that differs most are not asked whether a setting explains them: noise may not be. */

@@ -6,6 +6,8 @@ import type { RecordedRun } from '../recording/recording.ts'
 /** Rows that a mistake must explain, from the first divergent one on, and rows before it that it must leave alone. */
 const ROWS_AFTER = 6
 const ROWS_BEFORE = 3
+/** A row that differs by less than this share of the one that differs most is right. */
+export const UNTOUCHED = 1e-6
 
 /** Consecutive rows of one chunk, all before the first divergent position or all from it on. */
 export interface Piece {

@@ -1,10 +1,8 @@
 import type { Cause } from '../comparison/comparison.ts'
 import type { GraphNode } from '../graph/graph.ts'
 import type { ActivationSource } from '../graph/op-site.ts'
-import { type Piece, rowsOf, siteOf, squaredDistance, sum } from './pieces.ts'
+import { type Piece, rowsOf, siteOf, squaredDistance, sum, UNTOUCHED } from './pieces.ts'
 
-/** A row that differs by less than this share of the one that differs most is right. */
-const UNTOUCHED = 1e-6
 /** The share of a row's difference that its factor may leave, and of one factor that another may be off by. */
 const EXACT = 1e-3
 

@@ -151,7 +151,7 @@ function deviation(
 
 /**
  * What is found in the first of some runs, as they are, or, where that is a fault, as if all of them had queries and keys in halves: sides that
- * both have were left so.
+ * do not state their order may have.
  */
 export function inEitherOrder(
   runs: readonly RecordedRun[],
