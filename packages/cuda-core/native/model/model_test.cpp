@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -12,6 +11,7 @@
 
 #include "backend/cpu/cpu_backend.h"
 #include "error.h"
+#include "error_of.h"
 #include "gguf_writer.h"
 #include "model/session.h"
 
@@ -99,15 +99,7 @@ struct Loaded {
 
 std::vector<float> logits_of(const Parts& parts) { return Loaded(parts).logits({1, 2, 3, 4, 5}); }
 
-Error error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return Error(ErrorCode::internal, "");
-}
+using test::error_of;
 
 constexpr const char* kEndOfPairs = "end of pairs";
 constexpr const char* kEndOfTensors = "end of tensors";

@@ -3,12 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <functional>
 #include <vector>
 
 #include "assets.h"
 #include "backend/cuda/test_runtime.h"
 #include "error.h"
+#include "error_of.h"
 #include "faulty_runtime.h"
 #include "gguf/file.h"
 #include "model/session.h"
@@ -16,15 +16,7 @@
 namespace plumbline::cuda {
 namespace {
 
-Error error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return Error(ErrorCode::internal, "");
-}
+using test::error_of;
 
 std::uint64_t number(const Error& error, const std::string& field) { return std::get<std::uint64_t>(error.fields().at(field)); }
 std::string text(const Error& error, const std::string& field) { return std::get<std::string>(error.fields().at(field)); }
